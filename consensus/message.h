@@ -1,0 +1,116 @@
+// What the servers say to one another: the paper's RPCs as one-way messages, with replies as messages
+// of their own. Sender and target stand in the Envelope; the transport checks both, and the cluster.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "consensus/types.h"
+
+namespace quorate::consensus {
+
+// Section 5.2 and, with `pre_vote`, dissertation 9.6. A pre-vote asks "would you vote for me in this
+// term?" without anybody's term changing; its `term` is the one that the sender would campaign in.
+struct RequestVote {
+  Term term;
+  Index last_log_index;
+  Term last_log_term;
+  bool pre_vote = false;
+  bool leadership_transfer = false;  // the old leader asked for this election: stickiness does not apply
+
+  bool operator==(const RequestVote&) const = default;
+};
+
+struct RequestVoteReply {
+  Term term;  // the receiver's; for a granted pre-vote the term that was asked for
+  bool vote_granted = false;
+  bool pre_vote = false;
+
+  bool operator==(const RequestVoteReply&) const = default;
+};
+
+// Section 5.3. Never empty but as a probe for where the logs part.
+struct AppendEntries {
+  Term term;
+  Index prev_log_index;
+  Term prev_log_term;
+  Index leader_commit;
+  std::vector<Entry> entries;
+
+  bool operator==(const AppendEntries&) const = default;
+};
+
+struct AppendEntriesReply {
+  Term term;
+  bool success = false;
+  // success: up to here the receiver's log is the leader's, and durable.
+  // failure: the prev_log_index that was refused, so that late replies can be told apart.
+  Index index;
+  // On failure, where the leader may try next: the receiver's last entry not past prev_log_index with a
+  // term not above prev_log_term, and that entry's term (skips whole terms, end of section 5.3).
+  Index hint_index;
+  Term hint_term;
+
+  bool operator==(const AppendEntriesReply&) const = default;
+};
+
+// "Am I still your leader?" Answered at once, whatever the disk does, which is why it is not an empty
+// AppendEntries.
+struct Heartbeat {
+  Term term;
+  Index leader_commit;    // never past what the leader knows this receiver's log to match
+  Index all_match_index;  // every member's log is known to match up to here: may be trimmed (0: unknown)
+  uint64_t read_round = 0;  // grows with each round within one term; 0: none yet
+
+  bool operator==(const Heartbeat&) const = default;
+};
+
+struct HeartbeatReply {
+  Term term;
+  uint64_t read_round = 0;  // the one it answers
+
+  bool operator==(const HeartbeatReply&) const = default;
+};
+
+// A follower's question for a read index (dissertation 6.4), one for all the reads of a round.
+struct ReadIndex {
+  Term term;
+  uint64_t request = 0;  // unique among all that this server has ever sent, over restarts too
+
+  bool operator==(const ReadIndex&) const = default;
+};
+
+struct ReadIndexReply {
+  Term term;
+  uint64_t request = 0;
+  Index read_index;  // 0: refused (not leader, or leadership was lost); ask again or redirect
+
+  bool operator==(const ReadIndexReply&) const = default;
+};
+
+// Leadership transfer (dissertation 3.10): campaign now, without a pre-vote.
+struct TimeoutNow {
+  Term term;
+
+  bool operator==(const TimeoutNow&) const = default;
+};
+
+// A follower asks its leader to hand leadership over to it, as Raft::TransferLeadership does on the leader.
+struct TransferRequest {
+  Term term;
+
+  bool operator==(const TransferRequest&) const = default;
+};
+
+using Message =
+    std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply, Heartbeat,
+                 HeartbeatReply, ReadIndex, ReadIndexReply, TimeoutNow, TransferRequest>;
+
+struct Envelope {
+  NodeId to;
+  Message message;
+};
+
+}  // namespace quorate::consensus

@@ -1,0 +1,143 @@
+// The words that consensus and storage share: strong integer types, log entries, and the writes that
+// consensus asks storage to make durable. Plain values; no function here has a side effect.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace quorate::consensus {
+
+// A 64-bit number of one kind. Kinds do not convert into one another or into plain integers, so that a
+// term can never be compared with an index.
+template <typename Tag>
+class Number {
+ public:
+  constexpr Number() = default;
+  constexpr explicit Number(uint64_t value) : value_(value) {}
+  constexpr uint64_t value() const { return value_; }
+  constexpr auto operator<=>(const Number&) const = default;
+  constexpr Number& operator++() {
+    ++value_;
+    return *this;
+  }
+  constexpr Number operator+(uint64_t steps) const { return Number(value_ + steps); }
+  // Precondition: steps <= value().
+  constexpr Number operator-(uint64_t steps) const { return Number(value_ - steps); }
+  // How far this number is past `earlier`. Precondition: earlier <= *this.
+  constexpr uint64_t DistanceFrom(Number earlier) const { return value_ - earlier.value_; }
+
+ private:
+  uint64_t value_ = 0;
+};
+
+using Term = Number<struct TermTag>;            // 0: before the first election
+using Index = Number<struct IndexTag>;          // position in the log; the first entry is 1, 0 is "none"
+using NodeId = Number<struct NodeIdTag>;        // a server's identity; 0 is "none"
+using PersistSeq = Number<struct PersistTag>;   // counts the writes handed to storage; 0 is "none"
+using ReadToken = Number<struct ReadTokenTag>;  // the driver's name for a read; opaque to consensus
+
+// The bytes of a log entry: immutable, shared between the log writer's thread, the messages to every
+// follower and the apply loop without a copy. The checksum is computed once, where the entry is made,
+// and travels with it to every disk and back (end to end).
+class Payload {
+ public:
+  Payload() = default;
+  // Takes the bytes and computes their CRC32C.
+  explicit Payload(std::string bytes);
+  // For bytes that come from a disk or a peer together with their checksum; Intact() tells whether
+  // they still belong together.
+  Payload(std::string bytes, uint32_t crc32c);
+
+  std::string_view bytes() const { return bytes_ ? std::string_view(*bytes_) : std::string_view(); }
+  size_t size() const { return bytes_ ? bytes_->size() : 0; }
+  uint32_t crc32c() const { return crc32c_; }
+  bool Intact() const;
+  // Equal bytes.
+  bool operator==(const Payload& other) const { return bytes() == other.bytes(); }
+
+ private:
+  std::shared_ptr<const std::string> bytes_;
+  uint32_t crc32c_ = 0;  // CRC32C of nothing is 0
+};
+
+enum class EntryKind : uint8_t {
+  kNoop = 0,   // what a new leader commits first (Raft paper, section 8)
+  kBatch = 1,  // the state machine's commands; opaque to consensus
+};
+
+struct Entry {
+  Term term;
+  Index index;
+  EntryKind kind = EntryKind::kNoop;
+  Payload payload;
+
+  bool operator==(const Entry&) const = default;
+};
+
+// Persistent state other than the log (Raft paper, figure 2).
+struct HardState {
+  Term current_term;
+  NodeId voted_for;  // 0: no vote given in current_term
+
+  bool operator==(const HardState&) const = default;
+};
+
+// One write that storage makes durable as a whole, in the order of `seq`. Storage may join several into
+// one transaction.
+struct Persist {
+  PersistSeq seq;
+  std::optional<HardState> hard_state;
+  // Drop every entry with an index >= this, before `entries` is appended. Given only where the log of a
+  // follower conflicts with its leader's (section 5.3).
+  std::optional<Index> truncate_from;
+  std::vector<Entry> entries;  // contiguous; the first follows what is left of the log
+};
+
+// A run of neighbouring entries with one term. A log is known by few of these, which lets consensus
+// answer every question about terms without touching the disk.
+struct TermRun {
+  Term term;
+  Index first;  // the run goes up to the next run's `first` - 1, or to the log's end
+
+  bool operator==(const TermRun&) const = default;
+};
+
+// What storage found at start-up.
+struct Recovered {
+  HardState hard_state;
+  // The position just before the log's first entry: index and term of the last entry that was trimmed
+  // away, or zeros.
+  Index base_index;
+  Term base_term;
+  Index last_index;              // base_index when the log is empty
+  std::vector<TermRun> terms;    // of the entries base_index + 1 .. last_index
+  Index last_applied;            // up to here the state machine has everything: base_index <= last_applied
+};
+
+// Reads entries that are durable and no longer held in memory. Called on the thread that drives
+// consensus; may touch the disk, so consensus asks only for followers that lag and for a replay.
+class LogReader {
+ public:
+  virtual ~LogReader() = default;
+  // Entries from `first` on, at least one and then until `last` or `bytes_max` of payload is reached.
+  // Precondition: base_index < first <= last <= the last durable index. A record that is missing or
+  // damaged is fatal inside the implementation: it never returns less than one entry.
+  virtual std::vector<Entry> Read(Index first, Index last, size_t bytes_max) const = 0;
+};
+
+}  // namespace quorate::consensus
+
+template <typename Tag>
+struct std::hash<quorate::consensus::Number<Tag>> {
+  size_t operator()(quorate::consensus::Number<Tag> number) const noexcept {
+    return std::hash<uint64_t>()(number.value());
+  }
+};

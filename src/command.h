@@ -1,0 +1,95 @@
+// The command table: every command with its facts and its function, in one place.
+//
+// The kind of function is the route. A Local function runs at once on the node that got the request. A Read
+// function runs on a key space that is proven current. A Write function runs on every node, when the log
+// entry that holds the command is applied; it must be deterministic: nothing but its arguments, the key
+// space, the entry's clock and its seed may decide what it does.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "resp/reply_writer.h"
+#include "storage/key_space.h"
+
+namespace quorate {
+
+struct Instance;
+struct Session;
+
+// The whole request, the command's name (and a subcommand's) included.
+using Arguments = std::span<const std::string_view>;
+
+struct LocalContext {
+  Instance& instance;
+  Session& session;
+};
+
+struct ReadContext {
+  const storage::KeySpace& keys;
+};
+
+struct WriteContext {
+  storage::KeySpace& keys;  // keys.clock_ms() is the entry's time
+  uint64_t seed;            // of this command in this entry, equal on all nodes
+};
+
+// Each writes exactly one reply. The reply goes to the client on the node that the client asked, and
+// nowhere on the others.
+using LocalFunction = void (*)(LocalContext&, Arguments, resp::ReplyWriter&);
+using ReadFunction = void (*)(const ReadContext&, Arguments, resp::ReplyWriter&);
+using WriteFunction = void (*)(WriteContext&, Arguments, resp::ReplyWriter&);
+
+// Checks a request before it goes anywhere (arity is checked before): the error's text with its prefix, or
+// nothing. A Write function may rely on it, for what is refused never enters the log.
+using CheckFunction = std::optional<std::string> (*)(Arguments);
+
+// Redis's key specification: first key, last key (negative: from the end), step. first 0: no keys.
+struct KeyPositions {
+  int first = 0;
+  int last = 0;
+  int step = 0;
+};
+
+struct Command {
+  std::string_view name;  // lower case; a subcommand's without its parent's
+  int arity;              // as in Redis: with the name, negative: at least
+  std::variant<std::monostate, LocalFunction, ReadFunction, WriteFunction> function;  // monostate: a container of subcommands only
+  KeyPositions keys = {};
+  CheckFunction check = nullptr;
+
+  // For COMMAND, COMMAND DOCS and CLIENT LIST. Redis's flags less readonly/write, which follow from `function`.
+  std::string_view flags = {};  // e.g. "fast loading stale"; blanks between
+  std::string_view group = {};
+  std::string_view since = {};
+  std::string_view summary = {};
+  std::string_view complexity = {};
+  std::span<const Command> subcommands = {};
+  const Command* parent = nullptr;  // of a subcommand
+
+  bool is_write() const { return std::holds_alternative<WriteFunction>(function); }
+  bool is_read() const { return std::holds_alternative<ReadFunction>(function); }
+};
+
+// All commands, in the order of their names.
+std::span<const Command> CommandTable();
+
+// A command by its name, in any case of letters; null when there is none. Costs about a hash.
+const Command* FindCommand(std::string_view name);
+
+// Finds what a request asks for and checks name, subcommand, arity and `check`. Either a command, or the
+// error's text with its prefix. Precondition: at least one argument.
+std::variant<const Command*, std::string> ResolveCommand(Arguments arguments);
+
+// "get", or "client|setname" of a subcommand.
+std::string FullName(const Command& command);
+
+// The number of the command among all commands and subcommands, for statistics: 0 .. CommandCount() - 1.
+size_t CommandNumber(const Command& command);
+size_t CommandCount();
+
+}  // namespace quorate

@@ -1,0 +1,79 @@
+// One client's conversation, without its socket: what the server remembers between its requests. Loop
+// thread. Owned by Sessions; work in flight holds a reference too, so a reply that comes after the client
+// has gone falls into an open hand, never to another client.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "consensus/types.h"
+#include "resp/request_parser.h"
+#include "src/reply_queue.h"
+
+namespace quorate {
+
+struct Command;
+
+struct Session {
+  Session(uint64_t session_id, std::string remote, std::string local, const resp::Limits* limits)
+      : id(session_id), address(std::move(remote)), local_address(std::move(local)), parser(limits) {}
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const uint64_t id;                // as CLIENT ID gives it: never used twice in a process
+  const std::string address;        // ip:port
+  const std::string local_address;  // ip:port
+
+  resp::RequestParser parser;
+  std::string input;  // received, not yet executed; empty in the usual case
+  ReplyQueue replies;
+  resp::Protocol protocol = resp::Protocol::kResp2;
+
+  std::string name;  // CLIENT SETNAME
+  std::string library_name;
+  std::string library_version;
+  bool readonly = false;  // READONLY: a follower may answer reads
+  bool no_evict = false;
+  bool no_touch = false;
+  int64_t connected_at_ms = 0;      // monotonic
+  int64_t last_request_at_ms = 0;   // monotonic
+  const Command* last_command = nullptr;
+  uint64_t input_bytes_total = 0;
+  uint64_t output_bytes_total = 0;
+
+  // The entry that holds this client's newest write, while that is not applied; reads wait for it.
+  consensus::Index last_write;
+  // This client has a write in the batch that is being filled; its reads join it there.
+  uint64_t last_batch = 0;
+
+  bool closed = false;               // the socket is gone: replies are dropped
+  bool close_after_replies = false;  // QUIT, protocol errors: nothing more is read, what is owed is sent
+  bool flush_scheduled = false;      // in the list of sessions with output
+
+  // Something is wanted of the socket's owner: output to send, reading to go on, or an end.
+  std::function<void(Session&)> wake;
+};
+
+// All clients by their id, oldest first.
+class Sessions {
+ public:
+  explicit Sessions(const resp::Limits* limits) : limits_(limits) {}
+
+  std::shared_ptr<Session> Open(std::string address, std::string local_address, int64_t now_ms);
+  // Forgets the session; work in flight keeps the object until it is done.
+  void Close(Session& session);
+
+  size_t size() const { return sessions_.size(); }
+  const std::map<uint64_t, std::shared_ptr<Session>>& all() const { return sessions_; }
+
+ private:
+  const resp::Limits* limits_;
+  uint64_t last_id_ = 0;
+  std::map<uint64_t, std::shared_ptr<Session>> sessions_;
+};
+
+}  // namespace quorate

@@ -1,0 +1,85 @@
+// The replicated key space as commands see it: the newest changes in memory over the last checkpoint in
+// LMDB. It is changed only by applying log entries, in order, so at equal last_applied it is equal on all
+// nodes. Loop thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "consensus/types.h"
+#include "storage/memtable.h"
+#include "storage/record.h"
+#include "storage/state_store.h"
+
+namespace quorate::storage {
+
+class KeySpace {
+ public:
+  // Bounds on the changes not yet in a checkpoint; beyond them full() says so and applying has to wait.
+  // They also keep one checkpoint within one LMDB transaction (131,071 dirty pages).
+  struct Limits {
+    size_t memtable_bytes_max = 64 << 20;
+    size_t memtable_keys_max = 32768;
+  };
+
+  // Starts from the reader's checkpoint. `reader` must outlive the KeySpace.
+  KeySpace(StateReader& reader, const Limits& limits);
+
+  // --- Reading ----------------------------------------------------------------------------------------
+
+  // Valid until the next Put, Delete or CheckpointFinished.
+  std::optional<RecordView> Find(std::string_view key) const;
+  bool Contains(std::string_view key) const { return Find(key).has_value(); }
+  uint64_t key_count() const { return meta_.key_count; }
+  uint64_t digest() const { return meta_.digest; }
+  uint64_t revision() const { return meta_.revision; }
+  int64_t clock_ms() const { return meta_.clock_ms; }
+  consensus::Index last_applied() const { return meta_.last_applied; }
+  consensus::Term last_applied_term() const { return meta_.last_applied_term; }
+  uint64_t CountKeysInSlot(uint16_t slot) const;
+
+  // --- Applying ---------------------------------------------------------------------------------------
+
+  // Opens the next entry. Precondition: index == last_applied() + 1. The clock never goes back: an
+  // earlier `clock_ms` counts as the current one. Until EndEntry, no checkpoint may begin.
+  void BeginEntry(consensus::Index index, consensus::Term term, int64_t clock_ms);
+  // Each write command of an entry begins with this: what it writes carries a revision of its own.
+  void BeginCommand() { ++meta_.revision; }
+  // Writes a string. Precondition: key.size() <= kKeyBytesMax, inside an entry.
+  void PutString(std::string_view key, std::string_view value);
+  // False: there was none.
+  bool Delete(std::string_view key);
+  void EndEntry();
+
+  // --- Checkpoints ------------------------------------------------------------------------------------
+
+  // No further entry may be applied before a checkpoint has begun or ended.
+  bool full() const;
+  bool checkpoint_under_way() const { return frozen_ != nullptr; }
+  // Something was applied that is in no checkpoint, begun or finished.
+  bool has_changes() const { return frozen_index_ < meta_.last_applied; }
+  // Freezes the changes so far. Precondition: none is under way, outside an entry.
+  Checkpoint BeginCheckpoint();
+  // The checkpoint begun last is durable: reads move over to it and its changes leave memory.
+  void CheckpointFinished();
+  // Everything up to here is in a finished checkpoint.
+  consensus::Index checkpoint_index() const { return reader_.meta().last_applied; }
+  size_t memtable_bytes() const;
+  size_t memtable_keys() const;
+
+ private:
+  const Memtable::Slot* FindChanged(std::string_view key) const;
+
+  StateReader& reader_;
+  Limits limits_;
+  StateMeta meta_;
+  Memtable active_;
+  std::shared_ptr<const Memtable> frozen_;
+  consensus::Index frozen_index_;
+  bool in_entry_ = false;
+};
+
+}  // namespace quorate::storage

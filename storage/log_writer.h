@@ -1,0 +1,21 @@
+// Where consensus's writes go: made durable in the background, in order, many at a time.
+#pragma once
+
+#include "consensus/types.h"
+
+namespace quorate::storage {
+
+class LogWriter {
+ public:
+  virtual ~LogWriter() = default;
+  // Queues a write. Never blocks. A write that fails ends the process: nothing is acknowledged after it.
+  virtual void Submit(consensus::Persist persist) = 0;
+  // Entries up to and including `index` may be deleted, whenever it suits. Never goes back.
+  virtual void Trim(consensus::Index index) = 0;
+  // All writes up to and including this one are durable. Any thread.
+  virtual consensus::PersistSeq durable() const = 0;
+  // The log has been trimmed up to and including this entry, durably. Any thread.
+  virtual consensus::Index trimmed() const = 0;
+};
+
+}  // namespace quorate::storage

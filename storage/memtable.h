@@ -1,0 +1,53 @@
+// Changes that are applied but not yet in a checkpoint: the newest record of each changed key, or the
+// fact that it was deleted. Not thread-safe; once frozen it is const and may be read by two threads.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "storage/record.h"
+
+namespace quorate::storage {
+
+class Memtable {
+ public:
+  struct Slot {
+    bool deleted = false;
+    RecordHeader header;
+    std::string value;
+
+    RecordView view() const { return {header, value}; }
+  };
+
+  // Null when this memtable knows nothing of the key. The pointer lives until the next Put or Delete.
+  const Slot* Find(std::string_view key) const;
+  void Put(std::string_view key, const RecordView& record);
+  void Delete(std::string_view key);
+
+  size_t key_count() const { return slots_.size(); }
+  size_t bytes() const { return bytes_; }  // keys, values and an estimate of the overhead
+  bool empty() const { return slots_.empty(); }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const noexcept;
+  };
+  using Slots = std::unordered_map<std::string, Slot, Hash, std::equal_to<>>;
+
+ public:
+  // In no particular order: sort before anything depends on it.
+  Slots::const_iterator begin() const { return slots_.begin(); }
+  Slots::const_iterator end() const { return slots_.end(); }
+
+ private:
+  Slot& SlotFor(std::string_view key);
+
+  Slots slots_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace quorate::storage

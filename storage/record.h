@@ -1,0 +1,49 @@
+// One key's value with what belongs to it, in memory and on disk.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace quorate::storage {
+
+enum class ValueType : uint8_t {
+  kString = 1,  // other Redis types get numbers of their own
+};
+
+// What holds for every type of value. `revision` counts the write commands that the whole key space has
+// seen when this key was last written: equal on all nodes, never the same for two writes.
+struct RecordHeader {
+  ValueType type = ValueType::kString;
+  uint64_t revision = 0;
+  int64_t expire_at_ms = 0;  // Unix time in milliseconds; 0: does not expire
+
+  bool operator==(const RecordHeader&) const = default;
+};
+
+// Points into a memtable or an LMDB page: valid until the key space is next changed or told that a
+// checkpoint has ended.
+struct RecordView {
+  RecordHeader header;
+  std::string_view value;
+};
+
+// The bound on a key: LMDB's 511 bytes less the two bytes of the slot that the key is stored under.
+inline constexpr size_t kKeyBytesMax = 509;
+
+// The row's key in the state environment: the slot, big endian, then the key's bytes. So one slot's keys
+// lie together, an empty key has a row, and a scan can go slot by slot.
+// Precondition: key.size() <= kKeyBytesMax.
+std::string EncodeRowKey(std::string_view key);
+std::string_view KeyOfRow(std::string_view row_key);
+
+// The row's value: a checksum over row key and all that follows, then header and value.
+std::string EncodeRow(std::string_view row_key, const RecordView& record);
+// Nothing when the checksum, the type or the length is wrong: the row is damaged.
+std::optional<RecordView> DecodeRow(std::string_view row_key, std::string_view row);
+
+// A 64-bit digest of one record with its key. The sum of all of them, modulo 2^64, is the key space's.
+uint64_t RecordDigest(std::string_view key, const RecordView& record);
+
+}  // namespace quorate::storage

@@ -1,0 +1,62 @@
+// The checkpointed part of the key space: what a restart begins from.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "consensus/types.h"
+#include "storage/memtable.h"
+#include "storage/record.h"
+#include "storage/result.h"
+
+namespace quorate::storage {
+
+// What is saved with every checkpoint, in the transaction of its data.
+struct StateMeta {
+  consensus::Index last_applied;
+  consensus::Term last_applied_term;
+  uint64_t revision = 0;     // write commands applied since the cluster began
+  int64_t clock_ms = 0;      // the log's clock: the newest entry's time, never going back
+  uint64_t key_count = 0;
+  uint64_t digest = 0;       // sum of RecordDigest over all keys, modulo 2^64
+
+  bool operator==(const StateMeta&) const = default;
+};
+
+// A checkpoint to be written: all changes since the last one, and the state that they lead to.
+struct Checkpoint {
+  std::shared_ptr<const Memtable> changes;
+  StateMeta meta;
+};
+
+// Reads the newest checkpoint that Refresh() has seen. Loop thread.
+class StateReader {
+ public:
+  virtual ~StateReader() = default;
+  virtual const StateMeta& meta() const = 0;
+  // The view is valid until the next Refresh(). A damaged row is fatal inside the implementation: it
+  // is reported and the process ends; it never looks like a missing key.
+  virtual std::optional<RecordView> Find(std::string_view key) const = 0;
+  // Calls `visit` with each key of the slot, in byte order, until it returns false.
+  virtual void VisitSlot(uint16_t slot,
+                         const std::function<bool(std::string_view key, const RecordView&)>& visit)
+      const = 0;
+  // Moves on to the newest finished checkpoint.
+  virtual void Refresh() = 0;
+};
+
+// Writes checkpoints in the background, one at a time. Loop thread.
+class Checkpointer {
+ public:
+  virtual ~Checkpointer() = default;
+  // Precondition: none is under way.
+  virtual void Start(Checkpoint checkpoint) = 0;
+  // True once, when the checkpoint that was started has become durable.
+  virtual bool TakeFinished() = 0;
+};
+
+}  // namespace quorate::storage
