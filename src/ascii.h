@@ -13,7 +13,8 @@ constexpr char ToLower(char byte) {
 
 inline std::string ToLower(std::string_view text) {
   std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char byte) { return ToLower(byte); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char byte) { return ToLower(byte); });
   return lower;
 }
 

@@ -72,8 +72,9 @@ Step MatchElement(std::string_view pattern, char byte, LetterCase letter_case) {
 }  // namespace
 
 bool GlobMatch(std::string_view pattern, std::string_view text, LetterCase letter_case) {
-  // On a mismatch only the last star is given one more byte. Earlier ones need no second try: what they could take
-  // in addition, the last one can take as well. That is what keeps a*a*a*a*b from exponential time.
+  // On a mismatch only the last star is given one more byte. Earlier ones need no second try: what
+  // they could take in addition, the last one can take as well. That is what keeps a*a*a*a*b from
+  // exponential time.
   size_t in_pattern = 0;
   size_t in_text = 0;
   size_t star = std::string_view::npos;  // position in the pattern after the last star

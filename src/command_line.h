@@ -1,0 +1,30 @@
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <variant>
+
+#include "src/config.h"
+#include "src/config_loader.h"
+
+namespace quorate {
+
+struct HelpText {
+  std::string text;
+};
+
+struct VersionText {
+  std::string text;
+};
+
+using CommandLine = std::variant<Config, ConfigError, HelpText, VersionText>;
+
+// Reads the command line of quorate-server, which is that of redis-server:
+//   quorate-server [FILE | -] [--directive VALUE ...] ... [-]
+// Flags override the file; '-' reads the file from `standard_input`. What begins with "--" is
+// always a flag, so that a value like -::1 can follow one; `--directive=VALUE` also takes a value
+// that begins with "--". Called once by main, which prints a HelpText or VersionText on standard
+// output and exits 0, or a ConfigError's Message() on standard error and exits 1.
+CommandLine ParseCommandLine(int argc, const char* const* argv, std::istream& standard_input);
+
+}  // namespace quorate

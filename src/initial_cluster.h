@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/config.h"
+#include "src/config_values.h"
+
+namespace quorate {
+
+// A write waits for a majority, so every member beyond the usual three or five only adds work.
+inline constexpr size_t kMembersMax = 15;
+
+// Reads the members of a cluster from `id=host:port[@peer-port],...`, the form of the directive
+// initial-cluster, by ascending id. An IPv6 address stands in [brackets]. Refuses what could not
+// work as a cluster: no two ids and no two addresses, of clients and peers together, are the same.
+Parsed<std::vector<Member>> ParseInitialCluster(std::string_view text);
+
+// Whether `host` can be told to clients and peers: a name or an address, an IPv6 one without
+// brackets, that is no wildcard.
+bool IsReachableHost(const std::string& host);
+
+// The peer port that goes with a client port unless another one is given. Nothing: it would be
+// above 65535.
+std::optional<uint16_t> DefaultPeerPort(uint16_t port);
+
+}  // namespace quorate

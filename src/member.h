@@ -1,0 +1,18 @@
+// One server of the cluster, with the addresses that clients and the other servers reach it by.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace quorate {
+
+struct Member {
+  uint64_t id = 0;
+  std::string host;        // a name, an IPv4 address, or an IPv6 address without brackets
+  uint16_t port = 0;       // clients
+  uint16_t peer_port = 0;  // the other members
+
+  bool operator==(const Member&) const = default;
+};
+
+}  // namespace quorate
