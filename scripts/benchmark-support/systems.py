@@ -201,4 +201,6 @@ class Quorate(RedisProtocolSystem):
         self._leader_port()
 
     def version(self):
-        return run_to_end([str(self._binary), "--version"], 10).strip()
+        # With the time of the build: the binary need not be that of the commit that is checked out.
+        built = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._binary.stat().st_mtime))
+        return f"{run_to_end([str(self._binary), '--version'], 10).strip()} (built {built})"
