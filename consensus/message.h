@@ -1,5 +1,6 @@
-// What the servers say to one another: the paper's RPCs as one-way messages, with replies as messages
-// of their own. Sender and target stand in the Envelope; the transport checks both, and the cluster.
+// What the servers say to one another: the paper's RPCs as one-way messages, with replies as
+// messages of their own. Sender and target stand in the Envelope; the transport checks both, and
+// the cluster.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +12,16 @@
 
 namespace quorate::consensus {
 
-// Section 5.2 and, with `pre_vote`, dissertation 9.6. A pre-vote asks "would you vote for me in this
-// term?" without anybody's term changing; its `term` is the one that the sender would campaign in.
+// Section 5.2 and, with `pre_vote`, dissertation 9.6. A pre-vote asks "would you vote for me in
+// this term?" without anybody's term changing; its `term` is the one that the sender would campaign
+// in.
 struct RequestVote {
   Term term;
   Index last_log_index;
   Term last_log_term;
   bool pre_vote = false;
-  bool leadership_transfer = false;  // the old leader asked for this election: stickiness does not apply
+  // The old leader asked for this election: stickiness does not apply.
+  bool leadership_transfer = false;
 
   bool operator==(const RequestVote&) const = default;
 };
@@ -48,21 +51,26 @@ struct AppendEntriesReply {
   // success: up to here the receiver's log is the leader's, and durable.
   // failure: the prev_log_index that was refused, so that late replies can be told apart.
   Index index;
-  // On failure, where the leader may try next: the receiver's last entry not past prev_log_index with a
-  // term not above prev_log_term, and that entry's term (skips whole terms, end of section 5.3).
+  // On failure, where the leader may try next: the receiver's last entry not past prev_log_index
+  // with a term not above prev_log_term, and that entry's term (skips whole terms, end of
+  // section 5.3). On success, how far the receiver's log is the leader's, durable or not: what has
+  // arrived need not be sent again; hint_term is 0.
   Index hint_index;
   Term hint_term;
 
   bool operator==(const AppendEntriesReply&) const = default;
 };
 
-// "Am I still your leader?" Answered at once, whatever the disk does, which is why it is not an empty
-// AppendEntries.
+// "Am I still your leader?" Answered at once, whatever the disk does, which is why it is not an
+// empty AppendEntries.
 struct Heartbeat {
   Term term;
-  Index leader_commit;    // never past what the leader knows this receiver's log to match
-  Index all_match_index;  // every member's log is known to match up to here: may be trimmed (0: unknown)
-  uint64_t read_round = 0;  // grows with each round within one term; 0: none yet
+  // Never past what the leader knows this receiver's log to match.
+  Index leader_commit;
+  // Every member's log is known to match up to here: may be trimmed. 0: unknown.
+  Index all_match_index;
+  // Grows with each round within one term; 0: none yet.
+  uint64_t read_round = 0;
 
   bool operator==(const Heartbeat&) const = default;
 };
@@ -97,7 +105,8 @@ struct TimeoutNow {
   bool operator==(const TimeoutNow&) const = default;
 };
 
-// A follower asks its leader to hand leadership over to it, as Raft::TransferLeadership does on the leader.
+// A follower asks its leader to hand leadership over to it, as Raft::TransferLeadership does on the
+// leader.
 struct TransferRequest {
   Term term;
 

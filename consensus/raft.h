@@ -1,14 +1,14 @@
-// The Raft consensus algorithm (Ongaro and Ousterhout 2014, "the paper"; Ongaro's dissertation) as a pure
-// state machine: no I/O, no clock, no thread, no randomness but the seed in Config. The same inputs in the
-// same order give the same outputs.
+// The Raft consensus algorithm (Ongaro and Ousterhout 2014, "the paper"; Ongaro's dissertation) as
+// a pure state machine: no I/O, no clock, no thread, no randomness but the seed in Config. The same
+// inputs in the same order give the same outputs.
 //
-// Inputs (Tick, Receive, Propose, ...) only note what happened. TakeEffects() says what follows, once per
-// round of the driver's loop; NextCommitted() hands over what may be applied.
+// Inputs (Tick, Receive, Propose, ...) only note what happened. TakeEffects() says what follows,
+// once per round of the driver's loop; NextCommitted() hands over what may be applied.
 //
-// What vouches for a write that is not yet durable (a vote, an append's acknowledgement, the leader's own
-// acknowledgement, any message of a term that is not on disk) stays inside until Persisted() says that it
-// is. Nothing in one Effects waits for anything else in it, so a driver may write, send, apply and answer
-// in any order or at once.
+// What vouches for a write that is not yet durable (a vote, an append's acknowledgement, the
+// leader's own acknowledgement, any message of a term that is not on disk) stays inside until
+// Persisted() says that it is. Nothing in one Effects waits for anything else in it, so a driver
+// may write, send, apply and answer in any order or at once.
 //
 // One thread. All preconditions are asserted.
 #pragma once
@@ -26,19 +26,21 @@ namespace quorate::consensus {
 struct Config {
   NodeId id;
   std::vector<NodeId> voters;  // all members, `id` among them; no duplicates
-  uint64_t seed = 0;           // must differ from start to start, or read requests could be mistaken for old ones
+  // Must differ from start to start, or read requests could be mistaken for old ones.
+  uint64_t seed = 0;
 
-  // In ticks. An election starts after election_timeout_ticks up to twice that, drawn anew each time.
+  // In ticks. An election starts after election_timeout_ticks up to twice that, drawn anew each
+  // time.
   uint32_t heartbeat_ticks = 5;
   uint32_t election_timeout_ticks = 50;
-  // A leader with a write that is not durable after this long steps down, and no node with one stands
-  // for election: a stalled disk must not hold up the cluster.
+  // A leader with a write that is not durable after this long steps down, and no node with one
+  // stands for election: a stalled disk must not hold up the cluster.
   uint32_t disk_stall_ticks = 100;
 
-  size_t append_bytes_max = 1 << 20;          // payload in one AppendEntries (but always one entry)
-  size_t inflight_bytes_max = 16 << 20;       // payload sent to one follower and not yet acknowledged
-  size_t inflight_messages_max = 256;         // AppendEntries sent to one follower and not acknowledged
-  size_t cached_bytes_max = 64 << 20;         // payload of durable, handed-out entries kept in memory
+  size_t append_bytes_max = 1 << 20;     // payload in one AppendEntries (but always one entry)
+  size_t inflight_bytes_max = 16 << 20;  // payload sent to one follower and not yet acknowledged
+  size_t inflight_messages_max = 256;    // AppendEntries sent to one follower and not acknowledged
+  size_t cached_bytes_max = 64 << 20;    // payload of durable, handed-out entries kept in memory
 };
 
 enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
@@ -52,11 +54,12 @@ struct ReadState {
 };
 
 struct Effects {
-  std::optional<Persist> persist;         // hand to storage; call Persisted(seq) when it is durable
-  std::vector<Envelope> messages;         // send now
-  std::vector<ReadState> reads;           // proven, in the order of RequestRead
-  std::vector<ReadToken> dropped_reads;   // cannot be proven here any more: not executed, redirect them
-  bool leadership_changed = false;        // role, term or known leader differ from the last TakeEffects
+  std::optional<Persist> persist;  // hand to storage; call Persisted(seq) when it is durable
+  std::vector<Envelope> messages;  // send now
+  std::vector<ReadState> reads;    // proven, in the order of RequestRead
+  // Cannot be proven here any more: not executed, redirect them.
+  std::vector<ReadToken> dropped_reads;
+  bool leadership_changed = false;  // role, term or known leader differ from the last TakeEffects
 };
 
 // What a leader knows of another member; for operators.
@@ -65,6 +68,7 @@ struct PeerStatus {
   Index match_index;
   Index next_index;
   bool recently_active = false;  // heard from within an election timeout
+  bool needs_snapshot = false;   // the entries it lacks have been trimmed: it is sent nothing else
 };
 
 class Raft {
@@ -75,59 +79,66 @@ class Raft {
   Raft(const Raft&) = delete;
   Raft& operator=(const Raft&) = delete;
 
-  // --- Inputs ---------------------------------------------------------------------------------------
+  // --- Inputs ---
 
   void Tick();
 
-  // A message from `from`, which the transport has authenticated as a member of this cluster speaking to
-  // this server. Messages from others than voters are ignored.
+  // A message from `from`, which the transport has authenticated as a member of this cluster
+  // speaking to this server. Messages from others than voters are ignored.
   void Receive(NodeId from, Message message);
 
-  // Appends an entry of kind kBatch. Its index; nothing when this server is not leader or is handing
-  // leadership over: the payload is certainly not in any log then.
+  // Appends an entry of kind kBatch. Its index; nothing when this server is not leader or is
+  // handing leadership over: the payload is certainly not in any log then.
   std::optional<Index> Propose(Payload payload);
 
-  // Asks for proof that a read is current. Exactly one of Effects::reads and Effects::dropped_reads will
-  // name the token later; false: neither will, no leader is known. On a leader, the read is proven at the
-  // latest by the commit of any entry proposed after this call, and reported no later than that commit.
+  // Asks for proof that a read is current. Exactly one of Effects::reads and Effects::dropped_reads
+  // will name the token later; false: neither will, no leader is known. On a leader, the read is
+  // proven at the latest by the commit of any entry proposed after this call, and reported no later
+  // than that commit.
   bool RequestRead(ReadToken token);
 
   // All writes up to and including `seq` are durable. Later calls never go back.
   void Persisted(PersistSeq seq);
 
-  // Storage has trimmed the log up to and including `index`, which has been handed out as committed.
+  // Storage has trimmed the log up to and including `index`, which has been handed out as
+  // committed.
   void Compacted(Index index);
 
-  // Leader: let `target` catch up, then have it start an election (dissertation 3.10). Proposals are
-  // refused until leadership has gone or an election timeout has passed. False: not leader, `target` is
-  // no other voter, or a transfer is under way.
+  // Leader: let `target` catch up, then have it start an election (dissertation 3.10). Proposals
+  // are refused until leadership has gone or an election timeout has passed. False: not leader,
+  // `target` is no other voter, or a transfer is under way.
   bool TransferLeadership(NodeId target);
 
   // The same, to the member with the longest log that was recently active.
   bool TransferLeadership();
 
-  // Follower: asks the leader to hand over to this server (a TransferRequest). False: not a follower, or
-  // no leader is known.
+  // Follower: asks the leader to hand over to this server (a TransferRequest). False: not a
+  // follower, or no leader is known.
   bool RequestLeadership();
 
-  // A connection from `peer` has broken in a way that says its process has ended. If it was the leader,
-  // this server does not wait for the election timeout but holds a pre-vote at the next tick.
+  // A connection from `peer` has broken in a way that says its process has ended. If it was the
+  // leader, this server does not wait for the election timeout but holds a pre-vote at the next
+  // tick.
   void PeerGone(NodeId peer);
 
-  // --- Outputs --------------------------------------------------------------------------------------
+  // --- Outputs ---
 
   Effects TakeEffects();
 
-  // Committed entries not handed out before, in order: none, or at least one and then until `bytes_max`
-  // of payload is reached. May read the disk through LogReader (replay).
+  // Committed entries not handed out before, in order: none, or at least one and then until
+  // `bytes_max` of payload is reached. May read the disk through LogReader (replay). Committed as
+  // of the last TakeEffects(), so every read that an entry's commit proves has been reported before
+  // the entry is handed out; and durable on this server, so a checkpoint is never ahead of the log
+  // beside it.
   std::vector<Entry> NextCommitted(size_t bytes_max);
 
-  // --- State, for the driver and operators ------------------------------------------------------------
+  // --- State, for the driver and operators ---
 
   NodeId id() const;
   Role role() const;
   bool is_leader() const;
-  // True on a leader that has committed an entry of its own term: it may be shown to clients as leader.
+  // True on a leader that has committed an entry of its own term: it may be shown to clients as
+  // leader.
   bool leader_is_established() const;
   std::optional<NodeId> leader() const;  // of the current term, this server included
   bool transferring_leadership() const;
@@ -136,8 +147,8 @@ class Raft {
   Index last_log_index() const;
   Index durable_index() const;  // this server's own log is on its disk up to here
   Index first_log_index() const;
-  // Every member's log is known to match up to here; on followers as the leader last said. Never past
-  // commit_index.
+  // Every member's log is known to match up to here; on followers as the leader last said. Never
+  // past commit_index.
   Index all_match_index() const;
   std::vector<PeerStatus> peers() const;  // empty but on a leader
 

@@ -1,0 +1,238 @@
+// Leader election: section 5.2 with the restriction of 5.4.1, pre-vote (dissertation 9.6), and
+// stickiness (4.2.3): a server that hears its leader takes no part in electing another.
+#include <cassert>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "consensus/raft_impl.h"
+
+namespace quorate::consensus {
+
+namespace {
+
+// When a leader's process has ended, its followers learn of it at the same moment. A few ticks of
+// chance keep them from standing against one another.
+constexpr uint64_t kPeerGoneDelayTicksMax = 3;
+
+}  // namespace
+
+void Raft::Impl::TickElection() {
+  if (config_.voters.size() == 1) {
+    // Nobody to wait for, or to ask.
+    if (!std::holds_alternative<Candidate>(role_) && !DiskIsStalled()) {
+      BecomeCandidate(false);
+    }
+    return;
+  }
+  ++election_elapsed_;
+  if (election_elapsed_ < election_timeout_) {
+    return;
+  }
+  if (DiskIsStalled()) {
+    // It could neither vote for itself nor lead. Once the disk is back it stands at the next tick.
+    if (leader()) {
+      BecomeFollower(std::nullopt);
+    }
+    return;
+  }
+  BecomePreCandidate();
+}
+
+void Raft::Impl::ResetElectionTimer() {
+  election_elapsed_ = 0;
+  election_timeout_ =
+      config_.election_timeout_ticks + random_.Below(config_.election_timeout_ticks);
+}
+
+void Raft::Impl::PeerGone(NodeId peer) {
+  if (Progress* progress = FindPeer(peer)) {
+    progress->Disconnected();
+  }
+  Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || follower->leader != peer) {
+    return;
+  }
+  AbandonReads();
+  follower->leader.reset();
+  election_elapsed_ = 0;
+  election_timeout_ = 1 + random_.Below(kPeerGoneDelayTicksMax + 1);
+}
+
+// A leader hears itself: it steps down by its own check of the majority.
+bool Raft::Impl::HearsLeader() const {
+  if (const Follower* follower = std::get_if<Follower>(&role_)) {
+    return follower->leader && now_ - follower->leader_heard_at < config_.election_timeout_ticks;
+  }
+  return is_leader();
+}
+
+void Raft::Impl::BecomePreCandidate() {
+  assert(!is_leader());
+  assert(config_.voters.size() > 1);
+  AbandonReads();
+  ResetElectionTimer();
+  // Requests of an earlier attempt that still wait for the disk would only waste votes.
+  std::erase_if(outbox_, [](const Envelope& envelope) {
+    return std::holds_alternative<RequestVote>(envelope.message);
+  });
+  PreCandidate pre_candidate{VoteTally(config_.voters.size())};
+  pre_candidate.votes.Grant(config_.id);
+  role_ = std::move(pre_candidate);
+  SendToPeers(VoteRequest(true, false));
+}
+
+void Raft::Impl::BecomeCandidate(bool leadership_transfer) {
+  assert(!is_leader());
+  AbandonReads();
+  ResetElectionTimer();
+  SetHardState(current_term() + 1, config_.id);
+  outbox_.clear();
+  // Its own vote counts once it is durable, like any other.
+  role_ = Candidate{VoteTally(config_.voters.size())};
+  SendToPeers(VoteRequest(false, leadership_transfer));
+}
+
+void Raft::Impl::CountOwnVote() {
+  assert(HardStateIsDurable());
+  assert(hard_state_.voted_for == config_.id);
+  Candidate& candidate = std::get<Candidate>(role_);
+  candidate.votes.Grant(config_.id);
+  if (candidate.votes.Won()) {
+    BecomeLeader();
+  }
+}
+
+void Raft::Impl::BecomeLeader() {
+  assert(HardStateIsDurable());
+  assert(hard_state_.voted_for == config_.id);
+  Leader leader;
+  leader.noop_index = log_.last_index() + 1;
+  for (NodeId voter : config_.voters) {
+    if (voter != config_.id) {
+      leader.peers.emplace_back(voter, leader.noop_index, now_);
+    }
+  }
+  leader.matches.reserve(config_.voters.size());
+  leader.rounds.reserve(config_.voters.size());
+  // An entry of its own term: only through it can the entries before it be committed
+  // (section 5.4.2), and only then does it know the commit index that its reads need (section 8).
+  log_.Append({current_term(), leader.noop_index, EntryKind::kNoop, Payload()});
+  role_ = std::move(leader);
+}
+
+RequestVote Raft::Impl::VoteRequest(bool pre_vote, bool leadership_transfer) const {
+  return {.term = pre_vote ? current_term() + 1 : current_term(),
+          .last_log_index = log_.last_index(),
+          .last_log_term = log_.last_term(),
+          .pre_vote = pre_vote,
+          .leadership_transfer = leadership_transfer};
+}
+
+// Section 5.4.1: the later last term wins; with equal terms, the longer log.
+bool Raft::Impl::IsUpToDate(const RequestVote& request) const {
+  return std::tuple(request.last_log_term, request.last_log_index) >=
+         std::tuple(log_.last_term(), log_.last_index());
+}
+
+bool Raft::Impl::MayVoteFor(NodeId candidate, Term term) const {
+  if (term > current_term()) {
+    // A pre-vote: the vote of a term that this server has not entered is free.
+    return true;
+  }
+  if (term < current_term()) {
+    return false;
+  }
+  // The reply to a vote may have been lost, so the same candidate gets the same answer again.
+  if (hard_state_.voted_for == candidate) {
+    return true;
+  }
+  // A term that has a leader needs no vote.
+  return hard_state_.voted_for == NodeId() && !leader();
+}
+
+void Raft::Impl::Handle(NodeId from, const RequestVote& request) {
+  // A server cut off from a healthy leader must not depose it when it comes back, so its term is
+  // not taken over either. Not so where the leader itself asked for the election. Requests of the
+  // current term and of earlier ones are answered: the asker may learn from the refusal that its
+  // term is stale.
+  if (request.term > current_term() && !request.leadership_transfer && HearsLeader()) {
+    return;
+  }
+  if (request.pre_vote) {
+    HandlePreVote(from, request);
+    return;
+  }
+  if (request.term > current_term()) {
+    EnterTerm(request.term);
+  }
+  bool granted = MayVoteFor(from, request.term) && IsUpToDate(request);
+  if (granted) {
+    ResetElectionTimer();
+    if (std::holds_alternative<PreCandidate>(role_)) {
+      BecomeFollower(std::nullopt);
+    }
+    if (hard_state_.voted_for != from) {
+      SetHardState(current_term(), from);
+    }
+  }
+  Send(from, RequestVoteReply{.term = current_term(), .vote_granted = granted, .pre_vote = false});
+}
+
+void Raft::Impl::HandlePreVote(NodeId from, const RequestVote& request) {
+  bool granted = MayVoteFor(from, request.term) && IsUpToDate(request);
+  if (DiskIsStalled()) {
+    // The vote that would follow could not be given.
+    granted = false;
+  }
+  if (granted && OutranksPreCandidate(from, request)) {
+    // Two that stand at the same moment with equal logs would split the vote. The higher id goes
+    // on: the other may have ignored its request while it still believed in the leader, so it asks
+    // again.
+    granted = false;
+    Send(from, VoteRequest(true, false));
+  }
+  Send(from, RequestVoteReply{.term = granted ? request.term : current_term(),
+                              .vote_granted = granted,
+                              .pre_vote = true});
+}
+
+bool Raft::Impl::OutranksPreCandidate(NodeId from, const RequestVote& request) const {
+  return std::holds_alternative<PreCandidate>(role_) && config_.id > from &&
+         request.term == current_term() + 1 && request.last_log_term == log_.last_term() &&
+         request.last_log_index == log_.last_index();
+}
+
+void Raft::Impl::Handle(NodeId from, const RequestVoteReply& reply) {
+  if (!reply.vote_granted) {
+    return;
+  }
+  if (reply.pre_vote) {
+    PreCandidate* pre_candidate = std::get_if<PreCandidate>(&role_);
+    if (pre_candidate == nullptr || reply.term != current_term() + 1) {
+      return;
+    }
+    pre_candidate->votes.Grant(from);
+    if (pre_candidate->votes.Won()) {
+      BecomeCandidate(false);
+    }
+    return;
+  }
+  Candidate* candidate = std::get_if<Candidate>(&role_);
+  if (candidate == nullptr || reply.term != current_term()) {
+    return;
+  }
+  candidate->votes.Grant(from);
+  if (candidate->votes.Won() && HardStateIsDurable()) {
+    BecomeLeader();
+  }
+}
+
+void Raft::Impl::Handle(NodeId /*from*/, const TimeoutNow& request) {
+  // Without a pre-vote: the others still hear the leader. Its request is the leave to disturb them.
+  if (request.term == current_term() && !is_leader() && !DiskIsStalled()) {
+    BecomeCandidate(true);
+  }
+}
+
+}  // namespace quorate::consensus

@@ -1,0 +1,147 @@
+// The follower's side of AppendEntries (section 5.3) and of heartbeats.
+#include <algorithm>
+#include <cassert>
+#include <utility>
+#include <vector>
+
+#include "consensus/raft_impl.h"
+
+namespace quorate::consensus {
+
+namespace {
+
+// Indexes follow one another and terms do not fall. Anything else cannot have been meant.
+bool IsWellFormed(const AppendEntries& request) {
+  Index index = request.prev_log_index;
+  Term term = request.prev_log_term;
+  for (const Entry& entry : request.entries) {
+    if (entry.index != index + 1 || entry.term < term || entry.term > request.term) {
+      return false;
+    }
+    index = entry.index;
+    term = entry.term;
+  }
+  return true;
+}
+
+}  // namespace
+
+Follower& Raft::Impl::HearLeader(NodeId from) {
+  assert(!is_leader());  // Election Safety: at most one leader a term (figure 3)
+  if (!std::holds_alternative<Follower>(role_)) {
+    BecomeFollower(from);
+  }
+  Follower& follower = std::get<Follower>(role_);
+  assert(!follower.leader || *follower.leader == from);
+  follower.leader = from;
+  follower.leader_heard_at = now_;
+  ResetElectionTimer();
+  return follower;
+}
+
+void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
+  if (request.term < current_term()) {
+    // The refusal names the term. Without it, a leader of an earlier term that this server takes no
+    // entries from, and a server of a later term that nobody votes for, could go on side by side.
+    Send(from, AppendEntriesReply{.term = current_term(),
+                                  .success = false,
+                                  .index = request.prev_log_index,
+                                  .hint_index = Index(),
+                                  .hint_term = Term()});
+    return;
+  }
+  if (!IsWellFormed(request)) {
+    return;
+  }
+  Follower& follower = HearLeader(from);
+  // What was trimmed here is committed, so it is in this leader's log too.
+  if (request.prev_log_index >= log_.base_index() &&
+      log_.TermAt(request.prev_log_index) != request.prev_log_term) {
+    RejectAppend(from, request);
+    return;
+  }
+  Index verified = request.prev_log_index + request.entries.size();
+  bool appended = false;
+  AppendMissing(std::move(request.entries), &appended);
+  assert(verified <= log_.last_index());
+  follower.verified_index = std::max(follower.verified_index, verified);
+  // Past `verified` this log may hold entries that the leader does not have, whatever it has
+  // committed.
+  commit_index_ = std::max(commit_index_, std::min(request.leader_commit, verified));
+  if (!appended) {
+    // No write will bring the reply about.
+    follower.owes_append_reply = true;
+  }
+}
+
+void Raft::Impl::AppendMissing(std::vector<Entry>&& entries, bool* appended) {
+  for (Entry& entry : entries) {
+    if (entry.index <= log_.base_index()) {
+      continue;
+    }
+    std::optional<Term> term = log_.TermAt(entry.index);
+    if (term == entry.term) {
+      // Present already, and what follows it stays: this may be an old message, and the entries
+      // after it may be acknowledged.
+      continue;
+    }
+    if (term) {
+      assert(entry.index > commit_index_);
+      assert(entry.index > std::get<Follower>(role_).verified_index);
+      log_.TruncateFrom(entry.index);
+    }
+    log_.Append(std::move(entry));
+    *appended = true;
+  }
+}
+
+void Raft::Impl::RejectAppend(NodeId from, const AppendEntries& request) {
+  // An entry of a later term than prev_log_term cannot match any entry of the leader's up to
+  // prev_log_index, so the leader need not try them one by one.
+  Index hint_index =
+      log_.LastNotAbove(request.prev_log_index, request.prev_log_term).value_or(log_.base_index());
+  Send(from, AppendEntriesReply{.term = current_term(),
+                                .success = false,
+                                .index = request.prev_log_index,
+                                .hint_index = hint_index,
+                                .hint_term = *log_.TermAt(hint_index)});
+}
+
+void Raft::Impl::Handle(NodeId from, const Heartbeat& heartbeat) {
+  if (heartbeat.term < current_term()) {
+    Send(from, HeartbeatReply{.term = current_term(), .read_round = heartbeat.read_round});
+    return;
+  }
+  Follower& follower = HearLeader(from);
+  // leader_commit and all_match_index rest on what this server has acknowledged as durable.
+  commit_index_ = std::max(commit_index_, std::min(heartbeat.leader_commit, log_.durable_index()));
+  all_match_index_ = std::max(
+      all_match_index_, std::min({heartbeat.all_match_index, commit_index_, log_.durable_index()}));
+  follower.owes_heartbeat_reply = true;
+  follower.read_round = std::max(follower.read_round, heartbeat.read_round);
+}
+
+void Raft::Impl::SendFollowerReplies(Follower& follower) {
+  if (!follower.leader) {
+    return;
+  }
+  // One reply for all that has become durable. It never speaks of more: an acknowledged entry
+  // survives any crash of this server.
+  Index acknowledged = std::min(follower.verified_index, log_.durable_index());
+  if (follower.owes_append_reply || acknowledged > follower.acknowledged_index) {
+    follower.owes_append_reply = false;
+    follower.acknowledged_index = std::max(follower.acknowledged_index, acknowledged);
+    Send(*follower.leader, AppendEntriesReply{.term = current_term(),
+                                              .success = true,
+                                              .index = acknowledged,
+                                              .hint_index = follower.verified_index,
+                                              .hint_term = Term()});
+  }
+  if (follower.owes_heartbeat_reply) {
+    follower.owes_heartbeat_reply = false;
+    Send(*follower.leader,
+         HeartbeatReply{.term = current_term(), .read_round = follower.read_round});
+  }
+}
+
+}  // namespace quorate::consensus

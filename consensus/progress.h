@@ -1,0 +1,101 @@
+// What a leader knows of one follower's log, and what it has sent there: next_index and match_index
+// of the paper's figure 2, and the window of AppendEntries on their way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+#include "consensus/types.h"
+
+namespace quorate::consensus {
+
+class Progress {
+ public:
+  enum class State : uint8_t {
+    kProbe,          // where the logs part is not known: one AppendEntries at a time
+    kReplicate,      // it is: AppendEntries follow one another without waiting
+    kNeedsSnapshot,  // the entries that the follower lacks have been trimmed here
+  };
+
+  struct Limits {
+    uint64_t probe_retry_ticks;  // a probe without an answer is repeated after this
+    uint64_t loss_ticks;  // entries without an acknowledgement are given up for lost after this
+    size_t inflight_bytes_max;
+    size_t inflight_messages_max;
+  };
+
+  // For a leader that has just been elected: `next_index` is its last_log_index + 1.
+  Progress(NodeId id, Index next_index, uint64_t now)
+      : id_(id), next_index_(next_index), heard_at_(now), advanced_at_(now) {}
+
+  NodeId id() const { return id_; }
+  State state() const { return state_; }
+  Index match_index() const { return match_index_; }
+  Index next_index() const { return next_index_; }
+  size_t inflight_bytes() const { return inflight_bytes_; }
+
+  // --- Sending ---
+
+  // Goes back to probing when what was sent seems to be lost.
+  void DetectLoss(uint64_t now, const Limits& limits);
+  // Whether an AppendEntries should be sent now, to a leader whose log ends at `last_index`.
+  bool MaySend(Index last_index, uint64_t now, const Limits& limits) const;
+  // Whether it should hold no entries: a repeated probe asks no more than where the logs part.
+  bool next_is_bare() const { return bare_; }
+  // The entries next_index .. `last` (none if last < next_index) with `bytes` of payload were sent.
+  void Sent(Index last, size_t bytes, uint64_t now);
+  // The entry before next_index is not in the leader's log any more.
+  void NeedSnapshot() { state_ = State::kNeedsSnapshot; }
+
+  // --- What comes back ---
+
+  // The follower's log is the leader's up to `match_index`, durably, and up to `received_index` in
+  // memory. True if match_index has grown.
+  bool Succeeded(Index match_index, Index received_index, uint64_t now);
+  // The follower has no entry at `prev_log_index` that matches; the last one that may is at
+  // `last_possible`.
+  void Rejected(Index prev_log_index, Index last_possible);
+  // Whatever was on its way is lost.
+  void Disconnected();
+
+  // --- Liveness and reads ---
+
+  void Heard(uint64_t now) { heard_at_ = now; }
+  uint64_t heard_at() const { return heard_at_; }
+  void AnsweredRound(uint64_t round);
+  uint64_t answered_round() const { return answered_round_; }
+
+  // The highest commit index that the follower was sent, and the highest read index.
+  void SentCommit(Index commit_index);
+  void SentReadIndex(Index read_index);
+  // True if the follower waits for a commit index past what it was sent.
+  bool awaits_commit() const { return read_index_sent_ > commit_sent_; }
+  Index commit_sent() const { return commit_sent_; }
+
+ private:
+  struct Inflight {
+    Index last;
+    size_t bytes;
+  };
+
+  void BecomeProbe(Index next_index, bool bare);
+  void ForgetInflightFrom(Index index);
+
+  NodeId id_;
+  State state_ = State::kProbe;
+  Index match_index_;
+  Index next_index_;
+  std::deque<Inflight> inflight_;  // oldest first, `last` rising
+  size_t inflight_bytes_ = 0;
+  bool bare_ = false;
+  bool probe_outstanding_ = false;
+  uint64_t probe_sent_at_ = 0;
+  uint64_t heard_at_;
+  uint64_t advanced_at_;  // when match_index last grew, or when it first fell behind next_index - 1
+  uint64_t answered_round_ = 0;
+  Index commit_sent_;
+  Index read_index_sent_;
+};
+
+}  // namespace quorate::consensus

@@ -1,0 +1,345 @@
+#include "consensus/raft.h"
+
+#include <algorithm>
+#include <cassert>
+#include <type_traits>
+#include <utility>
+
+#include "consensus/raft_impl.h"
+
+namespace quorate::consensus {
+
+namespace {
+
+// Messages that wait for a stalled disk. Each can be lost without harm, as any message can.
+constexpr size_t kWithheldMessagesMax = 1024;
+
+Config Checked(const Config& config) {
+  assert(std::find(config.voters.begin(), config.voters.end(), config.id) != config.voters.end());
+  Config checked = config;
+  std::sort(checked.voters.begin(), checked.voters.end());
+  assert(std::adjacent_find(checked.voters.begin(), checked.voters.end()) == checked.voters.end());
+  assert(checked.voters.front() != NodeId());
+  assert(checked.heartbeat_ticks > 0);
+  assert(checked.heartbeat_ticks < checked.election_timeout_ticks);
+  assert(checked.disk_stall_ticks > 0);
+  assert(checked.append_bytes_max > 0);
+  assert(checked.inflight_bytes_max > 0);
+  assert(checked.inflight_messages_max > 0);
+  return checked;
+}
+
+// Servers that were given one seed must still not draw the same timeouts.
+uint64_t OwnSeed(const Config& config) { return config.seed ^ Random(config.id.value()).Next(); }
+
+}  // namespace
+
+Raft::Impl::Impl(const Config& config, const Recovered& recovered, const LogReader& reader)
+    : config_(Checked(config)),
+      limits_{.probe_retry_ticks = config_.heartbeat_ticks,
+              .loss_ticks = config_.election_timeout_ticks,
+              .inflight_bytes_max = config_.inflight_bytes_max,
+              .inflight_messages_max = config_.inflight_messages_max},
+      random_(OwnSeed(config_)),
+      hard_state_(recovered.hard_state),
+      log_(recovered, reader, config_.cached_bytes_max),
+      commit_index_(recovered.last_applied),
+      released_index_(recovered.last_applied),
+      handed_out_index_(recovered.last_applied),
+      all_match_index_(recovered.base_index),
+      next_request_(random_.Next()) {
+  assert(recovered.base_index <= recovered.last_applied);
+  assert(recovered.last_applied <= recovered.last_index);
+  assert(log_.last_term() <= hard_state_.current_term);
+  role_ = Follower{.verified_index = commit_index_, .acknowledged_index = commit_index_};
+  ResetElectionTimer();
+  reported_leadership_ = leadership();
+  invariants_.Check(View());
+}
+
+// --- Inputs ---
+
+void Raft::Impl::Tick() {
+  ++now_;
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    TickLeader(*leader);
+    return;
+  }
+  if (Follower* follower = std::get_if<Follower>(&role_)) {
+    TickFollowerReads(*follower);
+  }
+  TickElection();
+}
+
+void Raft::Impl::Receive(NodeId from, Message message) {
+  if (!IsPeer(from)) {
+    return;
+  }
+  std::visit(
+      [&](auto&& content) {
+        using Content = std::decay_t<decltype(content)>;
+        if constexpr (std::is_same_v<Content, RequestVote>) {
+          // Whether a vote request may raise the term is decided with the vote.
+          Handle(from, content);
+        } else {
+          bool in_the_future = false;
+          if constexpr (std::is_same_v<Content, RequestVoteReply>) {
+            // A granted pre-vote names a term that nobody has entered yet.
+            in_the_future = content.pre_vote && content.vote_granted;
+          }
+          if (content.term > current_term() && !in_the_future) {
+            EnterTerm(content.term);
+          }
+          if (Progress* peer = FindPeer(from); peer != nullptr && content.term == current_term()) {
+            peer->Heard(now_);
+          }
+          Handle(from, std::forward<decltype(content)>(content));
+        }
+      },
+      std::move(message));
+}
+
+std::optional<Index> Raft::Impl::Propose(Payload payload) {
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || leader->transfer) {
+    return std::nullopt;
+  }
+  Index index = log_.last_index() + 1;
+  log_.Append({current_term(), index, EntryKind::kBatch, std::move(payload)});
+  return index;
+}
+
+void Raft::Impl::Persisted(PersistSeq seq) {
+  assert(seq >= persisted_);
+  assert(seq <= last_write_);
+  persisted_ = seq;
+  log_.Persisted(seq);
+  if (std::holds_alternative<Candidate>(role_) && HardStateIsDurable()) {
+    CountOwnVote();
+  }
+}
+
+void Raft::Impl::Compacted(Index index) {
+  assert(index <= handed_out_index_);
+  log_.Compact(index);
+}
+
+// --- Outputs ---
+
+Effects Raft::Impl::TakeEffects() {
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    LeadRound(*leader);
+  } else if (Follower* follower = std::get_if<Follower>(&role_)) {
+    SendReadIndex(*follower);
+  }
+
+  Effects effects;
+  SubmitWrites(&effects);
+  if (HardStateIsDurable()) {
+    if (Follower* follower = std::get_if<Follower>(&role_)) {
+      SendFollowerReplies(*follower);
+    }
+    effects.messages = std::exchange(outbox_, {});
+  }
+  effects.reads = std::exchange(proven_reads_, {});
+  effects.dropped_reads = std::exchange(dropped_reads_, {});
+  effects.leadership_changed = leadership() != reported_leadership_;
+  reported_leadership_ = leadership();
+  released_index_ = commit_index_;
+  invariants_.Check(View());
+  return effects;
+}
+
+std::vector<Entry> Raft::Impl::NextCommitted(size_t bytes_max) {
+  // What is applied may soon be in a checkpoint, and after a crash a checkpoint that is ahead of
+  // the log would leave a hole. So an entry that a majority has, but this disk not yet, waits.
+  Index limit = std::min(released_index_, log_.durable_index());
+  if (handed_out_index_ >= limit) {
+    return {};
+  }
+  std::vector<Entry> entries = log_.Read(handed_out_index_ + 1, limit, bytes_max);
+  handed_out_index_ = entries.back().index;
+  log_.Evict(handed_out_index_);
+  return entries;
+}
+
+// --- State ---
+
+bool Raft::Impl::leader_is_established() const {
+  const Leader* leader = std::get_if<Leader>(&role_);
+  return leader != nullptr && commit_index_ >= leader->noop_index;
+}
+
+std::optional<NodeId> Raft::Impl::leader() const {
+  if (const Follower* follower = std::get_if<Follower>(&role_)) {
+    return follower->leader;
+  }
+  return is_leader() ? std::optional(config_.id) : std::nullopt;
+}
+
+bool Raft::Impl::transferring_leadership() const {
+  const Leader* leader = std::get_if<Leader>(&role_);
+  return leader != nullptr && leader->transfer.has_value();
+}
+
+std::vector<PeerStatus> Raft::Impl::peers() const {
+  std::vector<PeerStatus> statuses;
+  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    for (const Progress& peer : leader->peers) {
+      statuses.push_back(
+          {.id = peer.id(),
+           .match_index = peer.match_index(),
+           .next_index = peer.next_index(),
+           .recently_active = now_ - peer.heard_at() < config_.election_timeout_ticks,
+           .needs_snapshot = peer.state() == Progress::State::kNeedsSnapshot});
+    }
+  }
+  return statuses;
+}
+
+StateView Raft::Impl::View() const {
+  return {.hard_state = hard_state_,
+          .id = config_.id,
+          .leads = is_leader(),
+          .hard_state_is_durable = HardStateIsDurable(),
+          .leader = leader(),
+          .base_index = log_.base_index(),
+          .handed_out_index = handed_out_index_,
+          .released_index = released_index_,
+          .commit_index = commit_index_,
+          .all_match_index = all_match_index_,
+          .durable_index = log_.durable_index(),
+          .last_index = log_.last_index(),
+          .last_term = log_.last_term()};
+}
+
+// --- Messages, writes, terms ---
+
+bool Raft::Impl::IsPeer(NodeId node) const {
+  return node != config_.id &&
+         std::binary_search(config_.voters.begin(), config_.voters.end(), node);
+}
+
+void Raft::Impl::Send(NodeId to, Message message) {
+  if (!HardStateIsDurable() && outbox_.size() >= kWithheldMessagesMax) {
+    return;
+  }
+  outbox_.push_back({to, std::move(message)});
+}
+
+void Raft::Impl::SendToPeers(const Message& message) {
+  for (NodeId voter : config_.voters) {
+    if (voter != config_.id) {
+      Send(voter, message);
+    }
+  }
+}
+
+bool Raft::Impl::HardStateIsDurable() const {
+  return hard_state_submitted_ && persisted_ >= hard_state_write_;
+}
+
+void Raft::Impl::SetHardState(Term term, NodeId voted_for) {
+  assert(term >= hard_state_.current_term);
+  // The vote of a term is cleared only by the next term, or this server could vote twice in one.
+  assert(term > hard_state_.current_term || hard_state_.voted_for == NodeId());
+  hard_state_ = {term, voted_for};
+  hard_state_submitted_ = false;
+}
+
+void Raft::Impl::SubmitWrites(Effects* effects) {
+  if (hard_state_submitted_ && !log_.has_unsubmitted()) {
+    return;
+  }
+  Persist persist;
+  persist.seq = ++last_write_;
+  if (!hard_state_submitted_) {
+    persist.hard_state = hard_state_;
+    hard_state_submitted_ = true;
+    hard_state_write_ = persist.seq;
+  }
+  log_.Submit(now_, &persist);
+  effects->persist = std::move(persist);
+}
+
+bool Raft::Impl::DiskIsStalled() const {
+  std::optional<uint64_t> oldest = log_.oldest_write();
+  return oldest && now_ - *oldest >= config_.disk_stall_ticks;
+}
+
+void Raft::Impl::EnterTerm(Term term) {
+  assert(term > current_term());
+  SetHardState(term, NodeId());
+  // What waits here for the disk was said in a term that has passed.
+  outbox_.clear();
+  BecomeFollower(std::nullopt);
+}
+
+void Raft::Impl::BecomeFollower(std::optional<NodeId> leader) {
+  AbandonReads();
+  if (is_leader()) {
+    // A leader's election timer stands still. Any other's goes on: learning of a term is not
+    // hearing from its leader, and must not put off an election.
+    ResetElectionTimer();
+  }
+  role_ = Follower{.leader = leader,
+                   .leader_heard_at = now_,
+                   .verified_index = commit_index_,
+                   .acknowledged_index = commit_index_};
+}
+
+void Raft::Impl::AbandonReads() {
+  if (Follower* follower = std::get_if<Follower>(&role_)) {
+    for (const AskedReads& asked : follower->asked_reads) {
+      dropped_reads_.insert(dropped_reads_.end(), asked.tokens.begin(), asked.tokens.end());
+    }
+    follower->asked_reads.clear();
+    dropped_reads_.insert(dropped_reads_.end(), follower->new_reads.begin(),
+                          follower->new_reads.end());
+    follower->new_reads.clear();
+  } else if (Leader* leader = std::get_if<Leader>(&role_)) {
+    for (const PendingRead& read : leader->reads) {
+      if (read.follower) {
+        Send(*read.follower, ReadIndexReply{current_term(), read.request, Index()});
+      } else {
+        dropped_reads_.push_back(read.token);
+      }
+    }
+    leader->reads.clear();
+  }
+}
+
+// --- raft.h ---
+
+Raft::Raft(const Config& config, const Recovered& recovered, const LogReader& reader)
+    : impl_(std::make_unique<Impl>(config, recovered, reader)) {}
+Raft::~Raft() = default;
+
+void Raft::Tick() { impl_->Tick(); }
+void Raft::Receive(NodeId from, Message message) { impl_->Receive(from, std::move(message)); }
+std::optional<Index> Raft::Propose(Payload payload) { return impl_->Propose(std::move(payload)); }
+bool Raft::RequestRead(ReadToken token) { return impl_->RequestRead(token); }
+void Raft::Persisted(PersistSeq seq) { impl_->Persisted(seq); }
+void Raft::Compacted(Index index) { impl_->Compacted(index); }
+bool Raft::TransferLeadership(NodeId target) { return impl_->TransferLeadership(target); }
+bool Raft::TransferLeadership() { return impl_->TransferLeadership(std::nullopt); }
+bool Raft::RequestLeadership() { return impl_->RequestLeadership(); }
+void Raft::PeerGone(NodeId peer) { impl_->PeerGone(peer); }
+Effects Raft::TakeEffects() { return impl_->TakeEffects(); }
+std::vector<Entry> Raft::NextCommitted(size_t bytes_max) { return impl_->NextCommitted(bytes_max); }
+
+NodeId Raft::id() const { return impl_->config().id; }
+Role Raft::role() const { return impl_->role(); }
+bool Raft::is_leader() const { return impl_->is_leader(); }
+bool Raft::leader_is_established() const { return impl_->leader_is_established(); }
+std::optional<NodeId> Raft::leader() const { return impl_->leader(); }
+bool Raft::transferring_leadership() const { return impl_->transferring_leadership(); }
+Term Raft::current_term() const { return impl_->current_term(); }
+Index Raft::commit_index() const { return impl_->commit_index(); }
+Index Raft::last_log_index() const { return impl_->log().last_index(); }
+Index Raft::durable_index() const { return impl_->log().durable_index(); }
+Index Raft::first_log_index() const { return impl_->log().base_index() + 1; }
+Index Raft::all_match_index() const { return impl_->all_match_index(); }
+std::vector<PeerStatus> Raft::peers() const { return impl_->peers(); }
+
+}  // namespace quorate::consensus

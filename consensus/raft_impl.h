@@ -1,0 +1,222 @@
+// What is behind raft.h. Private to consensus/: the parts of the protocol are in
+//   raft.cc         inputs, outputs, terms and roles
+//   election.cc     RequestVote and its replies, pre-votes, timers
+//   replication.cc  the leader's side of AppendEntries, commit, heartbeats, leadership transfer
+//   follower.cc     the follower's side of AppendEntries and heartbeats
+//   read_index.cc   reads, on the leader and on followers
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "consensus/invariants.h"
+#include "consensus/log.h"
+#include "consensus/message.h"
+#include "consensus/progress.h"
+#include "consensus/quorum.h"
+#include "consensus/raft.h"
+#include "consensus/random.h"
+#include "consensus/types.h"
+
+namespace quorate::consensus {
+
+// The reads of one ReadIndex that is on its way to the leader.
+struct AskedReads {
+  uint64_t request;
+  uint64_t asked_at;
+  std::vector<ReadToken> tokens;
+};
+
+struct Follower {
+  std::optional<NodeId> leader = {};  // whom this server has heard from in this term
+  uint64_t leader_heard_at = 0;
+
+  // Up to here this log is known to be that of the term's leader. What is committed is in the log
+  // of every leader to come (section 5.4), so it starts at commit_index.
+  Index verified_index;
+  Index acknowledged_index;  // what the leader was last told
+  bool owes_append_reply = false;
+  bool owes_heartbeat_reply = false;
+  uint64_t read_round = 0;  // the newest that the leader has asked for
+
+  std::vector<ReadToken> new_reads = {};  // since the last TakeEffects
+  std::deque<AskedReads> asked_reads = {};
+};
+
+struct PreCandidate {
+  VoteTally votes;
+};
+
+struct Candidate {
+  VoteTally votes;
+};
+
+// A read on the leader: of a client here, or a follower's ReadIndex.
+struct PendingRead {
+  std::optional<NodeId> follower;  // who asked; nothing: a client of this server
+  ReadToken token;                 // a client's
+  uint64_t request = 0;            // a follower's
+  Index read_index;                // commit_index when it arrived
+  Index barrier;                   // last_log_index when it arrived
+  uint64_t round = 0;              // the heartbeats that will prove it; 0: not sent yet
+};
+
+struct LeadershipTransfer {
+  NodeId target;
+  uint64_t started_at;
+  bool timeout_now_due = true;
+};
+
+struct Leader {
+  Index noop_index;  // the first entry of this term
+  std::vector<Progress> peers;
+  uint32_t heartbeat_elapsed = 0;
+  bool heartbeat_due = false;
+  uint64_t newest_round = 0;
+  bool round_due = false;  // reads have arrived that belong to no round yet
+  std::deque<PendingRead> reads;
+  std::optional<LeadershipTransfer> transfer;
+  // Reused in every round of the driver, so that none allocates.
+  std::vector<Index> matches;
+  std::vector<uint64_t> rounds;
+};
+
+class Raft::Impl {
+ public:
+  Impl(const Config& config, const Recovered& recovered, const LogReader& reader);
+
+  void Tick();
+  void Receive(NodeId from, Message message);
+  std::optional<Index> Propose(Payload payload);
+  bool RequestRead(ReadToken token);
+  void Persisted(PersistSeq seq);
+  void Compacted(Index index);
+  bool TransferLeadership(std::optional<NodeId> target);
+  bool RequestLeadership();
+  void PeerGone(NodeId peer);
+
+  Effects TakeEffects();
+  std::vector<Entry> NextCommitted(size_t bytes_max);
+
+  const Config& config() const { return config_; }
+  Role role() const { return static_cast<Role>(role_.index()); }
+  bool is_leader() const { return std::holds_alternative<Leader>(role_); }
+  bool leader_is_established() const;
+  std::optional<NodeId> leader() const;
+  bool transferring_leadership() const;
+  Term current_term() const { return hard_state_.current_term; }
+  Index commit_index() const { return commit_index_; }
+  Index all_match_index() const { return all_match_index_; }
+  const RaftLog& log() const { return log_; }
+  std::vector<PeerStatus> peers() const;
+
+ private:
+  // What a driver can see of role, term and leader.
+  struct Leadership {
+    Role role;
+    Term term;
+    std::optional<NodeId> leader;
+    bool operator==(const Leadership&) const = default;
+  };
+
+  // --- raft.cc ---
+  bool IsPeer(NodeId node) const;
+  // Queues a message for when the hard state is durable.
+  void Send(NodeId to, Message message);
+  void SendToPeers(const Message& message);
+  bool HardStateIsDurable() const;
+  void SetHardState(Term term, NodeId voted_for);
+  // Moves on to a higher term, as a follower that knows no leader.
+  void EnterTerm(Term term);
+  // A follower in the current term; what the role before held is given up.
+  void BecomeFollower(std::optional<NodeId> leader);
+  // Reads that wait here cannot be proven any more.
+  void AbandonReads();
+  bool DiskIsStalled() const;
+  void SubmitWrites(Effects* effects);
+  Leadership leadership() const { return {role(), current_term(), leader()}; }
+  StateView View() const;
+
+  // --- election.cc ---
+  void TickElection();
+  void ResetElectionTimer();
+  bool HearsLeader() const;
+  void BecomePreCandidate();
+  void BecomeCandidate(bool leadership_transfer);
+  void BecomeLeader();
+  void CountOwnVote();
+  RequestVote VoteRequest(bool pre_vote, bool leadership_transfer) const;
+  bool MayVoteFor(NodeId candidate, Term term) const;
+  bool IsUpToDate(const RequestVote& request) const;
+  bool OutranksPreCandidate(NodeId from, const RequestVote& request) const;
+  void Handle(NodeId from, const RequestVote& request);
+  void HandlePreVote(NodeId from, const RequestVote& request);
+  void Handle(NodeId from, const RequestVoteReply& reply);
+  void Handle(NodeId from, const TimeoutNow& request);
+
+  // --- replication.cc ---
+  void TickLeader(Leader& leader);
+  bool HearsMajority(const Leader& leader) const;
+  void LeadRound(Leader& leader);
+  void AdvanceCommitIndex(Leader& leader);
+  void AdvanceAllMatchIndex(const Leader& leader);
+  void SendHeartbeat(const Leader& leader, Progress& peer);
+  void SendHeartbeats(Leader& leader);
+  void SendAppends(Progress& peer);
+  void SendTimeoutNow(Leader& leader);
+  void Handle(NodeId from, const AppendEntriesReply& reply);
+  void Handle(NodeId from, const HeartbeatReply& reply);
+  void Handle(NodeId from, const TransferRequest& request);
+  Progress* FindPeer(NodeId node);
+
+  // --- follower.cc ---
+  // The sender leads the current term: follow it.
+  Follower& HearLeader(NodeId from);
+  void Handle(NodeId from, AppendEntries&& request);
+  void Handle(NodeId from, const Heartbeat& heartbeat);
+  void AppendMissing(std::vector<Entry>&& entries, bool* appended);
+  void RejectAppend(NodeId from, const AppendEntries& request);
+  void SendFollowerReplies(Follower& follower);
+
+  // --- read_index.cc ---
+  void StartReadRound(Leader& leader);
+  void ReportReads(Leader& leader);
+  void SendReadIndex(Follower& follower);
+  void TickFollowerReads(Follower& follower);
+  void Handle(NodeId from, const ReadIndex& request);
+  void Handle(NodeId from, const ReadIndexReply& reply);
+
+  const Config config_;
+  const Progress::Limits limits_;
+  Random random_;
+  uint64_t now_ = 0;  // in ticks
+
+  HardState hard_state_;
+  bool hard_state_submitted_ = true;
+  PersistSeq hard_state_write_;  // the write that holds it
+  PersistSeq last_write_;
+  PersistSeq persisted_;
+
+  RaftLog log_;
+  Index commit_index_;
+  Index released_index_;    // commit_index as of the last TakeEffects
+  Index handed_out_index_;  // by NextCommitted
+  Index all_match_index_;
+
+  std::variant<Follower, PreCandidate, Candidate, Leader> role_;  // in the order of Role
+  uint64_t election_elapsed_ = 0;
+  uint64_t election_timeout_ = 0;
+  uint64_t next_request_;  // the number of the next ReadIndex
+
+  std::vector<Envelope> outbox_;
+  std::vector<ReadState> proven_reads_;
+  std::vector<ReadToken> dropped_reads_;
+  Leadership reported_leadership_;
+  Invariants invariants_;
+};
+
+}  // namespace quorate::consensus
