@@ -8,10 +8,11 @@ namespace quorate {
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Milliseconds since some fixed point; never goes back. For timeouts.
-  virtual int64_t monotonic_ms() const = 0;
-  // Microseconds since 1970 (UTC), as the system clock has it: may jump. Never used to decide anything
-  // that correctness rests on.
+  // Nanoseconds since some fixed point; never goes back. For timeouts and durations.
+  virtual int64_t monotonic_ns() const = 0;
+  int64_t monotonic_ms() const { return monotonic_ns() / 1'000'000; }
+  // Microseconds since 1970 (UTC), as the system clock has it: may jump. Never used to decide
+  // anything that correctness rests on.
   virtual int64_t unix_us() const = 0;
 };
 

@@ -1,9 +1,9 @@
 // The command table: every command with its facts and its function, in one place.
 //
-// The kind of function is the route. A Local function runs at once on the node that got the request. A Read
-// function runs on a key space that is proven current. A Write function runs on every node, when the log
-// entry that holds the command is applied; it must be deterministic: nothing but its arguments, the key
-// space, the entry's clock and its seed may decide what it does.
+// The kind of function is the route. A Local function runs at once on the node that got the
+// request. A Read function runs on a key space that is proven current. A Write function runs on
+// every node, when the log entry that holds the command is applied; it must be deterministic:
+// nothing but its arguments, the key space, the entry's clock and its seed may decide what it does.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ namespace quorate {
 
 struct Instance;
 struct Session;
+struct Statistics;
 
 // The whole request, the command's name (and a subcommand's) included.
 using Arguments = std::span<const std::string_view>;
@@ -31,6 +32,7 @@ struct LocalContext {
 
 struct ReadContext {
   const storage::KeySpace& keys;
+  Statistics& statistics;  // hits and misses
 };
 
 struct WriteContext {
@@ -38,14 +40,14 @@ struct WriteContext {
   uint64_t seed;            // of this command in this entry, equal on all nodes
 };
 
-// Each writes exactly one reply. The reply goes to the client on the node that the client asked, and
-// nowhere on the others.
+// Each writes exactly one reply. The reply goes to the client on the node that the client asked,
+// and nowhere on the others.
 using LocalFunction = void (*)(LocalContext&, Arguments, resp::ReplyWriter&);
 using ReadFunction = void (*)(const ReadContext&, Arguments, resp::ReplyWriter&);
 using WriteFunction = void (*)(WriteContext&, Arguments, resp::ReplyWriter&);
 
-// Checks a request before it goes anywhere (arity is checked before): the error's text with its prefix, or
-// nothing. A Write function may rely on it, for what is refused never enters the log.
+// Checks a request before it goes anywhere (arity is checked before): the error's text with its
+// prefix, or nothing. A Write function may rely on it, for what is refused never enters the log.
 using CheckFunction = std::optional<std::string> (*)(Arguments);
 
 // Redis's key specification: first key, last key (negative: from the end), step. first 0: no keys.
@@ -58,11 +60,13 @@ struct KeyPositions {
 struct Command {
   std::string_view name;  // lower case; a subcommand's without its parent's
   int arity;              // as in Redis: with the name, negative: at least
-  std::variant<std::monostate, LocalFunction, ReadFunction, WriteFunction> function;  // monostate: a container of subcommands only
+  std::variant<std::monostate, LocalFunction, ReadFunction, WriteFunction>
+      function;  // monostate: a container of subcommands only
   KeyPositions keys = {};
   CheckFunction check = nullptr;
 
-  // For COMMAND, COMMAND DOCS and CLIENT LIST. Redis's flags less readonly/write, which follow from `function`.
+  // For COMMAND, COMMAND DOCS and CLIENT LIST. Redis's flags less readonly/write, which follow from
+  // `function`.
   std::string_view flags = {};  // e.g. "fast loading stale"; blanks between
   std::string_view group = {};
   std::string_view since = {};
@@ -81,14 +85,15 @@ std::span<const Command> CommandTable();
 // A command by its name, in any case of letters; null when there is none. Costs about a hash.
 const Command* FindCommand(std::string_view name);
 
-// Finds what a request asks for and checks name, subcommand, arity and `check`. Either a command, or the
-// error's text with its prefix. Precondition: at least one argument.
+// Finds what a request asks for and checks name, subcommand, arity and `check`. Either a command,
+// or the error's text with its prefix. Precondition: at least one argument.
 std::variant<const Command*, std::string> ResolveCommand(Arguments arguments);
 
 // "get", or "client|setname" of a subcommand.
 std::string FullName(const Command& command);
 
-// The number of the command among all commands and subcommands, for statistics: 0 .. CommandCount() - 1.
+// The number of the command among all commands and subcommands, for statistics: 0 .. CommandCount()
+// - 1.
 size_t CommandNumber(const Command& command);
 size_t CommandCount();
 

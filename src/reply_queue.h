@@ -1,11 +1,12 @@
-// The replies owed to one client, in the order of its requests, whatever the order in which they become
-// known. Loop thread.
+// The replies owed to one client, in the order of its requests, whatever the order in which they
+// become known. Loop thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "resp/reply_writer.h"
@@ -17,16 +18,16 @@ class ReplyQueue {
   // A place in the queue. Counts the requests that had to wait; never used twice.
   using Ticket = uint64_t;
 
-  // A reply that is known now: written at once where nothing is owed before it, else kept in its place.
-  // `fill` gets a resp::ReplyWriter& and writes exactly one reply.
+  // A reply that is known now: written at once where nothing is owed before it, else kept in its
+  // place. `fill` gets a resp::ReplyWriter& and writes exactly one reply. Gives back the reply's
+  // bytes, valid until the queue next changes.
   template <typename Fill>
-  void Reply(resp::Protocol protocol, Fill&& fill) {
-    if (waiting_.empty()) {
-      resp::ReplyWriter writer(&output_, protocol);
-      fill(writer);
-    } else {
-      Answer(Reserve(protocol), std::forward<Fill>(fill));
-    }
+  std::string_view Reply(resp::Protocol protocol, Fill&& fill) {
+    if (!waiting_.empty()) return Answer(Reserve(protocol), std::forward<Fill>(fill));
+    const size_t start = output_.size();
+    resp::ReplyWriter writer(protocol, &output_);
+    fill(writer);
+    return std::string_view(output_).substr(start);
   }
 
   // Keeps a place for a reply that is not known yet, in the protocol that the client speaks now.
@@ -35,20 +36,24 @@ class ReplyQueue {
     return first_ + waiting_.size() - 1;
   }
 
-  // Gives the reply of a place. Precondition: reserved, and not answered before.
+  // Gives the reply of a place; `fill` and the result are as those of Reply. Precondition:
+  // reserved, and not answered before.
   template <typename Fill>
-  void Answer(Ticket ticket, Fill&& fill) {
+  std::string_view Answer(Ticket ticket, Fill&& fill) {
     Place& place = At(ticket);
-    if (ticket == first_) {
-      resp::ReplyWriter writer(&output_, place.protocol);
-      fill(writer);
-      PopAnswered();
-    } else {
-      resp::ReplyWriter writer(&place.reply, place.protocol);
+    if (ticket != first_) {
+      resp::ReplyWriter writer(place.protocol, &place.reply);
       fill(writer);
       place.answered = true;
       kept_bytes_ += place.reply.size();
+      return place.reply;
     }
+    const size_t start = output_.size();
+    resp::ReplyWriter writer(place.protocol, &output_);
+    fill(writer);
+    const size_t size = output_.size() - start;
+    PopAnswered();
+    return std::string_view(output_).substr(start, size);
   }
 
   // Bytes that may be sent. The owner takes them from the front.
@@ -66,7 +71,8 @@ class ReplyQueue {
   };
 
   Place& At(Ticket ticket);
-  // The first place has been answered into output_: drop it, and move on over those answered before.
+  // The first place has been answered into output_: drop it, and move on over those answered
+  // before.
   void PopAnswered();
 
   std::string output_;

@@ -1,14 +1,15 @@
-// One client's conversation, without its socket: what the server remembers between its requests. Loop
-// thread. Owned by Sessions; work in flight holds a reference too, so a reply that comes after the client
-// has gone falls into an open hand, never to another client.
+// One client's conversation, without its socket: what the server remembers between its requests.
+// Loop thread. Owned by Sessions; work in flight holds a reference too, so a reply that comes after
+// the client has gone falls into an open hand, never to another client.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "consensus/types.h"
 #include "resp/request_parser.h"
@@ -18,9 +19,12 @@ namespace quorate {
 
 struct Command;
 
-struct Session {
+struct Session : std::enable_shared_from_this<Session> {
   Session(uint64_t session_id, std::string remote, std::string local, const resp::Limits* limits)
-      : id(session_id), address(std::move(remote)), local_address(std::move(local)), parser(limits) {}
+      : id(session_id),
+        address(std::move(remote)),
+        local_address(std::move(local)),
+        parser(limits) {}
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -39,8 +43,8 @@ struct Session {
   bool readonly = false;  // READONLY: a follower may answer reads
   bool no_evict = false;
   bool no_touch = false;
-  int64_t connected_at_ms = 0;      // monotonic
-  int64_t last_request_at_ms = 0;   // monotonic
+  int64_t connected_at_ms = 0;     // monotonic
+  int64_t last_request_at_ms = 0;  // monotonic
   const Command* last_command = nullptr;
   uint64_t input_bytes_total = 0;
   uint64_t output_bytes_total = 0;
@@ -50,12 +54,11 @@ struct Session {
   // This client has a write in the batch that is being filled; its reads join it there.
   uint64_t last_batch = 0;
 
-  bool closed = false;               // the socket is gone: replies are dropped
-  bool close_after_replies = false;  // QUIT, protocol errors: nothing more is read, what is owed is sent
-  bool flush_scheduled = false;      // in the list of sessions with output
-
-  // Something is wanted of the socket's owner: output to send, reading to go on, or an end.
-  std::function<void(Session&)> wake;
+  bool closed = false;     // the socket is gone: replies are dropped
+  bool close_now = false;  // CLIENT KILL, limits: the owner closes the socket at its next look
+  bool close_after_replies =
+      false;               // QUIT, protocol errors: nothing more is read, what is owed is sent
+  bool scheduled = false;  // among Sessions::TakeScheduled's next
 };
 
 // All clients by their id, oldest first.
@@ -67,12 +70,18 @@ class Sessions {
   // Forgets the session; work in flight keeps the object until it is done.
   void Close(Session& session);
 
+  // Has the sockets' owner look at a session: it has output, or is to be closed.
+  void Schedule(Session& session);
+  // The sessions scheduled since the last call, each once. They may be closed by now.
+  std::vector<std::shared_ptr<Session>> TakeScheduled();
+
   size_t size() const { return sessions_.size(); }
   const std::map<uint64_t, std::shared_ptr<Session>>& all() const { return sessions_; }
 
  private:
   const resp::Limits* limits_;
   uint64_t last_id_ = 0;
+  std::vector<std::shared_ptr<Session>> scheduled_;
   std::map<uint64_t, std::shared_ptr<Session>> sessions_;
 };
 

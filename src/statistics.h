@@ -4,13 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace quorate {
 
 struct CommandStatistics {
   uint64_t calls = 0;           // executed, on the node that answered
-  uint64_t microseconds = 0;    // in the command's own function
+  uint64_t nanoseconds = 0;     // in the command's own function
   uint64_t rejected_calls = 0;  // refused before it ran: arity, syntax, redirect
   uint64_t failed_calls = 0;    // ran and answered an error
 };
@@ -23,11 +24,31 @@ struct Statistics {
   uint64_t output_bytes = 0;
   uint64_t keyspace_hits = 0;
   uint64_t keyspace_misses = 0;
-  uint64_t instantaneous_ops_per_second = 0;    // over the last second or so
-  std::vector<CommandStatistics> commands;      // by CommandNumber
-  std::map<std::string, uint64_t> errors;       // by the reply's prefix: "ERR", "MOVED"; bounded in number
+  uint64_t instantaneous_ops_per_second = 0;  // over the last second or so
+  std::vector<CommandStatistics> commands;    // by CommandNumber
+  std::map<std::string, uint64_t>
+      errors;  // by the reply's prefix: "ERR", "MOVED"; bounded in number
   int64_t started_at_unix_us = 0;
   int64_t started_at_ms = 0;  // monotonic
+};
+
+// Notes a command that ran on this node for a client, with the reply that it gave.
+void CountCall(Statistics& statistics, size_t command_number, std::string_view reply,
+               int64_t nanoseconds);
+// Notes an error reply, by its code; those of a client's making are bounded in kinds.
+void CountError(Statistics& statistics, std::string_view error);
+
+// What the storage threads count; a copy, taken when asked for.
+struct StorageStatistics {
+  uint64_t log_commits = 0;
+  uint64_t log_entries = 0;
+  uint64_t log_bytes = 0;
+  uint64_t last_commit_us = 0;  // how long the log's last durable commit took
+  uint64_t checkpoints = 0;
+  uint64_t last_checkpoint_us = 0;
+  int64_t last_checkpoint_unix_s = 0;
+  uint64_t log_file_bytes = 0;  // on disk
+  uint64_t state_file_bytes = 0;
 };
 
 }  // namespace quorate

@@ -1,0 +1,53 @@
+// The payload of a log entry: the write commands that arrived in one round, as RESP requests one
+// after another (as in Redis's append-only file), behind a short header.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "resp/request_parser.h"
+
+namespace quorate {
+
+struct BatchHeader {
+  int64_t clock_ms = 0;  // the leader's, Unix time; what the commands take for now
+  uint64_t seed = 0;     // where the commands' randomness comes from
+  uint32_t command_count = 0;
+
+  bool operator==(const BatchHeader&) const = default;
+};
+
+// A batch being filled.
+class BatchBuilder {
+ public:
+  BatchBuilder();
+
+  void Add(const resp::Request& request);
+  uint32_t command_count() const { return command_count_; }
+  size_t bytes() const { return bytes_.size(); }
+  // The finished payload; the builder is empty again.
+  std::string Finish(int64_t clock_ms, uint64_t seed);
+  // The commands so far, without the header.
+  std::string_view commands() const;
+
+ private:
+  std::string bytes_;
+  uint32_t command_count_ = 0;
+};
+
+// A batch as it stands in a log entry.
+struct Batch {
+  BatchHeader header;
+  std::string_view commands;
+};
+
+// Nothing when the bytes are no batch of a version known here.
+std::optional<Batch> DecodeBatch(std::string_view payload);
+
+// The seed of the command at `position` in a batch.
+uint64_t CommandSeed(uint64_t batch_seed, uint32_t position);
+
+}  // namespace quorate

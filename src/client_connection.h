@@ -1,0 +1,57 @@
+// The socket of one client: bytes in to the dispatcher, replies out. Loop thread.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "src/session.h"
+
+namespace quorate {
+
+class ClientListener;
+
+class ClientConnection {
+ public:
+  // Takes an accepted socket over, allocated by the listener's accept. The connection frees itself,
+  // through ClientListener::Closed, some time after Close.
+  ClientConnection(ClientListener& listener, std::shared_ptr<Session> session, uv_tcp_t* socket);
+  ClientConnection(const ClientConnection&) = delete;
+  ClientConnection& operator=(const ClientConnection&) = delete;
+
+  Session& session() { return *session_; }
+
+  void StartReading();
+  // Sends what there is to send, goes on reading or stops, closes when it is time: once per round,
+  // for sessions that something happened to.
+  void Update();
+  // Goes on with requests that had to wait. True: some ran.
+  bool Resume();
+  bool paused() const { return paused_; }
+  void Close();
+  // Replies that the kernel has not taken yet.
+  size_t unsent_bytes() const { return writing_.size() + session_->replies.bytes(); }
+
+ private:
+  friend class ClientListener;
+
+  void OnRead(ssize_t size, const uv_buf_t* buffer);
+  void OnWritten(int status);
+  void Write();
+  bool OverOutputLimit();
+
+  ClientListener& listener_;
+  std::shared_ptr<Session> session_;
+  uv_tcp_t* socket_;
+  uv_write_t write_request_;
+  std::string writing_;  // handed to the kernel's queue; must not move until OnWritten
+  bool reading_ = false;
+  bool paused_ = false;  // not read from until the dispatcher lets it
+  bool input_ended_ = false;
+  bool closing_ = false;
+  int64_t over_soft_limit_since_ms_ = 0;  // 0: not over it
+};
+
+}  // namespace quorate

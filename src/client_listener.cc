@@ -1,0 +1,175 @@
+#include "src/client_listener.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "src/uv_support.h"
+
+namespace quorate {
+namespace {
+
+std::string SocketAddress(const uv_tcp_t* socket, bool remote, sockaddr_storage* address) {
+  int size = sizeof *address;
+  const int code = remote ? uv_tcp_getpeername(socket, reinterpret_cast<sockaddr*>(address), &size)
+                          : uv_tcp_getsockname(socket, reinterpret_cast<sockaddr*>(address), &size);
+  return code == 0 ? FormatAddress(*address) : "?:0";
+}
+
+}  // namespace
+
+ClientListener::ClientListener(uv_loop_t* loop, Instance& instance, Dispatcher& dispatcher)
+    : loop_(loop), instance_(instance), dispatcher_(dispatcher) {}
+
+std::optional<std::string> ClientListener::Listen() {
+  for (const BindAddress& address : instance_.config.bind) {
+    std::optional<std::string> error = ListenOn(address);
+    if (!error) continue;
+    if (!address.may_be_absent) return error;
+    spdlog::debug("{}; the address is optional", *error);
+  }
+  if (servers_.empty()) return "none of the addresses to bind is available";
+  return std::nullopt;
+}
+
+std::optional<std::string> ClientListener::ListenOn(const BindAddress& address) {
+  const uint16_t port = instance_.config.port;
+  const auto failed = [&](const std::string& reason) {
+    return fmt::format("could not listen on {}:{}: {}", address.host, port, reason);
+  };
+  std::string reason;
+  const auto resolved = Resolve(loop_, address.numeric_host(), port, &reason);
+  if (!resolved) return failed(reason);
+  auto server = std::make_unique<uv_tcp_t>();
+  uv_tcp_init(loop_, server.get());
+  server->data = this;
+  const bool only_v6 = resolved->ss_family == AF_INET6;
+  int code = uv_tcp_bind(server.get(), reinterpret_cast<const sockaddr*>(&*resolved),
+                         only_v6 ? static_cast<unsigned>(UV_TCP_IPV6ONLY) : 0U);
+  if (code == 0) {
+    code = uv_listen(reinterpret_cast<uv_stream_t*>(server.get()),
+                     static_cast<int>(instance_.config.tcp_backlog), &OnConnection);
+  }
+  if (code != 0) {
+    uv_close(reinterpret_cast<uv_handle_t*>(server.release()),
+             [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); });
+    return failed(UvError(code));
+  }
+  servers_.push_back(std::move(server));
+  return std::nullopt;
+}
+
+void ClientListener::OnConnection(uv_stream_t* server, int status) {
+  if (status < 0) {
+    spdlog::warn("could not accept a client: {}", UvError(status));
+    return;
+  }
+  static_cast<ClientListener*>(server->data)->Accept(server);
+}
+
+void ClientListener::Accept(uv_stream_t* server) {
+  auto* socket = new uv_tcp_t;
+  uv_tcp_init(loop_, socket);
+  const auto discard = [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); };
+  if (uv_accept(server, reinterpret_cast<uv_stream_t*>(socket)) != 0) {
+    uv_close(reinterpret_cast<uv_handle_t*>(socket), discard);
+    return;
+  }
+  ++instance_.statistics.connections_received;
+  sockaddr_storage remote{};
+  sockaddr_storage local{};
+  const std::string remote_name = SocketAddress(socket, true, &remote);
+  const std::string local_name = SocketAddress(socket, false, &local);
+  if (const auto refusal = Refusal(remote)) {
+    ++instance_.statistics.connections_rejected;
+    uv_buf_t reply =
+        uv_buf_init(const_cast<char*>(refusal->data()), static_cast<unsigned>(refusal->size()));
+    uv_try_write(reinterpret_cast<uv_stream_t*>(socket), &reply, 1);
+    uv_close(reinterpret_cast<uv_handle_t*>(socket), discard);
+    return;
+  }
+  uv_tcp_nodelay(socket, 1);
+  const uint64_t keepalive_s = instance_.config.tcp_keepalive_seconds;
+  if (keepalive_s > 0) uv_tcp_keepalive(socket, 1, static_cast<unsigned>(keepalive_s));
+  spdlog::debug("client {} has connected", remote_name);
+  auto session = instance_.sessions.Open(remote_name, local_name, instance_.clock.monotonic_ms());
+  auto connection = std::make_unique<ClientConnection>(*this, session, socket);
+  ClientConnection& added = *connection;
+  connections_.emplace(session->id, std::move(connection));
+  added.StartReading();
+}
+
+std::optional<std::string> ClientListener::Refusal(const sockaddr_storage& remote) const {
+  if (instance_.sessions.size() >= instance_.config.maxclients) {
+    return "-ERR max number of clients reached\r\n";
+  }
+  if (instance_.config.protected_mode && !IsLoopback(remote)) {
+    return "-DENIED Quorate is running in protected mode because protected mode is enabled and no "
+           "password can be set in this version. In this mode connections are only accepted from "
+           "the loopback interface. To accept them from a network that you trust, start the server "
+           "with '--protected-mode no'.\r\n";
+  }
+  return std::nullopt;
+}
+
+bool ClientListener::EndRound() {
+  for (const std::shared_ptr<Session>& session : instance_.sessions.TakeScheduled()) {
+    const auto found = connections_.find(session->id);
+    if (found != connections_.end()) found->second->Update();
+  }
+  bool ran = false;
+  for (auto it = paused_.begin(); it != paused_.end();) {
+    ClientConnection& connection = *connections_.at(*it++);  // may leave paused_
+    ran |= connection.Resume();
+  }
+  return ran;
+}
+
+void ClientListener::CloseIdle() {
+  const uint64_t timeout_s = instance_.config.timeout_seconds;
+  if (timeout_s == 0) return;
+  const int64_t limit_ms = instance_.clock.monotonic_ms() - static_cast<int64_t>(timeout_s) * 1000;
+  for (auto& [id, connection] : connections_) {
+    const Session& session = connection->session();
+    if (session.last_request_at_ms < limit_ms && session.replies.waiting() == 0) {
+      spdlog::debug("client {} was idle for longer than timeout", session.address);
+      connection->Close();
+    }
+  }
+}
+
+void ClientListener::StopListening() {
+  for (auto& server : servers_) {
+    uv_close(reinterpret_cast<uv_handle_t*>(server.release()),
+             [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); });
+  }
+  servers_.clear();
+}
+
+void ClientListener::StopReading() {
+  reading_stopped_ = true;
+  for (auto& [id, connection] : connections_) {
+    if (!connection->reading_) continue;
+    uv_read_stop(reinterpret_cast<uv_stream_t*>(connection->socket_));
+    connection->reading_ = false;
+  }
+}
+
+void ClientListener::CloseAll() {
+  StopListening();
+  for (auto& [id, connection] : connections_) connection->Close();
+}
+
+bool ClientListener::AllSent() const {
+  for (const auto& [id, connection] : connections_) {
+    if (connection->unsent_bytes() > 0) return false;
+  }
+  return true;
+}
+
+void ClientListener::Closed(ClientConnection* connection) {
+  connections_.erase(connection->session().id);
+}
+
+}  // namespace quorate

@@ -1,0 +1,65 @@
+// The client port: accepts connections and keeps them. Loop thread.
+#pragma once
+
+#include <uv.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "src/client_connection.h"
+#include "src/dispatcher.h"
+#include "src/instance.h"
+
+namespace quorate {
+
+class ClientListener {
+ public:
+  // All must outlive the listener, which must outlive the loop's last turn.
+  ClientListener(uv_loop_t* loop, Instance& instance, Dispatcher& dispatcher);
+  ClientListener(const ClientListener&) = delete;
+  ClientListener& operator=(const ClientListener&) = delete;
+
+  // Binds and listens on every address of the configuration. What went wrong, for an operator.
+  std::optional<std::string> Listen();
+
+  // Once per round, after the node's Flush: sends replies, resumes those that waited. True:
+  // requests ran, so another round is due.
+  bool EndRound();
+  // Every second or so: closes clients idle for longer than `timeout`.
+  void CloseIdle();
+
+  // No new connections; existing ones go on.
+  void StopListening();
+  // Nothing more is read from anybody.
+  void StopReading();
+  void CloseAll();
+  // Every reply that is known has left for the kernel.
+  bool AllSent() const;
+
+ private:
+  friend class ClientConnection;
+
+  std::optional<std::string> ListenOn(const BindAddress& address);
+  static void OnConnection(uv_stream_t* server, int status);
+  void Accept(uv_stream_t* server);
+  // Why a new connection is turned away, as the reply; nothing: welcome.
+  std::optional<std::string> Refusal(const sockaddr_storage& remote) const;
+  void Closed(ClientConnection* connection);
+
+  uv_loop_t* loop_;
+  Instance& instance_;
+  Dispatcher& dispatcher_;
+  std::vector<std::unique_ptr<uv_tcp_t>> servers_;
+  std::unordered_map<uint64_t, std::unique_ptr<ClientConnection>> connections_;  // by session id
+  std::set<uint64_t> paused_;
+  bool reading_stopped_ = false;
+  // All clients are read into this; what is complete runs straight from it.
+  std::array<char, 64 << 10> read_buffer_;
+};
+
+}  // namespace quorate

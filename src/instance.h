@@ -1,0 +1,32 @@
+// Everything that a running server consists of besides its sockets, for the commands that look at
+// it or change it. Loop thread; owns nothing.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "src/clock.h"
+#include "src/config.h"
+#include "src/node.h"
+#include "src/session.h"
+#include "src/statistics.h"
+
+namespace quorate {
+
+struct Instance {
+  Config& config;
+  Node& node;
+  Sessions& sessions;
+  Statistics& statistics;
+  Clock& clock;
+  // Figures that only storage has; called for INFO.
+  std::function<StorageStatistics()> storage_statistics;
+  // Applies a directive changed by CONFIG SET to what is already running (log level, timeouts).
+  std::function<void()> config_changed;
+  std::string executable;   // absolute path
+  std::string config_file;  // absolute path, or empty
+  bool stop_requested = false;  // by a command: the server stops in its own time
+  std::string run_id;       // 40 hex digits, drawn anew at each start
+};
+
+}  // namespace quorate

@@ -1,0 +1,543 @@
+#include "src/node.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstdlib>
+#include <limits>
+#include <utility>
+
+#include "storage/key_slot.h"
+
+namespace quorate {
+namespace {
+
+using consensus::Entry;
+using consensus::EntryKind;
+using consensus::Index;
+using consensus::NodeId;
+
+// Requests that never entered a log were certainly not executed, and get errors that clients retry
+// on. Those that did enter one and whose fate is open get a code of their own.
+constexpr const char* kNotExecuted = "CLUSTERDOWN The cluster is down";
+constexpr const char* kUnknownOutcome =
+    "UNKNOWN No majority confirmed this write in time: it may or may not have been executed";
+
+// How often the deadlines are looked at.
+constexpr int64_t kExpiryIntervalMs = 100;
+
+resp::Limits NoLimits() {
+  resp::Limits limits;
+  limits.bulk_bytes_max = std::numeric_limits<int64_t>::max();
+  return limits;
+}
+
+}  // namespace
+
+Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, const Parts& parts)
+    : options_(options),
+      parts_(parts),
+      keys_(parts.state_reader, options.key_space),
+      raft_(options.raft, recovered, parts.log_reader),
+      random_state_(options.raft.seed),
+      compacted_(recovered.base_index),
+      last_checkpoint_ms_(parts.clock.monotonic_ms()),
+      any_request_(NoLimits()),
+      parser_(&any_request_) {
+  assert(recovered.last_applied == keys_.last_applied());
+  parts_.statistics.commands.resize(CommandCount());
+}
+
+// --- Requests of clients
+// ------------------------------------------------------------------------------
+
+void Node::SubmitWrite(Session& session, const Command& command, const resp::Request& request) {
+  const std::string_view bytes = request.raw;
+  if (builder_.command_count() > 0 && (builder_.bytes() + bytes.size() > options_.batch_bytes_max ||
+                                       builder_.command_count() >= options_.batch_commands_max)) {
+    ProposeBatch();
+  }
+  if (filling_.operations.empty()) filling_.deadline_ms = Deadline();
+  BatchOperation operation;
+  operation.session = session.shared_from_this();
+  operation.ticket = session.replies.Reserve(session.protocol);
+  operation.command = &command;
+  filling_.operations.push_back(std::move(operation));
+  builder_.Add(request);
+  session.last_batch = batch_number_;
+}
+
+void Node::SubmitRead(Session& session, const Command& command, const resp::Request& request) {
+  PendingRequest pending;
+  pending.session = session.shared_from_this();
+  pending.ticket = session.replies.Reserve(session.protocol);
+  pending.command = &command;
+
+  // This client has a write in the batch that is being filled, and is to see it. The log gives the
+  // read its place: behind that write, before the client's next. The entry's commit proves the read
+  // current.
+  if (session.last_batch == batch_number_) {
+    BatchOperation operation;
+    static_cast<PendingRequest&>(operation) = std::move(pending);
+    operation.is_read = true;
+    operation.request = filling_.arena.Add(request);
+    filling_.operations.push_back(std::move(operation));
+    return;
+  }
+  // Alone in the cluster, there is nobody to ask.
+  if (options_.members.size() == 1 && raft_.leader_is_established() &&
+      keys_.last_applied() >= std::max(raft_.commit_index(), session.last_write)) {
+    RunRead(pending, request.arguments);
+    return;
+  }
+  if (reads_.empty()) reads_.deadline_ms = Deadline();
+  PendingRead read;
+  static_cast<PendingRequest&>(read) = std::move(pending);
+  read.request = reads_.arena.Add(request);
+  read.after = session.last_write;
+  reads_.reads.push_back(std::move(read));
+}
+
+bool Node::throttled() const {
+  // A batch that may not be proposed yet must not outgrow what one entry may hold.
+  if (raft_.transferring_leadership() &&
+      (builder_.bytes() > options_.batch_bytes_max ||
+       builder_.command_count() >= options_.batch_commands_max)) {
+    return true;
+  }
+  return builder_.bytes() + proposed_bytes_ > options_.inflight_bytes_max;
+}
+
+size_t Node::requests_in_flight() const {
+  size_t requests = filling_.operations.size() + reads_.reads.size();
+  for (const auto& [index, batch] : proposed_) requests += batch.operations.size();
+  for (const auto& [token, group] : unproven_) requests += group.reads.size();
+  for (const auto& [index, group] : late_reads_) requests += group.reads.size();
+  return requests;
+}
+
+// --- Events
+// -------------------------------------------------------------------------------------------
+
+void Node::Receive(NodeId from, consensus::Message message) {
+  raft_.Receive(from, std::move(message));
+}
+
+void Node::PeerGone(NodeId peer) { raft_.PeerGone(peer); }
+
+void Node::Tick() {
+  raft_.Tick();
+  ExpireRequests();
+}
+
+bool Node::Flush() {
+  if (parts_.checkpointer.TakeFinished()) keys_.CheckpointFinished();
+  const consensus::PersistSeq durable = parts_.log_writer.durable();
+  if (durable > persisted_) {
+    persisted_ = durable;
+    raft_.Persisted(durable);
+  }
+  ProposeBatch();
+  StartEffects(raft_.TakeEffects());
+  const bool more = Apply();
+  CheckpointIfDue();
+  TrimLog();
+  return more;
+}
+
+bool Node::TransferLeadership(std::optional<NodeId> target) {
+  if (!raft_.is_leader()) return raft_.RequestLeadership();
+  return target ? raft_.TransferLeadership(*target) : raft_.TransferLeadership();
+}
+
+// --- Towards the log
+// ------------------------------------------------------------------------------------
+
+// Asks for the proof of this round's reads. Before the round's batch is proposed: then the commit
+// of that batch proves them too, and they are answered before it is applied, so that no read sees a
+// write that its own client sent after it.
+void Node::CloseReadGroup() {
+  if (reads_.empty()) return;
+  ReadGroup group = std::exchange(reads_, {});
+  ++last_token_;
+  if (raft_.RequestRead(last_token_)) {
+    unproven_.emplace(last_token_, std::move(group));
+  } else {
+    RefuseGroup(group, nullptr);
+  }
+}
+
+void Node::ProposeBatch() {
+  CloseReadGroup();
+  // While leadership is handed over, the batch waits: either a new leader is there soon and the
+  // clients are sent to it, or this one goes on.
+  if (builder_.command_count() == 0 || raft_.transferring_leadership()) return;
+
+  const int64_t now_ms = parts_.clock.unix_us() / 1000;
+  const uint64_t seed = CommandSeed(random_state_, 0);
+  random_state_ = seed;
+  PendingBatch batch = std::exchange(filling_, {});
+  ++batch_number_;
+  batch.payload = consensus::Payload(builder_.Finish(std::max(now_ms, keys_.clock_ms()), seed));
+  const std::optional<Index> index = raft_.Propose(batch.payload);
+  if (!index) {
+    RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, nullptr, nullptr);
+    return;
+  }
+  batch.index = *index;
+  batch.term = raft_.current_term();
+  for (const BatchOperation& operation : batch.operations) operation.session->last_write = *index;
+  proposed_bytes_ += batch.payload.size();
+  proposed_.emplace(*index, std::move(batch));
+}
+
+void Node::StartEffects(consensus::Effects effects) {
+  if (effects.persist) parts_.log_writer.Submit(std::move(*effects.persist));
+  for (consensus::Envelope& envelope : effects.messages) {
+    parts_.network.Send(envelope.to, std::move(envelope.message));
+  }
+  for (const consensus::ReadState& read : effects.reads) {
+    auto found = unproven_.find(read.token);
+    if (found == unproven_.end()) continue;  // expired meanwhile
+    ReadGroup group = std::move(found->second);
+    unproven_.erase(found);
+    group.read_index = read.index;
+    AnswerProven(std::move(group));
+  }
+  for (consensus::ReadToken token : effects.dropped_reads) {
+    auto found = unproven_.find(token);
+    if (found == unproven_.end()) continue;
+    RefuseGroup(found->second, nullptr);
+    unproven_.erase(found);
+  }
+  if (effects.leadership_changed) LogLeadership();
+}
+
+// The log is needed from the checkpoint on for a restart, and from the first entry on that any
+// member still lacks.
+void Node::TrimLog() {
+  const Index trim_to = std::min(keys_.checkpoint_index(), raft_.all_match_index());
+  if (trim_to > trim_requested_) {
+    trim_requested_ = trim_to;
+    parts_.log_writer.Trim(trim_to);
+  }
+  const Index trimmed = parts_.log_writer.trimmed();
+  if (trimmed > compacted_) {
+    compacted_ = trimmed;
+    raft_.Compacted(trimmed);
+  }
+}
+
+// --- Applying
+// -------------------------------------------------------------------------------------------
+
+bool Node::Apply() {
+  size_t bytes = 0;
+  while (true) {
+    if (committed_.empty()) {
+      for (Entry& entry : raft_.NextCommitted(options_.apply_bytes_per_round)) {
+        committed_.push_back(std::move(entry));
+      }
+      if (committed_.empty()) return false;
+    }
+    if (bytes >= options_.apply_bytes_per_round) return true;
+    if (keys_.full()) {
+      // Memory is bounded: applying, and with it the clients, waits for the disk.
+      if (keys_.checkpoint_under_way()) return false;
+      BeginCheckpoint();
+    }
+    bytes += committed_.front().payload.size();
+    ApplyEntry(committed_.front());
+    committed_.pop_front();
+    AnswerLateReads();
+  }
+}
+
+void Node::ApplyEntry(const Entry& entry) {
+  // Since this entry is committed, no entry of an older term can be, at its index or behind it:
+  // terms never decrease along the log. Those were certainly not executed. Having been overwritten
+  // in this node's log would not prove that (the paper's figure 8).
+  if (entry.term > keys_.last_applied_term()) {
+    for (auto it = proposed_.lower_bound(entry.index); it != proposed_.end();) {
+      if (it->second.term < entry.term) {
+        proposed_bytes_ -= it->second.payload.size();
+        PendingBatch lost = std::move(it->second);
+        it = proposed_.erase(it);
+        RefuseBatch(lost, DecodeBatch(lost.payload.bytes())->commands, nullptr, nullptr);
+      } else {
+        ++it;
+      }
+    }
+  }
+
+  auto found = proposed_.find(entry.index);
+  std::optional<PendingBatch> pending;
+  if (found != proposed_.end()) {
+    assert(found->second.term == entry.term);
+    pending = std::move(found->second);
+    proposed_bytes_ -= pending->payload.size();
+    proposed_.erase(found);
+  }
+
+  if (entry.kind == EntryKind::kBatch) {
+    ApplyBatch(entry, pending ? &*pending : nullptr);
+  } else {
+    keys_.BeginEntry(entry.index, entry.term, keys_.clock_ms());
+    keys_.EndEntry();
+  }
+}
+
+void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {
+  const std::optional<Batch> batch = DecodeBatch(entry.payload.bytes());
+  if (!batch) {
+    // Skipping what this version does not understand would let the members drift apart.
+    spdlog::critical("log entry {} holds a batch in a format that this version does not know",
+                     entry.index.value());
+    std::abort();
+  }
+  keys_.BeginEntry(entry.index, entry.term, batch->header.clock_ms);
+  std::string_view rest = batch->commands;
+  size_t next = 0;  // among pending->operations
+  const auto run_reads = [&] {
+    for (; pending && next < pending->operations.size() && pending->operations[next].is_read;
+         ++next) {
+      RunKeptRead(pending->operations[next], pending->arena.At(pending->operations[next].request));
+    }
+  };
+  for (uint32_t position = 0; position < batch->header.command_count; ++position) {
+    run_reads();
+    const Arguments arguments = Parse(rest);
+    rest.remove_prefix(parser_.consumed());
+    RunWrite(pending ? &pending->operations[next++] : nullptr,
+             CommandSeed(batch->header.seed, position), arguments);
+  }
+  run_reads();
+  assert(rest.empty());
+  assert(!pending || next == pending->operations.size());
+  keys_.EndEntry();
+}
+
+void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments arguments) {
+  const Command* command = request ? request->command : nullptr;
+  if (!command) {
+    const auto resolved = ResolveCommand(arguments);
+    if (const auto* known = std::get_if<const Command*>(&resolved)) command = *known;
+  }
+  if (!command || !command->is_write()) {
+    spdlog::critical("the log holds a command that this version does not know: {}", arguments[0]);
+    std::abort();
+  }
+  keys_.BeginCommand();
+  WriteContext context{keys_, seed};
+  const auto run = [&](resp::ReplyWriter& writer) {
+    std::get<WriteFunction>(command->function)(context, arguments, writer);
+  };
+  if (!request || request->session->closed) {
+    discarded_reply_.clear();
+    resp::ReplyWriter writer(resp::Protocol::kResp2, &discarded_reply_);
+    run(writer);
+    return;
+  }
+  Session& session = *request->session;
+  const int64_t start_ns = parts_.clock.monotonic_ns();
+  const std::string_view reply = session.replies.Answer(request->ticket, run);
+  CountCall(parts_.statistics, CommandNumber(*command), reply,
+            parts_.clock.monotonic_ns() - start_ns);
+  parts_.sessions.Schedule(session);
+}
+
+// --- Reads
+// ----------------------------------------------------------------------------------------------
+
+void Node::AnswerProven(ReadGroup group) {
+  const Index applied = keys_.last_applied();
+  Index wait_for(std::numeric_limits<uint64_t>::max());
+  size_t kept = 0;
+  for (PendingRead& read : group.reads) {
+    const Index needs = std::max(group.read_index, read.after);
+    if (needs <= applied) {
+      RunKeptRead(read, group.arena.At(read.request));
+    } else {
+      wait_for = std::min(wait_for, needs);
+      if (&group.reads[kept] != &read) group.reads[kept] = std::move(read);
+      ++kept;
+    }
+  }
+  if (kept == 0) return;
+  group.reads.resize(kept);
+  late_reads_.emplace(wait_for, std::move(group));
+}
+
+void Node::AnswerLateReads() {
+  while (!late_reads_.empty() && late_reads_.begin()->first <= keys_.last_applied()) {
+    ReadGroup group = std::move(late_reads_.begin()->second);
+    late_reads_.erase(late_reads_.begin());
+    AnswerProven(std::move(group));
+  }
+}
+
+void Node::RunKeptRead(const PendingRequest& request, std::string_view bytes) {
+  if (!request.session->closed) RunRead(request, Parse(bytes));
+}
+
+void Node::RunRead(const PendingRequest& request, Arguments arguments) {
+  const ReadContext context{keys_, parts_.statistics};
+  Session& session = *request.session;
+  const int64_t start_ns = parts_.clock.monotonic_ns();
+  const std::string_view reply =
+      session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) {
+        std::get<ReadFunction>(request.command->function)(context, arguments, writer);
+      });
+  CountCall(parts_.statistics, CommandNumber(*request.command), reply,
+            parts_.clock.monotonic_ns() - start_ns);
+  parts_.sessions.Schedule(session);
+}
+
+// --- Requests that are not executed, or may not have been
+// -------------------------------------------------
+
+void Node::RefuseGroup(const ReadGroup& group, const char* error) {
+  for (const PendingRead& read : group.reads) {
+    Refuse(read, group.arena.At(read.request), error);
+  }
+}
+
+void Node::RefuseBatch(const PendingBatch& batch, std::string_view commands,
+                       const char* write_error, const char* read_error) {
+  for (const BatchOperation& operation : batch.operations) {
+    if (operation.is_read) {
+      Refuse(operation, batch.arena.At(operation.request), read_error);
+      continue;
+    }
+    Parse(commands);
+    const size_t size = parser_.consumed();
+    Refuse(operation, commands.substr(0, size), write_error);
+    commands.remove_prefix(size);
+  }
+}
+
+void Node::Refuse(const PendingRequest& request, std::string_view bytes, const char* error) {
+  Session& session = *request.session;
+  if (session.closed) return;
+  const std::string text = error ? error : RedirectError(*request.command, Parse(bytes));
+  session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) { writer.Error(text); });
+  CountError(parts_.statistics, text);
+  ++parts_.statistics.commands[CommandNumber(*request.command)].rejected_calls;
+  parts_.sessions.Schedule(session);
+}
+
+void Node::ExpireRequests() {
+  const int64_t now_ms = parts_.clock.monotonic_ms();
+  if (now_ms - last_expiry_ms_ < kExpiryIntervalMs) return;
+  last_expiry_ms_ = now_ms;
+
+  for (auto it = proposed_.begin(); it != proposed_.end();) {
+    PendingBatch& batch = it->second;
+    if (batch.deadline_ms > now_ms) {
+      ++it;
+      continue;
+    }
+    RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, kUnknownOutcome, kNotExecuted);
+    proposed_bytes_ -= batch.payload.size();
+    it = proposed_.erase(it);
+  }
+  std::erase_if(unproven_, [&](auto& entry) {
+    if (entry.second.deadline_ms > now_ms) return false;
+    RefuseGroup(entry.second, kNotExecuted);
+    return true;
+  });
+  std::erase_if(late_reads_, [&](auto& entry) {
+    if (entry.second.deadline_ms > now_ms) return false;
+    RefuseGroup(entry.second, kNotExecuted);
+    return true;
+  });
+  if (builder_.command_count() > 0 && filling_.deadline_ms <= now_ms) {
+    // Held back while leadership was handed over, and never proposed.
+    const PendingBatch batch = std::exchange(filling_, {});
+    ++batch_number_;
+    RefuseBatch(batch, builder_.commands(), kNotExecuted, kNotExecuted);
+    builder_ = {};
+  }
+}
+
+std::string Node::RedirectError(const Command& command, Arguments arguments) const {
+  const std::optional<NodeId> leader = raft_.leader();
+  if (!leader) return kNotExecuted;
+  for (const Member& member : options_.members) {
+    if (member.id != leader->value()) continue;
+    const bool has_key =
+        command.keys.first > 0 && static_cast<size_t>(command.keys.first) < arguments.size();
+    const uint16_t slot = has_key ? storage::KeySlot(arguments[command.keys.first]) : 0;
+    return fmt::format("MOVED {} {}:{}", slot, member.host, member.port);
+  }
+  return kNotExecuted;
+}
+
+// --- Checkpoints
+// ------------------------------------------------------------------------------------------
+
+void Node::BeginCheckpoint() {
+  if (keys_.checkpoint_under_way() || !keys_.has_changes()) return;
+  last_checkpoint_ms_ = parts_.clock.monotonic_ms();
+  parts_.checkpointer.Start(keys_.BeginCheckpoint());
+}
+
+void Node::CheckpointIfDue() {
+  const int64_t age_ms = parts_.clock.monotonic_ms() - last_checkpoint_ms_;
+  if (keys_.full() || age_ms >= options_.checkpoint_interval_ms) BeginCheckpoint();
+}
+
+// --- What operators and commands see
+// ------------------------------------------------------------------------
+
+const Member& Node::self() const {
+  const auto found =
+      std::find_if(options_.members.begin(), options_.members.end(),
+                   [&](const Member& member) { return member.id == options_.raft.id.value(); });
+  assert(found != options_.members.end());
+  return *found;
+}
+
+const Member* Node::leader() const {
+  const std::optional<NodeId> leader = raft_.leader();
+  if (!leader || (raft_.is_leader() && !raft_.leader_is_established())) return nullptr;
+  for (const Member& member : options_.members) {
+    if (member.id == leader->value()) return &member;
+  }
+  return nullptr;
+}
+
+std::string Node::RedisNodeId(uint64_t member_id) const {
+  return fmt::format("{:016x}{:024x}", options_.cluster_id, member_id);
+}
+
+void Node::LogLeadership() {
+  const uint64_t term = raft_.current_term().value();
+  const std::optional<NodeId> leader = raft_.leader();
+  if (raft_.is_leader()) {
+    spdlog::info("term {}: this node is the leader, log ends at {}, committed up to {}", term,
+                 raft_.last_log_index().value(), raft_.commit_index().value());
+  } else if (leader) {
+    spdlog::info("term {}: node {} is the leader", term, leader->value());
+  } else if (raft_.role() == consensus::Role::kFollower) {
+    spdlog::info("term {}: no leader is known", term);
+  } else {
+    spdlog::info("term {}: this node stands for election", term);
+  }
+}
+
+// --- Small things
+// -------------------------------------------------------------------------------------------
+
+Arguments Node::Parse(std::string_view bytes) {
+  const auto status = parser_.Parse(bytes);
+  // These bytes were parsed when they were accepted, and are guarded by a checksum since.
+  assert(status == resp::RequestParser::Status::kRequest);
+  return parser_.request().arguments;
+}
+
+int64_t Node::Deadline() const { return parts_.clock.monotonic_ms() + options_.request_timeout_ms; }
+
+}  // namespace quorate

@@ -1,0 +1,188 @@
+// One member of the cluster at work: joins Raft, the log, the key space and the clients' requests.
+// Holds no socket, file, thread or clock of its own, so that a simulation can run the real thing.
+//
+// One thread. The owner calls in with what happened, and Flush() once per round of its loop, after
+// all of the round's events: all the writes that arrived in one round travel as one log entry, and
+// all the reads share one proof of leadership.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "consensus/raft.h"
+#include "resp/request_parser.h"
+#include "src/batch.h"
+#include "src/clock.h"
+#include "src/command.h"
+#include "src/member.h"
+#include "src/pending.h"
+#include "src/session.h"
+#include "src/statistics.h"
+#include "storage/key_space.h"
+#include "storage/log_writer.h"
+
+namespace quorate {
+
+// How messages leave for other members. Unreliable by contract: a message may be lost, never
+// altered.
+class Network {
+ public:
+  virtual ~Network() = default;
+  virtual void Send(consensus::NodeId to, consensus::Message message) = 0;
+};
+
+struct NodeOptions {
+  consensus::Config raft;
+  uint64_t cluster_id = 0;
+  std::vector<Member> members;  // all, in the order of their ids
+  int64_t request_timeout_ms = 5000;
+  int64_t checkpoint_interval_ms = 1000;
+  storage::KeySpace::Limits key_space;
+
+  size_t batch_bytes_max = 1 << 20;  // commands in one log entry (but always one command)
+  size_t batch_commands_max = 4096;
+  size_t inflight_bytes_max = 32 << 20;    // proposed and not yet applied: beyond it, clients wait
+  size_t apply_bytes_per_round = 4 << 20;  // applied between two looks at the sockets
+};
+
+class Node {
+ public:
+  // The references must outlive the node.
+  struct Parts {
+    const consensus::LogReader& log_reader;
+    storage::LogWriter& log_writer;
+    storage::StateReader& state_reader;
+    storage::Checkpointer& checkpointer;
+    Network& network;
+    Clock& clock;
+    Statistics& statistics;
+    Sessions& sessions;  // told of every session whose replies have changed
+  };
+
+  Node(const NodeOptions& options, const consensus::Recovered& recovered, const Parts& parts);
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // --- Requests of clients
+  // --------------------------------------------------------------------------
+
+  // Both answer on the session's reply queue, now or later, exactly once. Precondition: the request
+  // has passed ResolveCommand.
+  void SubmitWrite(Session& session, const Command& command, const resp::Request& request);
+  void SubmitRead(Session& session, const Command& command, const resp::Request& request);
+
+  // So much is in flight that clients should not be read from. Look again after a Flush.
+  bool throttled() const;
+
+  // --- Events
+  // -----------------------------------------------------------------------------------------
+
+  void Receive(consensus::NodeId from, consensus::Message message);
+  // A peer's process seems to have ended.
+  void PeerGone(consensus::NodeId peer);
+  // Every kTickMs.
+  void Tick();
+  static constexpr int64_t kTickMs = 10;
+
+  // Ends a round: proposes, persists, sends, applies, answers. True: there is more to apply, call
+  // again after a look at the sockets.
+  bool Flush();
+
+  // Begins a checkpoint of all that is applied, where there is something to save and none is under
+  // way.
+  void BeginCheckpoint();
+
+  // Leader: hand over to that member, or to the best one. Follower: ask the leader to hand over to
+  // us.
+  bool TransferLeadership(std::optional<consensus::NodeId> target);
+
+  // --- What operators and commands see
+  // ------------------------------------------------------------------
+
+  const consensus::Raft& raft() const { return raft_; }
+  const storage::KeySpace& keys() const { return keys_; }
+  uint64_t cluster_id() const { return options_.cluster_id; }
+  const std::vector<Member>& members() const { return options_.members; }
+  const Member& self() const;
+  // The member that clients may take for the leader: on the leader itself, not before it has proven
+  // it.
+  const Member* leader() const;
+  // The 40 hex digits by which Redis's clients know a member.
+  std::string RedisNodeId(uint64_t member_id) const;
+  // MOVED to the leader for the request's first key, or CLUSTERDOWN: for what was certainly not
+  // executed.
+  std::string RedirectError(const Command& command, Arguments arguments) const;
+  size_t requests_in_flight() const;  // writes and reads not yet answered
+  void set_request_timeout_ms(int64_t timeout_ms) { options_.request_timeout_ms = timeout_ms; }
+
+ private:
+  // --- Towards the log ---
+  void CloseReadGroup();
+  void ProposeBatch();
+  void StartEffects(consensus::Effects effects);
+  void TrimLog();
+
+  // --- Applying ---
+  bool Apply();
+  void ApplyEntry(const consensus::Entry& entry);
+  void ApplyBatch(const consensus::Entry& entry, const PendingBatch* pending);
+  void RunWrite(const PendingRequest* request, uint64_t seed, Arguments arguments);
+
+  // --- Reads ---
+  void AnswerProven(ReadGroup group);
+  void AnswerLateReads();
+  void RunRead(const PendingRequest& request, Arguments arguments);
+  void RunKeptRead(const PendingRequest& request, std::string_view bytes);
+
+  // --- Requests that are not executed, or may not have been ---
+  void RefuseGroup(const ReadGroup& group, const char* error);  // null: redirect
+  void RefuseBatch(const PendingBatch& batch, std::string_view commands, const char* write_error,
+                   const char* read_error);
+  void Refuse(const PendingRequest& request, std::string_view bytes, const char* error);
+  void ExpireRequests();
+
+  void CheckpointIfDue();
+  void LogLeadership();
+  Arguments Parse(std::string_view bytes);
+  int64_t Deadline() const;
+
+  NodeOptions options_;
+  Parts parts_;
+  storage::KeySpace keys_;
+  consensus::Raft raft_;
+  uint64_t random_state_;
+  consensus::PersistSeq persisted_;
+  consensus::Index trim_requested_;
+  consensus::Index compacted_;
+
+  // This round's requests.
+  uint64_t batch_number_ = 1;  // names the batch that is being filled, for Session::last_batch
+  BatchBuilder builder_;
+  PendingBatch filling_;
+  ReadGroup reads_;
+
+  // Proposed, waiting to be applied. One index can have been proposed in more than one term.
+  std::multimap<consensus::Index, PendingBatch> proposed_;
+  size_t proposed_bytes_ = 0;
+  // Waiting for proof that they are current.
+  std::map<consensus::ReadToken, ReadGroup> unproven_;
+  consensus::ReadToken last_token_;
+  // Proven, waiting until this entry is applied.
+  std::multimap<consensus::Index, ReadGroup> late_reads_;
+
+  std::deque<consensus::Entry> committed_;  // handed out by Raft, not yet applied
+  int64_t last_checkpoint_ms_ = 0;
+  int64_t last_expiry_ms_ = 0;
+
+  resp::Limits any_request_;  // what has been accepted once is parsed again without limits
+  resp::RequestParser parser_;
+  std::string discarded_reply_;
+};
+
+}  // namespace quorate

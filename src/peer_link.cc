@@ -1,0 +1,246 @@
+#include "src/peer_link.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "src/uv_support.h"
+
+namespace quorate {
+
+struct PeerLink::Lookup {
+  PeerLink* link;  // null: nobody is interested any more
+  uv_getaddrinfo_t request;
+};
+
+struct PeerLink::Socket {
+  PeerLink* link;
+  uv_tcp_t tcp;
+  uv_connect_t connect;
+  uv_write_t write;
+  consensus::FrameBuffer sending;
+  char unexpected[16];  // a peer never answers on this connection
+};
+
+struct PeerLink::Timer {
+  PeerLink* link;
+  uv_timer_t timer;
+};
+
+PeerLink::PeerLink(uv_loop_t* loop, const Member& peer, const Options& options)
+    : loop_(loop),
+      peer_(peer),
+      options_(options),
+      timer_(new Timer{this, {}}),
+      retry_ms_(options.retry_ms_min) {
+  uv_timer_init(loop, &timer_->timer);
+  timer_->timer.data = timer_;
+}
+
+PeerLink::~PeerLink() { Close(); }
+
+void PeerLink::Close() {
+  if (state_ == State::kClosed) return;
+  DropSocket();
+  state_ = State::kClosed;
+  timer_->link = nullptr;
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_->timer),
+           [](uv_handle_t* handle) { delete static_cast<Timer*>(handle->data); });
+  timer_ = nullptr;
+}
+
+// --- Connecting
+// -----------------------------------------------------------------------------------------
+
+void PeerLink::Connect() {
+  assert(state_ == State::kWaiting);
+  state_ = State::kResolving;
+  StartTimer(options_.connect_timeout_ms);
+  lookup_ = new Lookup{this, {}};
+  lookup_->request.data = lookup_;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  const int code = uv_getaddrinfo(
+      loop_, &lookup_->request,
+      [](uv_getaddrinfo_t* request, int status, addrinfo* addresses) {
+        auto* lookup = static_cast<Lookup*>(request->data);
+        if (lookup->link != nullptr) {
+          lookup->link->lookup_ = nullptr;
+          lookup->link->OnResolved(status, addresses);
+        }
+        uv_freeaddrinfo(addresses);
+        delete lookup;
+      },
+      peer_.host.c_str(), std::to_string(peer_.peer_port).c_str(), &hints);
+  if (code != 0) {
+    delete std::exchange(lookup_, nullptr);
+    Fail(UvError(code));
+  }
+}
+
+void PeerLink::OnResolved(int status, const addrinfo* addresses) {
+  if (status != 0) {
+    Fail(UvError(status));
+    return;
+  }
+  state_ = State::kConnecting;
+  socket_ = new Socket{};
+  socket_->link = this;
+  uv_tcp_init(loop_, &socket_->tcp);
+  socket_->tcp.data = socket_;
+  socket_->connect.data = socket_;
+  socket_->write.data = socket_;
+  const int code = uv_tcp_connect(&socket_->connect, &socket_->tcp, addresses->ai_addr,
+                                  [](uv_connect_t* request, int result) {
+                                    auto* socket = static_cast<Socket*>(request->data);
+                                    if (socket->link != nullptr) socket->link->OnConnected(result);
+                                  });
+  if (code != 0) Fail(UvError(code));
+}
+
+void PeerLink::OnConnected(int status) {
+  if (status != 0) {
+    Fail(UvError(status));
+    return;
+  }
+  state_ = State::kConnected;
+  connected_at_ms_ = uv_now(loop_);
+  uv_timer_stop(&timer_->timer);
+  uv_tcp_nodelay(&socket_->tcp, 1);
+  uv_os_fd_t descriptor = -1;
+  uv_fileno(reinterpret_cast<uv_handle_t*>(&socket_->tcp), &descriptor);
+  const unsigned timeout_ms = options_.send_timeout_ms;
+  setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+  // Reading finds out that the other side has closed.
+  uv_read_start(
+      reinterpret_cast<uv_stream_t*>(&socket_->tcp),
+      [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
+        auto* socket = static_cast<Socket*>(handle->data);
+        *buffer = uv_buf_init(socket->unexpected, sizeof socket->unexpected);
+      },
+      [](uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
+        auto* socket = static_cast<Socket*>(stream->data);
+        if (size == 0 || socket->link == nullptr) return;
+        socket->link->Fail(size < 0 ? UvError(static_cast<int>(size)) : "it sent unexpected bytes");
+      });
+  spdlog::info("connected to node {} at {}:{}", peer_.id, peer_.host, peer_.peer_port);
+  failure_logged_ = false;
+  queued_.Clear();
+  queued_.Add(consensus::Hello{options_.cluster_id, consensus::NodeId(options_.node_id),
+                               consensus::NodeId(peer_.id)});
+}
+
+void PeerLink::Fail(const std::string& reason) {
+  if (!failure_logged_) {
+    spdlog::warn("no connection to node {} at {}:{}: {}; will go on trying", peer_.id, peer_.host,
+                 peer_.peer_port, reason);
+    failure_logged_ = true;
+  }
+  // A connection that held for a while is tried again at once; not so one that the other side
+  // refuses each time.
+  if (state_ == State::kConnected && uv_now(loop_) - connected_at_ms_ >= options_.retry_ms_max) {
+    retry_ms_ = options_.retry_ms_min;
+  }
+  DropSocket();
+  state_ = State::kWaiting;
+  StartTimer(retry_ms_);
+  retry_ms_ = std::min(2 * retry_ms_, options_.retry_ms_max);
+}
+
+void PeerLink::DropSocket() {
+  if (lookup_ != nullptr) {
+    lookup_->link = nullptr;
+    uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_->request));
+    lookup_ = nullptr;
+  }
+  if (socket_ != nullptr) {
+    socket_->link = nullptr;
+    uv_close(reinterpret_cast<uv_handle_t*>(&socket_->tcp),
+             [](uv_handle_t* handle) { delete static_cast<Socket*>(handle->data); });
+    socket_ = nullptr;
+  }
+  writing_ = false;
+  queued_.Clear();
+}
+
+void PeerLink::StartTimer(unsigned after_ms) {
+  uv_timer_start(
+      &timer_->timer,
+      [](uv_timer_t* timer) {
+        auto* owner = static_cast<Timer*>(timer->data);
+        if (owner->link != nullptr) owner->link->OnTimer();
+      },
+      after_ms, 0);
+}
+
+void PeerLink::OnTimer() {
+  if (state_ == State::kWaiting) {
+    Connect();
+  } else {
+    Fail("it does not answer");
+  }
+}
+
+// --- Sending
+// --------------------------------------------------------------------------------------------
+
+void PeerLink::Send(const consensus::Message& message) {
+  if (state_ != State::kConnected || queued_.bytes() > options_.queued_bytes_max) return;
+  queued_.Add(message);
+}
+
+void PeerLink::EndRound() {
+  if (state_ != State::kConnected || writing_ || queued_.empty()) return;
+  const auto collect = [this](const consensus::FrameBuffer& frames, size_t skip) {
+    pieces_.clear();
+    frames.AppendPieces(&pieces_);
+    buffers_.clear();
+    for (std::string_view piece : pieces_) {
+      const size_t skipped = std::min(skip, piece.size());
+      skip -= skipped;
+      piece.remove_prefix(skipped);
+      if (piece.empty()) continue;
+      buffers_.push_back(
+          uv_buf_init(const_cast<char*>(piece.data()), static_cast<unsigned>(piece.size())));
+    }
+  };
+  auto* stream = reinterpret_cast<uv_stream_t*>(&socket_->tcp);
+  collect(queued_, 0);
+  const int sent = uv_try_write(stream, buffers_.data(), static_cast<unsigned>(buffers_.size()));
+  if (sent < 0 && sent != UV_EAGAIN) {
+    Fail(UvError(sent));
+    return;
+  }
+  const size_t taken = sent < 0 ? 0 : static_cast<size_t>(sent);
+  if (taken == queued_.bytes()) {
+    queued_.Clear();
+    return;
+  }
+  // What the kernel did not take stays with the socket, and what comes meanwhile waits behind it.
+  std::swap(socket_->sending, queued_);
+  queued_.Clear();
+  collect(socket_->sending, taken);
+  writing_ = true;
+  uv_write(&socket_->write, stream, buffers_.data(), static_cast<unsigned>(buffers_.size()),
+           [](uv_write_t* request, int status) {
+             auto* socket = static_cast<Socket*>(request->data);
+             socket->sending.Clear();
+             if (socket->link != nullptr) socket->link->OnWritten(status);
+           });
+}
+
+void PeerLink::OnWritten(int status) {
+  writing_ = false;
+  if (status != 0) {
+    Fail(UvError(status));
+    return;
+  }
+  EndRound();
+}
+
+}  // namespace quorate

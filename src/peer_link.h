@@ -1,0 +1,79 @@
+// The connection over which this node speaks to one other member. It carries messages one way; the
+// other's come on a connection of its own. Connects, and goes on trying; what cannot be sent is
+// dropped, as Network allows. Loop thread.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "consensus/codec.h"
+#include "consensus/message.h"
+#include "src/member.h"
+
+namespace quorate {
+
+class PeerLink {
+ public:
+  struct Options {
+    uint64_t cluster_id = 0;
+    uint64_t node_id = 0;  // this node's
+    // The kernel gives the connection up when what was sent is not acknowledged for so long. By
+    // default it would back off for many minutes after a cut, and not notice that it has healed.
+    unsigned send_timeout_ms = 1000;
+    unsigned connect_timeout_ms = 1000;
+    unsigned retry_ms_min = 20;  // doubled with each failure
+    unsigned retry_ms_max = 1000;
+    size_t queued_bytes_max = 64 << 20;
+  };
+
+  PeerLink(uv_loop_t* loop, const Member& peer, const Options& options);
+  ~PeerLink();
+  PeerLink(const PeerLink&) = delete;
+  PeerLink& operator=(const PeerLink&) = delete;
+
+  void Connect();
+  bool connected() const { return state_ == State::kConnected; }
+
+  // Queues a message until EndRound. Dropped without a connection, or when too much is queued.
+  void Send(const consensus::Message& message);
+  // Hands what was queued to the kernel, with one system call if it takes all.
+  void EndRound();
+  // For good.
+  void Close();
+
+ private:
+  enum class State : uint8_t { kWaiting, kResolving, kConnecting, kConnected, kClosed };
+  struct Lookup;
+  struct Socket;
+  struct Timer;
+
+  void OnResolved(int status, const addrinfo* addresses);
+  void OnConnected(int status);
+  void OnWritten(int status);
+  void OnTimer();
+  void Fail(const std::string& reason);
+  void DropSocket();
+  void StartTimer(unsigned after_ms);
+
+  uv_loop_t* loop_;
+  const Member peer_;
+  const Options options_;
+  State state_ = State::kWaiting;
+  // These three live until libuv has let go of them, which may be after the link is gone.
+  Lookup* lookup_ = nullptr;
+  Socket* socket_ = nullptr;
+  Timer* timer_;
+  unsigned retry_ms_;
+  uint64_t connected_at_ms_ = 0;  // by the loop's clock
+  bool failure_logged_ = false;   // once for each loss, not for each attempt
+  bool writing_ = false;          // the kernel has not yet taken what Socket::sending holds
+  consensus::FrameBuffer queued_;
+  std::vector<std::string_view> pieces_;
+  std::vector<uv_buf_t> buffers_;
+};
+
+}  // namespace quorate

@@ -1,0 +1,176 @@
+#include "src/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+
+#include "src/uv_support.h"
+
+namespace quorate {
+namespace {
+
+// An orderly stop gives up after so long and just ends: everything acknowledged is on disk anyway.
+constexpr int64_t kStopTimeoutMs = 10'000;
+// How long the part of it may take in which clients wait for a leader that there may not be.
+constexpr int64_t kHandOverTimeoutMs = 2'000;
+
+template <typename Handle>
+uv_handle_t* AsHandle(Handle* handle) {
+  return reinterpret_cast<uv_handle_t*>(handle);
+}
+
+}  // namespace
+
+Server::Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers)
+    : loop_(loop),
+      instance_(instance),
+      peers_(peers),
+      dispatcher_(instance),
+      clients_(loop, instance, dispatcher_) {
+  uv_async_init(loop_, &wake_, [](uv_async_t*) {});  // the end of the round looks at everything
+  uv_prepare_init(loop_, &round_end_);
+  uv_idle_init(loop_, &again_);
+  uv_timer_init(loop_, &tick_);
+  uv_signal_init(loop_, &terminate_);
+  uv_signal_init(loop_, &interrupt_);
+  for (uv_handle_t* handle : {AsHandle(&wake_), AsHandle(&round_end_), AsHandle(&again_),
+                              AsHandle(&tick_), AsHandle(&terminate_), AsHandle(&interrupt_)}) {
+    handle->data = this;
+  }
+}
+
+Server::~Server() {
+  CloseHandles();
+  uv_close(AsHandle(&wake_), nullptr);
+  uv_run(loop_, UV_RUN_DEFAULT);  // the close callbacks
+}
+
+std::optional<std::string> Server::Listen() {
+  if (auto error = peers_.Listen()) return error;
+  return clients_.Listen();
+}
+
+int Server::Run() {
+  // A peer or client that has gone is an error of write(), not a signal; and Redis ignores
+  // hang-ups.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
+  const auto on_signal = [](uv_signal_t* signal, int number) {
+    static_cast<Server*>(signal->data)->OnSignal(number);
+  };
+  uv_signal_start(&terminate_, on_signal, SIGTERM);
+  uv_signal_start(&interrupt_, on_signal, SIGINT);
+  // Right before the loop waits for events, when all the callbacks of the round have run.
+  uv_prepare_start(&round_end_,
+                   [](uv_prepare_t* prepare) { static_cast<Server*>(prepare->data)->EndRound(); });
+  uv_timer_start(
+      &tick_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->OnTick(); }, Node::kTickMs,
+      Node::kTickMs);
+  peers_.Connect();
+  spdlog::info("Ready to accept connections");
+  uv_run(loop_, UV_RUN_DEFAULT);
+  return exit_code_;
+}
+
+void Server::WakeUp() {
+  // Before libuv 1.53 the send may be coalesced with one that the loop is just taking; without a
+  // full fence the loop could then miss what was stored before.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  uv_async_send(&wake_);
+}
+
+void Server::OnSignal(int number) {
+  if (stop_ != Stop::kNone) {
+    if (number == SIGINT) {
+      spdlog::warn("second SIGINT: stopping at once");
+      spdlog::shutdown();
+      std::_Exit(1);
+    }
+    return;
+  }
+  spdlog::info("{} received: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
+  BeginStop();
+}
+
+void Server::OnTick() {
+  instance_.node.Tick();
+  if (++ticks_ % (1000 / Node::kTickMs) == 0) OnSecond();
+}
+
+void Server::OnSecond() {
+  Statistics& statistics = instance_.statistics;
+  statistics.instantaneous_ops_per_second =
+      statistics.commands_processed - commands_at_last_second_;
+  commands_at_last_second_ = statistics.commands_processed;
+  clients_.CloseIdle();
+}
+
+void Server::EndRound() {
+  bool again = instance_.node.Flush();
+  peers_.EndRound();
+  again |= clients_.EndRound();
+  if (instance_.stop_requested && stop_ == Stop::kNone) BeginStop();
+  if (stop_ != Stop::kNone) ContinueStop();
+  if (again) {
+    uv_idle_start(&again_, [](uv_idle_t*) {});
+  } else {
+    uv_idle_stop(&again_);
+  }
+}
+
+void Server::BeginStop() {
+  stop_ = Stop::kHandingOver;
+  stop_deadline_ms_ = instance_.clock.monotonic_ms() + kStopTimeoutMs;
+  hand_over_deadline_ms_ = instance_.clock.monotonic_ms() + kHandOverTimeoutMs;
+  clients_.StopListening();
+  if (!instance_.node.raft().is_leader()) return;
+  if (instance_.node.members().size() == 1) {
+    clients_.StopReading();
+  } else if (instance_.node.TransferLeadership(std::nullopt)) {
+    spdlog::info("handing leadership over");
+  }
+}
+
+void Server::ContinueStop() {
+  const int64_t now_ms = instance_.clock.monotonic_ms();
+  Node& node = instance_.node;
+  if (now_ms >= stop_deadline_ms_) {
+    spdlog::warn("the orderly stop took too long: stopping as it is");
+    CloseHandles();
+    return;
+  }
+  if (stop_ == Stop::kHandingOver) {
+    const bool handed_over = node.members().size() == 1 || !node.raft().is_leader();
+    const bool answered = node.requests_in_flight() == 0;
+    if (!(handed_over && answered) && now_ms < hand_over_deadline_ms_) return;
+    clients_.StopReading();
+    stop_ = Stop::kCheckpointing;
+    stop_index_ = node.keys().last_applied();
+  }
+  if (stop_ == Stop::kCheckpointing) {
+    node.BeginCheckpoint();
+    if (node.keys().checkpoint_index() < stop_index_) return;
+    stop_ = Stop::kSending;
+  }
+  if (clients_.AllSent()) {
+    spdlog::info("everything is saved; bye");
+    CloseHandles();
+  }
+}
+
+// The loop ends when nothing is left to wait for. The storage threads may still wake it, until main
+// has stopped them; so that handle stays until the end.
+void Server::CloseHandles() {
+  if (uv_is_closing(AsHandle(&tick_))) return;
+  clients_.CloseAll();
+  peers_.CloseAll();
+  for (uv_handle_t* handle : {AsHandle(&round_end_), AsHandle(&again_), AsHandle(&tick_),
+                              AsHandle(&terminate_), AsHandle(&interrupt_)}) {
+    uv_close(handle, nullptr);
+  }
+  uv_unref(AsHandle(&wake_));
+}
+
+}  // namespace quorate

@@ -1,0 +1,73 @@
+// The running process: the loop with its sockets, timer and signals around the node. Loop thread,
+// but for WakeUp.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "src/client_listener.h"
+#include "src/dispatcher.h"
+#include "src/instance.h"
+#include "src/peer_network.h"
+
+namespace quorate {
+
+class Server {
+ public:
+  // All must outlive the server. Nobody may call WakeUp any more when it is destroyed.
+  Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Opens the ports. What went wrong, for an operator.
+  std::optional<std::string> Listen();
+  // Serves until a signal or SHUTDOWN ends it. The process's exit code.
+  int Run();
+  // Has the loop look at what the storage threads have finished. Any thread.
+  void WakeUp();
+
+ private:
+  void OnSignal(int number);
+  void OnTick();
+  void OnSecond();
+  void EndRound();
+  void BeginStop();
+  void ContinueStop();
+  void CloseHandles();
+
+  uv_loop_t* loop_;
+  Instance& instance_;
+  PeerNetwork& peers_;
+  Dispatcher dispatcher_;
+  ClientListener clients_;
+
+  uv_async_t wake_;
+  uv_prepare_t round_end_;
+  uv_idle_t again_;  // active: the next round starts without waiting for an event
+  uv_timer_t tick_;
+  uv_signal_t terminate_;
+  uv_signal_t interrupt_;
+
+  uint64_t ticks_ = 0;
+  uint64_t commands_at_last_second_ = 0;
+
+  // An orderly stop goes through these, each with what it waits for.
+  enum class Stop : uint8_t {
+    kNone,
+    kHandingOver,    // another leader, and the fate of the requests in flight
+    kCheckpointing,  // all that is applied is in a checkpoint
+    kSending,        // the last replies have left
+  };
+  Stop stop_ = Stop::kNone;
+  int64_t stop_deadline_ms_ = 0;
+  int64_t hand_over_deadline_ms_ = 0;
+  consensus::Index stop_index_;  // what was applied when the last checkpoint began
+  int exit_code_ = 0;
+};
+
+}  // namespace quorate
