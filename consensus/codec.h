@@ -1,0 +1,123 @@
+// Messages as bytes between servers. A connection carries frames one way, from the server that
+// opened it: first a Hello, then Messages. The format (version 1; all integers little endian):
+//
+//   u32 length   bytes of the frame after this field
+//   u32 crc32c   of all of the frame but this field and the payloads' bytes
+//   u8  version
+//   u8  type
+//   ...          the type's fields, one after another: numbers as u64, booleans as u8
+//
+// An AppendEntries has after its fields: u32 count, then for each entry {u64 term, u8 kind, u32
+// size of its payload, u32 crc32c of its payload}, then the payloads' bytes one after another.
+// Indexes are not sent: an entry's is that of its predecessor plus one, so a gap cannot be
+// expressed.
+//
+// The sums: the frame's covers all that says how to read the frame, so a receiver can trust lengths
+// before it waits for what they announce. A payload's own sum was computed where the entry was made
+// and is sent as it is; the receiver verifies it, and with it all that lay between.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "consensus/message.h"
+#include "consensus/types.h"
+
+namespace quorate::consensus {
+
+inline constexpr uint8_t kProtocolVersion = 1;
+
+// The payload of one entry: the largest value that a client may set, with room for the command
+// around it. Whoever proposes keeps to it.
+inline constexpr size_t kEntryBytesMax = size_t{128} << 20;
+
+// One frame: an entry of that size, or very many small ones.
+inline constexpr size_t kFrameBytesMax = kEntryBytesMax + (size_t{16} << 20);
+
+// What a server says of itself when it has connected. The receiver compares: messages of another
+// cluster, or meant for another server that had this address, must not reach the Raft state
+// machine.
+struct Hello {
+  uint64_t cluster_id = 0;
+  NodeId from;
+  NodeId to;
+
+  bool operator==(const Hello&) const = default;
+};
+
+// Frames on their way into a socket: filled in one round, then written as a whole with writev.
+// Small frames stand one after another in one string; the bytes of larger payloads are not copied
+// but kept alive. One thread.
+class FrameBuffer {
+ public:
+  void Add(const Hello& hello);
+  // Preconditions: the entries are contiguous after prev_log_index, their terms are in order, each
+  // payload has at most kEntryBytesMax, the frame kFrameBytesMax; terms are set.
+  void Add(const Message& message);
+
+  bool empty() const { return bytes() == 0; }
+  size_t bytes() const { return copied_.size() + shared_bytes_; }
+
+  // Appends the pieces whose concatenation is the frames, none of them empty. They are valid until
+  // the next call that is not const, and not after a move.
+  void AppendPieces(std::vector<std::string_view>* pieces) const;
+
+  // Forgets all frames, and keeps some memory for the next ones.
+  void Clear();
+
+ private:
+  struct Shared {
+    size_t position;  // in copied_: the payload's bytes come before what stands there
+    Payload payload;
+  };
+
+  void AddAppendEntries(const AppendEntries& append);
+
+  std::string copied_;
+  std::vector<Shared> shared_;
+  size_t shared_bytes_ = 0;
+};
+
+// Takes the bytes of one connection apart, with no trust in them: every length is checked before it
+// is believed, and memory grows only with bytes that have arrived (at most some four times these).
+// One thread.
+class FrameDecoder {
+ public:
+  // All of the input was taken; the frame goes on in bytes that have not arrived yet.
+  struct NeedMore {};
+  // These bytes are no frames of ours: close the connection. Every later call gives the same.
+  struct Failure {
+    std::string text;
+  };
+  using Result = std::variant<NeedMore, Hello, Message, Failure>;
+
+  // Takes bytes off the front of *input up to the end of a frame, or all of them. The decoder keeps
+  // what it needs of an unfinished frame, so the caller can reuse the input's memory. The first
+  // result, if any, is the one Hello; call no further unless that is acceptable. Until then a frame
+  // may be no longer than a Hello.
+  Result Next(std::string_view* input);
+
+ private:
+  Result Fail(std::string text);
+  std::string_view PeekHead(std::string_view* input, size_t bytes);
+  Result TakeFrame(std::string_view head, std::string_view* input);
+  Result DecodeHead(std::string_view head);
+  Result TakePayloads(std::string_view* input);
+
+  std::optional<Failure> failure_;
+  bool hello_received_ = false;
+
+  std::string partial_head_;  // the first bytes of a frame whose head did not come in one piece
+
+  // An AppendEntries whose payloads are arriving; its head stays in partial_head_.
+  std::optional<AppendEntries> append_;
+  size_t complete_ = 0;          // entries that have their payload
+  std::string partial_payload_;  // the first bytes of the next one
+};
+
+}  // namespace quorate::consensus

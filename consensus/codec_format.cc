@@ -1,0 +1,69 @@
+#include "consensus/codec_format.h"
+
+#include <limits>
+
+namespace quorate::consensus::codec_format {
+
+namespace {
+
+// Position 0, before the first entry, and only that has term 0.
+bool IsPosition(Index index, Term term) { return (index == Index()) == (term == Term()); }
+
+}  // namespace
+
+const char* Problem(const HelloBody& hello) {
+  if (hello.magic != kMagic) {
+    return "no Quorate server";
+  }
+  if (hello.from == NodeId() || hello.to == NodeId()) {
+    return "node id 0";
+  }
+  return nullptr;
+}
+
+const char* Problem(const RequestVote& message) {
+  if (message.term == Term()) {
+    return "term 0";
+  }
+  if (!IsPosition(message.last_log_index, message.last_log_term)) {
+    return "a last log position that cannot be";
+  }
+  return nullptr;
+}
+
+const char* Problem(const RequestVoteReply& message) {
+  // A server that has never taken part in an election can refuse a pre-vote, and stays in term 0.
+  const bool refused_pre_vote = message.pre_vote && !message.vote_granted;
+  return message.term == Term() && !refused_pre_vote ? "term 0" : nullptr;
+}
+
+const char* Problem(const AppendEntries& message) {
+  if (message.term == Term()) {
+    return "term 0";
+  }
+  if (!IsPosition(message.prev_log_index, message.prev_log_term)) {
+    return "a previous log position that cannot be";
+  }
+  if (message.entries.size() >
+      std::numeric_limits<uint64_t>::max() - message.prev_log_index.value()) {
+    return "indexes past the largest";
+  }
+  Index index = message.prev_log_index;
+  Term term = message.prev_log_term;
+  for (const Entry& entry : message.entries) {
+    if (entry.index != index + 1) {
+      return "entries that are not contiguous";
+    }
+    if (entry.term == Term() || entry.term < term) {
+      return "terms of entries out of order";
+    }
+    index = entry.index;
+    term = entry.term;
+  }
+  if (term > message.term) {
+    return "an entry of a later term";
+  }
+  return nullptr;
+}
+
+}  // namespace quorate::consensus::codec_format

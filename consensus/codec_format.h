@@ -1,0 +1,266 @@
+// The frame format as both directions of the codec use it: one list of fields for each kind of
+// message, so that encoding and decoding cannot disagree. Private to the codec and its tests.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <variant>
+
+#include "consensus/codec.h"
+#include "consensus/crc32c.h"
+#include "consensus/message.h"
+#include "consensus/types.h"
+
+namespace quorate::consensus::codec_format {
+
+// --- Layout
+// ---------------------------------------------------------------------------------------
+
+inline constexpr size_t kLengthBytes = 4;
+inline constexpr size_t kCrcBytes = 4;
+inline constexpr size_t kVersionOffset = kLengthBytes + kCrcBytes;
+inline constexpr size_t kTypeOffset = kVersionOffset + 1;
+inline constexpr size_t kHeaderBytes = kTypeOffset + 1;
+inline constexpr size_t kCountBytes = 4;
+inline constexpr size_t kEntryHeaderBytes = 8 + 1 + 4 + 4;
+
+template <std::unsigned_integral Integer>
+void Store(Integer value, char* at) {
+  for (size_t byte = 0; byte < sizeof(Integer); ++byte) {
+    at[byte] = static_cast<char>(value >> (8 * byte));
+  }
+}
+
+template <std::unsigned_integral Integer>
+Integer Load(const char* at) {
+  Integer value = 0;
+  for (size_t byte = 0; byte < sizeof(Integer); ++byte) {
+    const auto bits = static_cast<Integer>(static_cast<unsigned char>(at[byte]));
+    value = static_cast<Integer>(value | bits << (8 * byte));
+  }
+  return value;
+}
+
+// The sum over a frame's head, which is all of it but the payloads' bytes.
+inline uint32_t HeadCrc32c(std::string_view head) {
+  return Crc32c(head.substr(kLengthBytes + kCrcBytes), Crc32c(head.substr(0, kLengthBytes)));
+}
+
+// --- Fields
+// ---------------------------------------------------------------------------------------
+
+// A Hello as it is sent: the magic number keeps strangers out who happen to send a fitting length.
+inline constexpr uint64_t kMagic = 0x65746172'6F755121;  // "!Quorate"
+struct HelloBody {
+  uint64_t magic = kMagic;
+  uint64_t cluster_id = 0;
+  NodeId from;
+  NodeId to;
+};
+
+// kCode: the type's number in the frame; never reused. kFields: in the order in which they are
+// sent.
+template <typename Body>
+struct Format;
+
+template <>
+struct Format<HelloBody> {
+  static constexpr uint8_t kCode = 1;
+  static constexpr std::tuple kFields = {&HelloBody::magic, &HelloBody::cluster_id,
+                                         &HelloBody::from, &HelloBody::to};
+};
+
+template <>
+struct Format<RequestVote> {
+  static constexpr uint8_t kCode = 2;
+  static constexpr std::tuple kFields = {&RequestVote::term, &RequestVote::last_log_index,
+                                         &RequestVote::last_log_term, &RequestVote::pre_vote,
+                                         &RequestVote::leadership_transfer};
+};
+
+template <>
+struct Format<RequestVoteReply> {
+  static constexpr uint8_t kCode = 3;
+  static constexpr std::tuple kFields = {&RequestVoteReply::term, &RequestVoteReply::vote_granted,
+                                         &RequestVoteReply::pre_vote};
+};
+
+// Without the entries, which follow.
+template <>
+struct Format<AppendEntries> {
+  static constexpr uint8_t kCode = 4;
+  static constexpr std::tuple kFields = {&AppendEntries::term, &AppendEntries::prev_log_index,
+                                         &AppendEntries::prev_log_term,
+                                         &AppendEntries::leader_commit};
+};
+
+template <>
+struct Format<AppendEntriesReply> {
+  static constexpr uint8_t kCode = 5;
+  static constexpr std::tuple kFields = {
+      &AppendEntriesReply::term, &AppendEntriesReply::success, &AppendEntriesReply::index,
+      &AppendEntriesReply::hint_index, &AppendEntriesReply::hint_term};
+};
+
+template <>
+struct Format<Heartbeat> {
+  static constexpr uint8_t kCode = 6;
+  static constexpr std::tuple kFields = {&Heartbeat::term, &Heartbeat::leader_commit,
+                                         &Heartbeat::all_match_index, &Heartbeat::read_round};
+};
+
+template <>
+struct Format<HeartbeatReply> {
+  static constexpr uint8_t kCode = 7;
+  static constexpr std::tuple kFields = {&HeartbeatReply::term, &HeartbeatReply::read_round};
+};
+
+template <>
+struct Format<ReadIndex> {
+  static constexpr uint8_t kCode = 8;
+  static constexpr std::tuple kFields = {&ReadIndex::term, &ReadIndex::request};
+};
+
+template <>
+struct Format<ReadIndexReply> {
+  static constexpr uint8_t kCode = 9;
+  static constexpr std::tuple kFields = {&ReadIndexReply::term, &ReadIndexReply::request,
+                                         &ReadIndexReply::read_index};
+};
+
+template <>
+struct Format<TimeoutNow> {
+  static constexpr uint8_t kCode = 10;
+  static constexpr std::tuple kFields = {&TimeoutNow::term};
+};
+
+template <>
+struct Format<TransferRequest> {
+  static constexpr uint8_t kCode = 11;
+  static constexpr std::tuple kFields = {&TransferRequest::term};
+};
+
+// --- Access to the fields
+// -------------------------------------------------------------------------
+
+// Booleans, plain numbers and Number<>: as sent.
+inline constexpr size_t FieldBytes(bool) { return 1; }
+inline constexpr size_t FieldBytes(uint64_t) { return 8; }
+template <typename Tag>
+constexpr size_t FieldBytes(Number<Tag>) {
+  return 8;
+}
+
+template <typename Body>
+inline constexpr size_t kFieldsBytes =
+    std::apply([](auto... field) { return (size_t{0} + ... + FieldBytes(Body().*field)); },
+               Format<Body>::kFields);
+
+inline void StoreField(bool value, char** at) { *(*at)++ = value ? 1 : 0; }
+inline void StoreField(uint64_t value, char** at) {
+  Store(value, *at);
+  *at += sizeof(value);
+}
+template <typename Tag>
+void StoreField(Number<Tag> value, char** at) {
+  StoreField(value.value(), at);
+}
+
+// Exactly kFieldsBytes<Body> bytes.
+template <typename Body>
+void StoreFields(const Body& body, char* at) {
+  std::apply([&](auto... field) { (StoreField(body.*field, &at), ...); }, Format<Body>::kFields);
+}
+
+// False: the bytes are none that StoreField writes.
+inline bool LoadField(const char** at, bool* value) {
+  const char byte = *(*at)++;
+  *value = byte != 0;
+  return byte == 0 || byte == 1;
+}
+inline bool LoadField(const char** at, uint64_t* value) {
+  *value = Load<uint64_t>(*at);
+  *at += sizeof(*value);
+  return true;
+}
+template <typename Tag>
+bool LoadField(const char** at, Number<Tag>* value) {
+  uint64_t number = 0;
+  const bool good = LoadField(at, &number);
+  *value = Number<Tag>(number);
+  return good;
+}
+
+template <typename Body>
+bool LoadFields(const char* at, Body* body) {
+  return std::apply([&](auto... field) { return (true && ... && LoadField(&at, &(body->*field))); },
+                    Format<Body>::kFields);
+}
+
+// --- Sense
+// ----------------------------------------------------------------------------------------
+
+// What is wrong with a message by itself, or nullptr. Asserted before sending, and checked on
+// receipt.
+const char* Problem(const HelloBody& hello);
+const char* Problem(const RequestVote& message);
+const char* Problem(const RequestVoteReply& message);
+const char* Problem(const AppendEntries& message);
+template <typename Body>
+const char* Problem(const Body& message) {
+  return message.term == Term() ? "term 0" : nullptr;
+}
+
+// --- Completeness
+// ---------------------------------------------------------------------------------
+
+// Stands for a value of any type, to count an aggregate's members by how many initializers it
+// takes.
+struct Anything {
+  template <typename Type>
+  operator Type() const;  // NOLINT: never defined
+};
+
+template <typename Aggregate, typename... Initializers>
+consteval size_t MemberCount() {
+  if constexpr (requires { Aggregate{Initializers()..., Anything()}; }) {
+    return MemberCount<Aggregate, Initializers..., Anything>();
+  } else {
+    return sizeof...(Initializers);
+  }
+}
+
+template <typename Body>
+inline constexpr size_t kFieldCount = std::tuple_size_v<decltype(Format<Body>::kFields)>;
+
+template <typename Alternatives>
+struct Completeness;
+template <typename... Alternative>
+struct Completeness<std::variant<Alternative...>> {
+  // A member that was added to a message and not to its kFields would be lost on the way. Only
+  // AppendEntries::entries is not in a list.
+  static constexpr bool kEveryMemberIsSent =
+      ((kFieldCount<Alternative> + (std::is_same_v<Alternative, AppendEntries> ? 1 : 0) ==
+        MemberCount<Alternative>()) &&
+       ...);
+  static constexpr bool kCodesAreDistinct = [] {
+    std::array<int, 256> uses{};
+    (++uses[Format<Alternative>::kCode], ...);
+    ++uses[Format<HelloBody>::kCode];
+    for (const int count : uses) {
+      if (count > 1) {
+        return false;
+      }
+    }
+    return true;
+  }();
+};
+static_assert(Completeness<Message>::kEveryMemberIsSent);
+static_assert(Completeness<Message>::kCodesAreDistinct);
+
+}  // namespace quorate::consensus::codec_format

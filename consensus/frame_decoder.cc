@@ -1,0 +1,257 @@
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "consensus/codec.h"
+#include "consensus/codec_format.h"
+
+namespace quorate::consensus {
+
+namespace {
+
+using namespace codec_format;  // NOLINT(google-build-using-namespace): this is its other half
+
+constexpr size_t kHelloBytes = kHeaderBytes + kFieldsBytes<HelloBody>;
+constexpr size_t kAppendCountOffset = kHeaderBytes + kFieldsBytes<AppendEntries>;
+constexpr size_t kAppendEntriesOffset = kAppendCountOffset + kCountBytes;
+
+size_t FrameBytes(std::string_view head) {
+  assert(head.size() >= kHeaderBytes);
+  return size_t{Load<uint32_t>(head.data())} + kLengthBytes;
+}
+
+uint8_t TypeOf(std::string_view head) { return static_cast<uint8_t>(head[kTypeOffset]); }
+
+// Calls visitor.operator()<Body>() for the body that has this code; false: there is none.
+template <typename Visitor, size_t... kAlternative>
+bool VisitType(uint8_t code, const Visitor& visitor, std::index_sequence<kAlternative...>) {
+  const auto try_one = [&]<typename Body>() {
+    if (Format<Body>::kCode != code) {
+      return false;
+    }
+    visitor.template operator()<Body>();
+    return true;
+  };
+  return (try_one.template operator()<std::variant_alternative_t<kAlternative, Message>>() || ...);
+}
+
+template <typename Visitor>
+bool VisitType(uint8_t code, const Visitor& visitor) {
+  return VisitType(code, visitor, std::make_index_sequence<std::variant_size_v<Message>>());
+}
+
+// What the header says is wrong, or an empty text.
+std::string HeaderProblem(std::string_view head, bool hello_received) {
+  const size_t frame_bytes = FrameBytes(head);
+  const size_t frame_bytes_max = hello_received ? kFrameBytesMax : kHelloBytes;
+  if (frame_bytes > frame_bytes_max) {
+    return "a frame of " + std::to_string(frame_bytes) + " bytes where at most " +
+           std::to_string(frame_bytes_max) + " are allowed";
+  }
+  const auto version = static_cast<uint8_t>(head[kVersionOffset]);
+  if (version != kProtocolVersion) {
+    return "protocol version " + std::to_string(version) + " where " +
+           std::to_string(kProtocolVersion) + " is spoken";
+  }
+  const uint8_t type = TypeOf(head);
+  if (!hello_received && type != Format<HelloBody>::kCode) {
+    return "a frame of type " + std::to_string(type) + " before the Hello";
+  }
+  size_t bytes = kHelloBytes;
+  if (hello_received &&
+      !VisitType(type, [&bytes]<typename Body>() { bytes = kHeaderBytes + kFieldsBytes<Body>; })) {
+    return "a frame of type " + std::to_string(type) + ", which is no message";
+  }
+  const bool fits = type == Format<AppendEntries>::kCode ? frame_bytes >= kAppendEntriesOffset
+                                                         : frame_bytes == bytes;
+  if (!fits) {
+    return "a frame of type " + std::to_string(type) + " with " + std::to_string(frame_bytes) +
+           " bytes";
+  }
+  return "";
+}
+
+// How long the head is, as far as these first bytes of it tell; equal to their number: it is
+// complete. Precondition: the header has no problem.
+size_t HeadBytes(std::string_view head) {
+  if (TypeOf(head) != Format<AppendEntries>::kCode) {
+    return FrameBytes(head);
+  }
+  if (head.size() < kAppendEntriesOffset) {
+    return kAppendEntriesOffset;
+  }
+  const size_t count = Load<uint32_t>(head.data() + kAppendCountOffset);
+  return kAppendEntriesOffset + count * kEntryHeaderBytes;
+}
+
+// What an entry's header says of its payload.
+struct Announced {
+  size_t size;
+  uint32_t crc32c;
+};
+
+Announced PayloadOf(std::string_view head, size_t entry) {
+  const char* at = head.data() + kAppendEntriesOffset + entry * kEntryHeaderBytes;
+  return {Load<uint32_t>(at + 9), Load<uint32_t>(at + 13)};
+}
+
+const char* LoadEntries(std::string_view head, AppendEntries* append) {
+  size_t frame_bytes = head.size();
+  append->entries.resize((head.size() - kAppendEntriesOffset) / kEntryHeaderBytes);
+  for (size_t position = 0; position < append->entries.size(); ++position) {
+    const char* at = head.data() + kAppendEntriesOffset + position * kEntryHeaderBytes;
+    Entry& entry = append->entries[position];
+    entry.term = Term(Load<uint64_t>(at));
+    entry.index = append->prev_log_index + (position + 1);
+    const auto kind = Load<uint8_t>(at + 8);
+    if (kind > static_cast<uint8_t>(EntryKind::kBatch)) {
+      return "an entry of an unknown kind";
+    }
+    entry.kind = EntryKind{kind};
+    const size_t payload_bytes = PayloadOf(head, position).size;
+    if (payload_bytes > kEntryBytesMax) {
+      return "an entry that is too large";
+    }
+    frame_bytes += payload_bytes;
+  }
+  return frame_bytes == FrameBytes(head) ? nullptr : "a length that is not that of the entries";
+}
+
+// The body that this complete head holds, without the payloads. What is wrong with it, or nullptr.
+template <typename Body>
+const char* LoadBody(std::string_view head, Body* body) {
+  assert(head.size() >= kHeaderBytes + kFieldsBytes<Body>);
+  if (!LoadFields(head.data() + kHeaderBytes, body)) {
+    return "a boolean that is neither 0 nor 1";
+  }
+  if constexpr (std::is_same_v<Body, AppendEntries>) {
+    const char* problem = LoadEntries(head, body);
+    if (problem != nullptr) {
+      return problem;
+    }
+  }
+  return Problem(*body);
+}
+
+}  // namespace
+
+FrameDecoder::Result FrameDecoder::Next(std::string_view* input) {
+  if (failure_) {
+    return *failure_;
+  }
+  if (append_) {
+    return TakePayloads(input);
+  }
+  size_t bytes = kHeaderBytes;
+  while (true) {
+    const std::string_view head = PeekHead(input, bytes);
+    if (head.size() < bytes) {
+      return NeedMore{};
+    }
+    if (bytes == kHeaderBytes) {
+      std::string problem = HeaderProblem(head, hello_received_);
+      if (!problem.empty()) {
+        return Fail(std::move(problem));
+      }
+    }
+    const size_t bytes_in_all = HeadBytes(head);
+    if (bytes_in_all > FrameBytes(head)) {
+      return Fail("more entries than the frame has room for");
+    }
+    if (bytes_in_all == bytes) {
+      return TakeFrame(head, input);
+    }
+    bytes = bytes_in_all;
+  }
+}
+
+std::string_view FrameDecoder::PeekHead(std::string_view* input, size_t bytes) {
+  if (partial_head_.empty() && input->size() >= bytes) {
+    return input->substr(0, bytes);
+  }
+  // A head that came in pieces is put together, and no byte more than it has.
+  if (partial_head_.size() < bytes) {
+    const size_t taken = std::min(bytes - partial_head_.size(), input->size());
+    partial_head_.append(*input, 0, taken);
+    input->remove_prefix(taken);
+  }
+  return partial_head_;
+}
+
+FrameDecoder::Result FrameDecoder::TakeFrame(std::string_view head, std::string_view* input) {
+  if (partial_head_.empty()) {
+    input->remove_prefix(head.size());
+  }
+  Result result = DecodeHead(head);
+  if (!append_) {
+    partial_head_ = {};
+    return result;
+  }
+  // The entries' headers are needed until the last payload has come.
+  if (partial_head_.empty()) {
+    partial_head_ = head;
+  }
+  return TakePayloads(input);
+}
+
+FrameDecoder::Result FrameDecoder::DecodeHead(std::string_view head) {
+  if (Load<uint32_t>(head.data() + kLengthBytes) != HeadCrc32c(head)) {
+    return Fail("a frame that does not have its checksum");
+  }
+  if (!hello_received_) {
+    HelloBody body;
+    if (const char* problem = LoadBody(head, &body); problem != nullptr) {
+      return Fail(problem);
+    }
+    hello_received_ = true;
+    return Hello{body.cluster_id, body.from, body.to};
+  }
+  Result result;
+  VisitType(TypeOf(head), [&]<typename Body>() {
+    Body body;
+    if (const char* problem = LoadBody(head, &body); problem != nullptr) {
+      result = Fail(problem);
+    } else if constexpr (std::is_same_v<Body, AppendEntries>) {
+      append_ = std::move(body);
+    } else {
+      result = Message(body);
+    }
+  });
+  return result;
+}
+
+FrameDecoder::Result FrameDecoder::TakePayloads(std::string_view* input) {
+  for (; complete_ < append_->entries.size(); ++complete_) {
+    const Announced announced = PayloadOf(partial_head_, complete_);
+    const size_t taken = std::min(announced.size - partial_payload_.size(), input->size());
+    const size_t bytes = partial_payload_.size() + taken;
+    if (bytes > partial_payload_.capacity()) {
+      // By doubling, so that the cost is linear, but never past the end: the last time is exact.
+      partial_payload_.reserve(std::min(announced.size, 2 * bytes));
+    }
+    partial_payload_.append(*input, 0, taken);
+    input->remove_prefix(taken);
+    if (bytes < announced.size) {
+      return NeedMore{};
+    }
+    Payload payload(std::exchange(partial_payload_, {}), announced.crc32c);
+    if (!payload.Intact()) {
+      return Fail("an entry whose payload does not have its checksum");
+    }
+    append_->entries[complete_].payload = std::move(payload);
+  }
+  Message message = std::move(*append_);
+  append_.reset();
+  complete_ = 0;
+  partial_head_ = {};
+  return message;
+}
+
+FrameDecoder::Result FrameDecoder::Fail(std::string text) {
+  append_.reset();
+  partial_payload_ = {};
+  failure_ = Failure{std::move(text)};
+  return *failure_;
+}
+
+}  // namespace quorate::consensus
