@@ -43,9 +43,14 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
   if (request.term < current_term()) {
     // The refusal names the term. Without it, a leader of an earlier term that this server takes no
     // entries from, and a server of a later term that nobody votes for, could go on side by side.
+    //
+    // It speaks of no entry: B, leading in term 1, sends an append; A, already in term 2, refuses
+    // it; B is elected in term 2; only then does the refusal arrive. It names the term that B leads
+    // in, and must not be taken for an answer to what B has sent in it. Index 0 is never refused in
+    // earnest.
     Send(from, AppendEntriesReply{.term = current_term(),
                                   .success = false,
-                                  .index = request.prev_log_index,
+                                  .index = Index(),
                                   .hint_index = Index(),
                                   .hint_term = Term()});
     return;
@@ -109,7 +114,9 @@ void Raft::Impl::RejectAppend(NodeId from, const AppendEntries& request) {
 
 void Raft::Impl::Handle(NodeId from, const Heartbeat& heartbeat) {
   if (heartbeat.term < current_term()) {
-    Send(from, HeartbeatReply{.term = current_term(), .read_round = heartbeat.read_round});
+    // As with appends. A round of the earlier term would be worse here: counted in the term that
+    // the refusal names, it would prove reads that came long after it was sent.
+    Send(from, HeartbeatReply{.term = current_term(), .read_round = 0});
     return;
   }
   Follower& follower = HearLeader(from);

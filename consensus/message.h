@@ -49,7 +49,8 @@ struct AppendEntriesReply {
   Term term;
   bool success = false;
   // success: up to here the receiver's log is the leader's, and durable.
-  // failure: the prev_log_index that was refused, so that late replies can be told apart.
+  // failure: the prev_log_index that was refused, so that late replies can be told apart; 0 where
+  // the term was refused.
   Index index;
   // On failure, where the leader may try next: the receiver's last entry not past prev_log_index
   // with a term not above prev_log_term, and that entry's term (skips whole terms, end of
@@ -77,7 +78,7 @@ struct Heartbeat {
 
 struct HeartbeatReply {
   Term term;
-  uint64_t read_round = 0;  // the one it answers
+  uint64_t read_round = 0;  // the one it answers; 0 where the term was refused
 
   bool operator==(const HeartbeatReply&) const = default;
 };

@@ -1,0 +1,116 @@
+#include "tests/consensus/memory_disk.h"
+
+#include <cassert>
+#include <utility>
+
+namespace quorate::consensus {
+
+Term MemoryDisk::TermAt(Index index) const {
+  assert(index >= base_index_);
+  assert(index <= last_index());
+  return index == base_index_ ? base_term_ : entries_[index.DistanceFrom(base_index_) - 1].term;
+}
+
+std::vector<Entry> MemoryDisk::Read(Index first, Index last, size_t bytes_max) const {
+  assert(base_index_ < first);
+  assert(first <= last);
+  assert(last <= last_index());
+  ++reads_;
+  std::vector<Entry> entries;
+  size_t bytes = 0;
+  for (Index index = first; index <= last; ++index) {
+    const Entry& entry = entries_[index.DistanceFrom(base_index_) - 1];
+    bytes += entry.payload.size();
+    if (bytes > bytes_max && !entries.empty()) {
+      break;
+    }
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+Recovered MemoryDisk::Recover(Index last_applied) const {
+  Recovered recovered{.hard_state = hard_state_,
+                      .base_index = base_index_,
+                      .base_term = base_term_,
+                      .last_index = last_index(),
+                      .terms = {},
+                      .last_applied = last_applied};
+  for (const Entry& entry : entries_) {
+    if (recovered.terms.empty() || recovered.terms.back().term != entry.term) {
+      recovered.terms.push_back({entry.term, entry.index});
+    }
+  }
+  return recovered;
+}
+
+void MemoryDisk::SetBase(Index index, Term term) {
+  assert(entries_.empty());
+  base_index_ = index;
+  base_term_ = term;
+}
+
+void MemoryDisk::Append(Entry entry) {
+  assert(entry.index == last_index() + 1);
+  assert(entry.term >= TermAt(last_index()));
+  entries_.push_back(std::move(entry));
+}
+
+void MemoryDisk::Submit(Persist persist) {
+  assert(last_seq_ == PersistSeq() || persist.seq == last_seq_ + 1);
+  assert(persist.hard_state || persist.truncate_from || !persist.entries.empty());
+  last_seq_ = persist.seq;
+  queue_.push_back(std::move(persist));
+}
+
+std::optional<PersistSeq> MemoryDisk::CompleteNext() {
+  return queue_.empty() ? std::nullopt : CompleteUpTo(queue_.front().seq);
+}
+
+std::optional<PersistSeq> MemoryDisk::CompleteAll() {
+  return queue_.empty() ? std::nullopt : CompleteUpTo(queue_.back().seq);
+}
+
+std::optional<PersistSeq> MemoryDisk::CompleteUpTo(PersistSeq seq) {
+  std::optional<PersistSeq> completed;
+  while (!queue_.empty() && queue_.front().seq <= seq) {
+    Apply(queue_.front());
+    completed = queue_.front().seq;
+    queue_.pop_front();
+  }
+  return completed;
+}
+
+void MemoryDisk::Crash() {
+  queue_.clear();
+  last_seq_ = PersistSeq();
+}
+
+void MemoryDisk::Trim(Index index) {
+  assert(index >= base_index_);
+  assert(index <= last_index());
+  base_term_ = TermAt(index);
+  while (base_index_ < index) {
+    entries_.pop_front();
+    ++base_index_;
+  }
+}
+
+void MemoryDisk::Apply(const Persist& persist) {
+  if (persist.hard_state) {
+    assert(persist.hard_state->current_term >= hard_state_.current_term);
+    hard_state_ = *persist.hard_state;
+  }
+  if (persist.truncate_from) {
+    assert(*persist.truncate_from > base_index_);
+    assert(*persist.truncate_from <= last_index());
+    while (last_index() >= *persist.truncate_from) {
+      entries_.pop_back();
+    }
+  }
+  for (const Entry& entry : persist.entries) {
+    Append(entry);
+  }
+}
+
+}  // namespace quorate::consensus

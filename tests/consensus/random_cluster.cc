@@ -1,0 +1,571 @@
+#include "tests/consensus/random_cluster.h"
+
+#include <algorithm>
+#include <cassert>
+#include <sstream>
+
+namespace quorate::consensus {
+
+namespace {
+
+template <typename... Ts>
+uint64_t OneOf(Random& random, Ts... choices) {
+  const uint64_t all[] = {static_cast<uint64_t>(choices)...};
+  return all[random.Below(sizeof...(choices))];
+}
+
+uint64_t Extend(uint64_t chain, const Entry& entry) {
+  uint64_t content = entry.term.value() * 0x100000001b3 + entry.payload.crc32c() * 31 +
+                     entry.payload.size() * 7 + static_cast<uint64_t>(entry.kind);
+  return Random(chain ^ content).Next();
+}
+
+}  // namespace
+
+RandomCluster::RandomCluster(uint64_t seed, size_t servers)
+    : seed_(seed), random_(seed), servers_(servers) {
+  config_.heartbeat_ticks = static_cast<uint32_t>(1 + random_.Below(3));
+  config_.election_timeout_ticks = static_cast<uint32_t>(8 + random_.Below(8));
+  config_.disk_stall_ticks = static_cast<uint32_t>(15 + random_.Below(10));
+  config_.append_bytes_max = OneOf(random_, 1, 40, 1000);
+  config_.inflight_bytes_max = OneOf(random_, 1, 100, 10000);
+  config_.inflight_messages_max = OneOf(random_, 1, 3, 100);
+  config_.cached_bytes_max = OneOf(random_, 0, 300, 1 << 20);
+  loss_ = OneOf(random_, 0, 10, 50, 200);
+  duplication_ = OneOf(random_, 0, 20, 100);
+  long_delay_ = OneOf(random_, 0, 10, 50);
+  crash_ = OneOf(random_, 0, 1, 3, 8);
+  stall_ = OneOf(random_, 0, 1, 5);
+  proposal_ = OneOf(random_, 50, 300, 800);
+  round_at_once_ = OneOf(random_, 0, 500, 1000);
+
+  cut_.assign(servers, std::vector<bool>(servers, false));
+  committed_.push_back({});
+  for (size_t i = 0; i < servers; ++i) {
+    servers_[i].id = NodeId(i + 1);
+    servers_[i].chain.push_back(0);
+    config_.voters.push_back(servers_[i].id);
+  }
+  for (Server& server : servers_) {
+    Start(server);
+  }
+}
+
+void RandomCluster::Violate(const std::string& what) {
+  if (violation_.empty()) {
+    std::ostringstream text;
+    text << "seed " << seed_ << ", " << servers_.size() << " servers, tick " << now_ << ": "
+         << what;
+    violation_ = text.str();
+  }
+}
+
+// --- Faults and inputs ---
+
+void RandomCluster::Start(Server& server) {
+  Config config = config_;
+  config.id = server.id;
+  config.seed = seed_ * 1000003 + ++start_count_;
+  server.disk.Crash();
+  server.write_due.clear();
+  server.raft = std::make_unique<Raft>(config, server.disk.Recover(server.checkpoint), server.disk);
+  server.applied = server.checkpoint;
+  // What was truncated in memory alone is back.
+  server.chain.resize(server.disk.base_index().value() + 1);
+  for (Index index = server.disk.base_index(); index < server.disk.last_index();) {
+    ++index;
+    server.chain.push_back(Extend(server.chain.back(), server.disk.Read(index, index, 0).front()));
+  }
+  Round(server);
+}
+
+void RandomCluster::Crash(Server& server) {
+  server.raft.reset();
+  server.reads.clear();
+  server.restart_at = now_ + 1 + random_.Below(60);
+  bool noticed = Chance(700);
+  for (Server& other : servers_) {
+    if (noticed && other.raft && Chance(900)) {
+      other.raft->PeerGone(server.id);
+      Touched(other);
+    }
+  }
+}
+
+void RandomCluster::DrawPartition() {
+  for (auto& row : cut_) {
+    row.assign(servers_.size(), false);
+  }
+  switch (random_.Below(5)) {
+    case 0: {  // one alone
+      size_t alone = random_.Below(servers_.size());
+      for (size_t other = 0; other < servers_.size(); ++other) {
+        cut_[alone][other] = cut_[other][alone] = true;
+      }
+      break;
+    }
+    case 1: {  // two sides
+      uint64_t side = random_.Next();
+      for (size_t from = 0; from < servers_.size(); ++from) {
+        for (size_t to = 0; to < servers_.size(); ++to) {
+          cut_[from][to] = ((side >> from) & 1) != ((side >> to) & 1);
+        }
+      }
+      break;
+    }
+    case 2:  // some links, one way
+      for (auto& row : cut_) {
+        for (size_t to = 0; to < row.size(); ++to) {
+          row[to] = Chance(250);
+        }
+      }
+      break;
+    default:  // none
+      break;
+  }
+}
+
+void RandomCluster::RunWithFaults(uint64_t ticks) {
+  for (uint64_t end = now_ + ticks; now_ < end && violation_.empty();) {
+    if (Chance(15)) {
+      DrawPartition();
+    }
+    Step();
+  }
+}
+
+void RandomCluster::Step() {
+  ++now_;
+  DeliverDue();
+  for (Server& server : servers_) {
+    if (!server.raft) {
+      if (now_ >= server.restart_at) {
+        Start(server);
+      }
+      continue;
+    }
+    CompleteWrites(server);
+    InputsFor(server);
+    if (server.raft && server.needs_round) {
+      Round(server);
+    }
+  }
+}
+
+void RandomCluster::DeliverDue() {
+  std::vector<InFlight> due;
+  std::deque<InFlight> later;
+  for (InFlight& message : network_) {
+    if (message.due <= now_) {
+      due.push_back(std::move(message));
+    } else {
+      later.push_back(std::move(message));
+    }
+  }
+  network_ = std::move(later);
+  for (size_t i = due.size(); faults_ && i > 1; --i) {
+    std::swap(due[i - 1], due[random_.Below(i)]);
+  }
+  for (InFlight& message : due) {
+    if (faults_ && Chance(duplication_)) {
+      InFlight again = message;
+      again.due = now_ + 1 + random_.Below(Chance(300) ? 400 : 5);
+      network_.push_back(std::move(again));
+    }
+    bool cut = cut_[message.from.value() - 1][message.to.value() - 1];
+    Server& to = At(message.to);
+    if (cut || !to.raft || (faults_ && Chance(loss_))) {
+      continue;
+    }
+    to.raft->Receive(message.from, std::move(message.message));
+    Touched(to);
+  }
+}
+
+void RandomCluster::CompleteWrites(Server& server) {
+  if (now_ < server.disk_stalled_until) {
+    return;
+  }
+  std::optional<PersistSeq> completed;
+  while (!server.write_due.empty() && server.write_due.front() <= now_) {
+    server.write_due.pop_front();
+    completed = server.disk.CompleteNext();
+  }
+  if (completed) {
+    server.raft->Persisted(*completed);
+    Touched(server);
+  }
+}
+
+void RandomCluster::InputsFor(Server& server) {
+  // Clocks do not run at the same speed.
+  uint64_t ticks = 1;
+  if (faults_) {
+    ticks = Chance(900) ? 1 : random_.Below(3);
+  }
+  for (uint64_t i = 0; i < ticks; ++i) {
+    server.raft->Tick();
+    Touched(server);
+  }
+  if (Chance(proposal_)) {
+    Propose(server);
+  }
+  if (Chance(200)) {
+    RequestRead(server);
+  }
+  if (Chance(100)) {
+    // A driver may apply between two rounds.
+    Apply(server);
+  }
+  if (Chance(50)) {
+    server.checkpoint = server.applied;
+    Index trim = std::min(server.checkpoint, server.raft->all_match_index());
+    if (trim >= server.raft->first_log_index() && server.disk.base_index() < trim) {
+      server.disk.Trim(trim);
+      server.raft->Compacted(trim);
+      Touched(server);
+    }
+  }
+  if (!faults_) {
+    return;
+  }
+  if (Chance(3)) {
+    server.raft->TransferLeadership(NodeId(1 + random_.Below(servers_.size())));
+    server.raft->TransferLeadership();
+    server.raft->RequestLeadership();
+    Touched(server);
+  }
+  if (Chance(1)) {
+    server.raft->PeerGone(NodeId(1 + random_.Below(servers_.size())));
+    Touched(server);
+  }
+  if (Chance(stall_)) {
+    server.disk_stalled_until = now_ + random_.Below(80);
+  }
+  if (Chance(crash_)) {
+    Crash(server);
+  }
+}
+
+void RandomCluster::Propose(Server& server) {
+  std::string bytes = std::to_string(++next_payload_);
+  bytes.append(random_.Below(30), '.');
+  if (server.raft->Propose(Payload(bytes))) {
+    Touched(server);
+  }
+}
+
+void RandomCluster::RequestRead(Server& server) {
+  uint64_t token = ++next_token_;
+  if (!server.raft->RequestRead(ReadToken(token))) {
+    return;
+  }
+  OpenRead read{.floor = Index(committed()), .barrier = std::nullopt};
+  if (server.raft->is_leader()) {
+    read.barrier = server.raft->last_log_index();
+  }
+  server.reads.emplace(token, read);
+  Touched(server);
+}
+
+void RandomCluster::Touched(Server& server) {
+  server.needs_round = true;
+  if (Chance(round_at_once_)) {
+    Round(server);
+  }
+}
+
+void RandomCluster::Round(Server& server) {
+  server.needs_round = false;
+  Effects effects = server.raft->TakeEffects();
+  if (effects.persist) {
+    TakeWrite(server, *effects.persist);
+    uint64_t delay = Chance(50) ? random_.Below(20) : random_.Below(3);
+    uint64_t due = now_ + (faults_ ? delay : random_.Below(2));
+    if (!server.write_due.empty()) {
+      due = std::max(due, server.write_due.back());
+    }
+    server.write_due.push_back(due);
+    server.disk.Submit(std::move(*effects.persist));
+  }
+  CheckLeader(server);
+  CheckCommit(server);
+  CheckReads(server, effects);
+  for (Envelope& envelope : effects.messages) {
+    CheckMessage(server, envelope);
+    uint64_t delay = faults_ ? random_.Below(4) : 1;
+    if (faults_ && Chance(long_delay_)) {
+      delay = random_.Below(200);
+    }
+    network_.push_back({server.id, envelope.to, now_ + delay, std::move(envelope.message)});
+  }
+  Apply(server);
+}
+
+void RandomCluster::Apply(Server& server) {
+  if (faults_ && Chance(300)) {
+    return;  // the state machine is slow
+  }
+  for (;;) {
+    std::vector<Entry> entries = server.raft->NextCommitted(1 + random_.Below(100));
+    if (entries.empty()) {
+      return;
+    }
+    for (const Entry& entry : entries) {
+      if (entry.index != server.applied + 1) {
+        Violate("applied out of order");
+      }
+      server.applied = entry.index;
+      uint64_t index = entry.index.value();
+      if (index > committed()) {
+        Violate("applied what is not committed");
+        return;
+      }
+      // State Machine Safety.
+      if (Extend(committed_[index - 1].chain, entry) != committed_[index].chain) {
+        Violate("State Machine Safety: another entry was applied at " + std::to_string(index));
+      }
+      if (entry.index > server.disk.last_index()) {
+        Violate("applied what is not durable here");
+      }
+      for (const auto& [token, read] : server.reads) {
+        if (read.barrier && entry.index > *read.barrier) {
+          Violate("entry " + std::to_string(index) + " handed out before read " +
+                  std::to_string(token) + " was reported");
+        }
+      }
+    }
+  }
+}
+
+// --- Checks ---
+
+void RandomCluster::TakeWrite(Server& server, const Persist& persist) {
+  if (persist.truncate_from) {
+    if (persist.truncate_from->value() >= server.chain.size()) {
+      Violate("truncation past the log's end");
+      return;
+    }
+    server.chain.resize(persist.truncate_from->value());
+  }
+  for (const Entry& entry : persist.entries) {
+    if (entry.index.value() != server.chain.size()) {
+      Violate("a write that does not follow the log");
+      return;
+    }
+    server.chain.push_back(Extend(server.chain.back(), entry));
+    auto [known, is_new] =
+        chain_at_.emplace(std::pair(entry.index, entry.term), server.chain.back());
+    if (!is_new && known->second != server.chain.back()) {
+      Violate("Log Matching: two logs differ up to " + std::to_string(entry.index.value()));
+    }
+  }
+}
+
+void RandomCluster::CheckLeader(Server& server) {
+  if (!server.raft->is_leader()) {
+    return;
+  }
+  Term term = server.raft->current_term();
+  auto [leader, is_new] = leader_of_term_.emplace(term, server.id);
+  if (leader->second != server.id) {
+    Violate("Election Safety: two leaders in term " + std::to_string(term.value()));
+  }
+  if (is_new) {
+    // Leader Completeness: the last entry that was committed in an earlier term, and with it all
+    // before.
+    for (uint64_t index = committed(); index > 0; --index) {
+      if (committed_[index].in_term < term) {
+        if (server.chain.size() <= index || server.chain[index] != committed_[index].chain) {
+          Violate("Leader Completeness: the leader of term " + std::to_string(term.value()) +
+                  " lacks " + std::to_string(index));
+        }
+        break;
+      }
+    }
+  }
+  auto [log, first_seen] =
+      leader_log_.emplace(term, std::pair(server.raft->last_log_index(), server.chain.back()));
+  if (!first_seen) {
+    auto& [last, chain] = log->second;
+    if (server.chain.size() <= last.value() || server.chain[last.value()] != chain) {
+      Violate("Leader Append-Only: broken in term " + std::to_string(term.value()));
+    }
+    last = server.raft->last_log_index();
+    chain = server.chain.back();
+  }
+}
+
+void RandomCluster::CheckCommit(Server& server) {
+  uint64_t commit = server.raft->commit_index().value();
+  if (commit >= server.chain.size()) {
+    Violate("commit index past the log's end");
+    return;
+  }
+  for (uint64_t index = committed_.size(); index <= commit; ++index) {
+    committed_.push_back({server.chain[index], server.raft->current_term()});
+    size_t on_disk = 0;
+    for (const Server& other : servers_) {
+      // chain holds what is in memory; up to the disk's end it is the disk's, but where a
+      // truncation is queued.
+      Index durable = other.disk.last_index();
+      for (const Persist& write : other.disk.queue()) {
+        if (write.truncate_from) {
+          durable = std::min(durable, *write.truncate_from - 1);
+        }
+      }
+      if (durable.value() >= index && other.chain[index] == server.chain[index]) {
+        ++on_disk;
+      }
+    }
+    if (on_disk <= servers_.size() / 2) {
+      Violate("entry " + std::to_string(index) + " committed with " + std::to_string(on_disk) +
+              " disks");
+    }
+  }
+  if (committed_[commit].chain != server.chain[commit]) {
+    Violate("State Machine Safety: another entry is committed at " + std::to_string(commit));
+  }
+}
+
+void RandomCluster::CheckReads(Server& server, const Effects& effects) {
+  for (const ReadState& proven : effects.reads) {
+    uint64_t token = proven.token.value();
+    auto read = server.reads.find(token);
+    if (read == server.reads.end()) {
+      Violate("read " + std::to_string(token) + " named twice");
+      return;
+    }
+    if (proven.index < read->second.floor) {
+      Violate("stale read: index " + std::to_string(proven.index.value()) + ", committed before " +
+              std::to_string(read->second.floor.value()));
+    }
+    if (proven.index.value() > committed()) {
+      Violate("read index past what is committed");
+    }
+    if (token <= server.last_proven) {
+      Violate("reads out of order");
+    }
+    server.last_proven = token;
+    server.reads.erase(read);
+    ++proven_reads_;
+  }
+  for (ReadToken dropped : effects.dropped_reads) {
+    if (server.reads.erase(dropped.value()) == 0) {
+      Violate("read " + std::to_string(dropped.value()) + " dropped twice");
+    }
+  }
+}
+
+void RandomCluster::CheckMessage(Server& server, const Envelope& envelope) {
+  const HardState& durable = server.disk.hard_state();
+  if (durable.current_term != server.raft->current_term()) {
+    Violate("a message of a term that is not durable");
+  }
+  if (const auto* vote = std::get_if<RequestVote>(&envelope.message)) {
+    if (!vote->pre_vote && (durable.voted_for != server.id || vote->term != durable.current_term)) {
+      Violate("a candidacy that is not durable");
+    }
+  } else if (const auto* reply = std::get_if<RequestVoteReply>(&envelope.message)) {
+    if (reply->vote_granted && !reply->pre_vote) {
+      auto given = votes_.emplace(std::pair(reply->term, server.id), envelope.to).first;
+      if (given->second != envelope.to) {
+        Violate("two votes in one term");
+      }
+      if (durable.voted_for != envelope.to || reply->term != durable.current_term) {
+        Violate("a vote that is not durable");
+      }
+    }
+  } else if (const auto* success = std::get_if<AppendEntriesReply>(&envelope.message)) {
+    if (success->success) {
+      if (success->index > server.disk.last_index()) {
+        Violate("an acknowledgement of what is not durable");
+      }
+      auto leader = leader_log_.find(success->term);
+      const Server& to = At(envelope.to);
+      if (leader != leader_log_.end() && to.raft && to.raft->is_leader() &&
+          to.raft->current_term() == success->term &&
+          to.chain[success->index.value()] != server.chain[success->index.value()]) {
+        Violate("an acknowledgement of what the leader does not have");
+      }
+    }
+  } else if (const auto* append = std::get_if<AppendEntries>(&envelope.message)) {
+    size_t bytes = 0;
+    for (const Entry& entry : append->entries) {
+      bytes += entry.payload.size();
+    }
+    if (append->entries.size() > 1 && bytes > config_.append_bytes_max) {
+      Violate("an AppendEntries larger than its limit");
+    }
+  }
+}
+
+// --- Liveness ---
+
+void RandomCluster::HealAndServe() {
+  if (!violation_.empty()) {
+    return;
+  }
+  faults_ = false;
+  for (auto& row : cut_) {
+    row.assign(servers_.size(), false);
+  }
+  for (Server& server : servers_) {
+    server.disk_stalled_until = 0;
+    server.restart_at = now_;
+  }
+  // The smallest windows let one entry through each round trip.
+  uint64_t backlog = 0;
+  for (const Server& server : servers_) {
+    backlog = std::max<uint64_t>(backlog, server.chain.size());
+  }
+  uint64_t patience = 12ULL * config_.election_timeout_ticks + 6 * backlog;
+  proposal_ = 0;
+  for (uint64_t end = now_ + patience; now_ < end && violation_.empty();) {
+    Step();
+  }
+  const Raft* leader = nullptr;
+  for (Server& server : servers_) {
+    if (server.raft->leader_is_established()) {
+      leader = server.raft.get();
+    }
+  }
+  if (leader == nullptr) {
+    Violate("no leader after healing");
+    return;
+  }
+  Term term = leader->current_term();
+  uint64_t committed_before = committed();
+  uint64_t proven_before = proven_reads_;
+  proposal_ = 50;
+  for (uint64_t end = now_ + patience; now_ < end && violation_.empty();) {
+    Step();
+  }
+  proposal_ = 0;
+  for (uint64_t end = now_ + patience; now_ < end && violation_.empty();) {
+    Step();
+  }
+  if (committed() < committed_before + 3) {
+    Violate("no progress after healing");
+  }
+  if (proven_reads_ < proven_before + 3) {
+    Violate("no reads after healing");
+  }
+  for (Server& server : servers_) {
+    if (server.raft->current_term() != term || server.raft->leader() != leader->id()) {
+      Violate("the leader changed in a healthy cluster");
+    }
+    if (server.applied != leader->last_log_index()) {
+      Violate("server " + std::to_string(server.id.value()) + " has applied " +
+              std::to_string(server.applied.value()) + " of " +
+              std::to_string(leader->last_log_index().value()));
+    }
+  }
+  for (const PeerStatus& peer : leader->peers()) {
+    if (peer.match_index != leader->last_log_index()) {
+      Violate("a follower that is not known to match");
+    }
+  }
+}
+
+}  // namespace quorate::consensus

@@ -1,0 +1,130 @@
+// Rafts alone, no server around them, on a network that loses, duplicates, delays and reorders, on
+// disks that lag and stall, with crashes that lose what was not durable. Everything follows from
+// one seed.
+//
+// After every round of every server the five properties of the paper's figure 3 are checked over
+// all of them, and what the header of Raft promises: nothing leaves that vouches for a write which
+// is not durable, a committed entry is on a majority of the disks, a read's index is not before
+// what any server knew to be committed when the read came, each read is named once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "consensus/raft.h"
+#include "consensus/random.h"
+#include "tests/consensus/memory_disk.h"
+
+namespace quorate::consensus {
+
+class RandomCluster {
+ public:
+  RandomCluster(uint64_t seed, size_t servers);
+
+  // Lets time pass with faults.
+  void RunWithFaults(uint64_t ticks);
+  // Ends all faults, and requires that the cluster then serves: a leader that stays, writes that
+  // are committed everywhere, reads on every server.
+  void HealAndServe();
+
+  // The first property that was found broken; empty: none.
+  const std::string& violation() const { return violation_; }
+  uint64_t committed() const { return committed_.size() - 1; }
+  uint64_t proven_reads() const { return proven_reads_; }
+  uint64_t terms_led() const { return leader_of_term_.size(); }
+
+ private:
+  struct OpenRead {
+    Index floor;                   // the highest commit index anywhere when it was requested
+    std::optional<Index> barrier;  // on a leader: its last_log_index then
+  };
+
+  struct Server {
+    NodeId id;
+    std::unique_ptr<Raft> raft;  // none: crashed
+    MemoryDisk disk;
+    std::deque<uint64_t> write_due;  // when each write that is queued will be durable
+    uint64_t disk_stalled_until = 0;
+    uint64_t restart_at = 0;
+    Index checkpoint;  // a restart has applied up to here
+    Index applied;
+    std::vector<uint64_t> chain;  // chain[i]: a hash of the log's entries 1 .. i, in memory
+    std::map<uint64_t, OpenRead> reads;
+    uint64_t last_proven = 0;  // tokens rise, so proven tokens must
+    bool needs_round = false;
+  };
+
+  struct InFlight {
+    NodeId from;
+    NodeId to;
+    uint64_t due;
+    Message message;
+  };
+
+  struct Committed {
+    uint64_t chain;
+    Term in_term;  // of the server that first knew
+  };
+
+  void Violate(const std::string& what);
+  bool Chance(uint64_t in_a_thousand) { return random_.Below(1000) < in_a_thousand; }
+  Server& At(NodeId id) { return servers_[id.value() - 1]; }
+
+  // --- Faults and inputs ---
+  void Start(Server& server);
+  void Crash(Server& server);
+  void DrawPartition();
+  void Step();
+  void DeliverDue();
+  void CompleteWrites(Server& server);
+  void InputsFor(Server& server);
+  void Propose(Server& server);
+  void RequestRead(Server& server);
+  void Touched(Server& server);
+  void Round(Server& server);
+  void Apply(Server& server);
+
+  // --- Checks ---
+  void TakeWrite(Server& server, const Persist& persist);
+  void CheckMessage(Server& server, const Envelope& envelope);
+  void CheckLeader(Server& server);
+  void CheckCommit(Server& server);
+  void CheckReads(Server& server, const Effects& effects);
+
+  const uint64_t seed_;
+  Random random_;
+  Config config_;
+  std::vector<Server> servers_;
+  std::deque<InFlight> network_;
+  std::vector<std::vector<bool>> cut_;  // cut_[from][to]
+  uint64_t now_ = 0;
+  uint64_t start_count_ = 0;
+  uint64_t next_payload_ = 0;
+  uint64_t next_token_ = 0;
+  uint64_t proven_reads_ = 0;
+  std::string violation_;
+
+  bool faults_ = true;
+  uint64_t loss_ = 0;  // these in a thousand
+  uint64_t duplication_ = 0;
+  uint64_t long_delay_ = 0;
+  uint64_t crash_ = 0;
+  uint64_t stall_ = 0;
+  uint64_t proposal_ = 0;
+  uint64_t round_at_once_ = 0;
+
+  std::vector<Committed> committed_;  // by index; [0] is unused
+  std::map<Term, NodeId> leader_of_term_;
+  std::map<Term, std::pair<Index, uint64_t>>
+      leader_log_;                                       // where its log ended, and the chain there
+  std::map<std::pair<Index, Term>, uint64_t> chain_at_;  // Log Matching
+  std::map<std::pair<Term, NodeId>, NodeId> votes_;
+};
+
+}  // namespace quorate::consensus
