@@ -1,5 +1,6 @@
-// The hash slot of a key, as Redis Cluster counts them (https://redis.io/docs/reference/cluster-spec/):
-// CRC16 (XMODEM) modulo 16384, of the part between the first `{` and the next `}` where that is not empty.
+// The hash slot of a key, as Redis Cluster counts them
+// (https://redis.io/docs/reference/cluster-spec/): CRC16 (XMODEM) modulo 16384, of the part between
+// the first `{` and the next `}` where that is not empty.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The replicated key space as commands see it: the newest changes in memory over the last checkpoint in
-// LMDB. It is changed only by applying log entries, in order, so at equal last_applied it is equal on all
-// nodes. Loop thread.
+// The replicated key space as commands see it: the newest changes in memory over the last
+// checkpoint in LMDB. It is changed only by applying log entries, in order, so at equal
+// last_applied it is equal on all nodes. Loop thread.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +18,26 @@ namespace quorate::storage {
 
 class KeySpace {
  public:
-  // Bounds on the changes not yet in a checkpoint; beyond them full() says so and applying has to wait.
-  // They also keep one checkpoint within one LMDB transaction (131,071 dirty pages).
+  // Bounds on the changes not yet in a checkpoint; beyond them full() says so and applying has to
+  // wait.
+  //
+  // They also keep one checkpoint within one LMDB transaction, which holds 131,071 dirty pages and
+  // starts to write them out early when twice the next value's pages no longer fit: at 64 MiB a
+  // value, above 98,000. A changed key is counted as 2 pages (its leaf, and a sibling when that is
+  // split or merged), 3 with a value of its own pages, plus the branch pages above. What an entry
+  // writes beyond the limits comes on top: up to 4,000 keys or so stay within. One MSET of many
+  // more is still written rightly, as LMDB spills pages then, only more slowly.
   struct Limits {
     size_t memtable_bytes_max = 64 << 20;
     size_t memtable_keys_max = 32768;
+    size_t checkpoint_pages_max = 90000;
   };
 
   // Starts from the reader's checkpoint. `reader` must outlive the KeySpace.
   KeySpace(StateReader& reader, const Limits& limits);
 
-  // --- Reading ----------------------------------------------------------------------------------------
+  // --- Reading
+  // ----------------------------------------------------------------------------------------
 
   // Valid until the next Put, Delete or CheckpointFinished.
   std::optional<RecordView> Find(std::string_view key) const;
@@ -41,7 +50,8 @@ class KeySpace {
   consensus::Term last_applied_term() const { return meta_.last_applied_term; }
   uint64_t CountKeysInSlot(uint16_t slot) const;
 
-  // --- Applying ---------------------------------------------------------------------------------------
+  // --- Applying
+  // ---------------------------------------------------------------------------------------
 
   // Opens the next entry. Precondition: index == last_applied() + 1. The clock never goes back: an
   // earlier `clock_ms` counts as the current one. Until EndEntry, no checkpoint may begin.
@@ -54,7 +64,8 @@ class KeySpace {
   bool Delete(std::string_view key);
   void EndEntry();
 
-  // --- Checkpoints ------------------------------------------------------------------------------------
+  // --- Checkpoints
+  // ------------------------------------------------------------------------------------
 
   // No further entry may be applied before a checkpoint has begun or ended.
   bool full() const;
@@ -72,6 +83,8 @@ class KeySpace {
 
  private:
   const Memtable::Slot* FindChanged(std::string_view key) const;
+  // How many pages a checkpoint of what is in the memtable may dirty.
+  size_t CheckpointPagesMax() const;
 
   StateReader& reader_;
   Limits limits_;
@@ -79,7 +92,12 @@ class KeySpace {
   Memtable active_;
   std::shared_ptr<const Memtable> frozen_;
   consensus::Index frozen_index_;
-  bool in_entry_ = false;
+  // The entry that is being applied; nothing outside of one.
+  struct OpenEntry {
+    consensus::Index index;
+    consensus::Term term;
+  };
+  std::optional<OpenEntry> open_entry_;
 };
 
 }  // namespace quorate::storage

@@ -8,9 +8,11 @@ namespace quorate::storage {
 class LogWriter {
  public:
   virtual ~LogWriter() = default;
-  // Queues a write. Never blocks. A write that fails ends the process: nothing is acknowledged after it.
+  // Queues a write. Never blocks. A write that fails ends the process: nothing is acknowledged
+  // after it.
   virtual void Submit(consensus::Persist persist) = 0;
-  // Entries up to and including `index` may be deleted, whenever it suits. Never goes back.
+  // Entries up to and including `index` may be deleted, from now on and whenever it suits: they
+  // must not be read any more, so consensus is told first. Never goes back.
   virtual void Trim(consensus::Index index) = 0;
   // All writes up to and including this one are durable. Any thread.
   virtual consensus::PersistSeq durable() const = 0;

@@ -1,5 +1,6 @@
-// Changes that are applied but not yet in a checkpoint: the newest record of each changed key, or the
-// fact that it was deleted. Not thread-safe; once frozen it is const and may be read by two threads.
+// Changes that are applied but not yet in a checkpoint: the newest record of each changed key, or
+// the fact that it was deleted. Not thread-safe; once frozen it is const and may be read by two
+// threads.
 #pragma once
 
 #include <cstddef>
@@ -22,13 +23,18 @@ class Memtable {
     RecordView view() const { return {header, value}; }
   };
 
-  // Null when this memtable knows nothing of the key. The pointer lives until the next Put or Delete.
+  // Null when this memtable knows nothing of the key. The pointer lives until the next Put or
+  // Delete.
   const Slot* Find(std::string_view key) const;
   void Put(std::string_view key, const RecordView& record);
   void Delete(std::string_view key);
+  // Makes room for that many keys at once, so that no later Put pays for moving all of them.
+  void Reserve(size_t keys) { slots_.reserve(keys); }
 
   size_t key_count() const { return slots_.size(); }
   size_t bytes() const { return bytes_; }  // keys, values and an estimate of the overhead
+  // How many pages a checkpoint of this can dirty at most, not counting the tree's branch pages.
+  size_t pages_max() const { return pages_max_; }
   bool empty() const { return slots_.empty(); }
 
  private:
@@ -44,10 +50,13 @@ class Memtable {
   Slots::const_iterator end() const { return slots_.end(); }
 
  private:
+  // The slot to be overwritten, no longer counted in bytes_ and pages_max_.
   Slot& SlotFor(std::string_view key);
+  void Count(std::string_view key, const Slot& slot);
 
   Slots slots_;
   size_t bytes_ = 0;
+  size_t pages_max_ = 0;
 };
 
 }  // namespace quorate::storage

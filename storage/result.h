@@ -1,4 +1,5 @@
-// A value or an error text. Storage reports what files and disks can do to us as values; it throws nothing.
+// A value or an error text. Storage reports what files and disks can do to us as values; it throws
+// nothing.
 #pragma once
 
 #include <cassert>
@@ -20,6 +21,10 @@ class [[nodiscard]] Result {
 
   bool ok() const { return state_.index() == 0; }
   T& value() {
+    assert(ok());
+    return std::get<0>(state_);
+  }
+  const T& value() const {
     assert(ok());
     return std::get<0>(state_);
   }

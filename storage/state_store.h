@@ -19,10 +19,10 @@ namespace quorate::storage {
 struct StateMeta {
   consensus::Index last_applied;
   consensus::Term last_applied_term;
-  uint64_t revision = 0;     // write commands applied since the cluster began
-  int64_t clock_ms = 0;      // the log's clock: the newest entry's time, never going back
+  uint64_t revision = 0;  // write commands applied since the cluster began
+  int64_t clock_ms = 0;   // the log's clock: the newest entry's time, never going back
   uint64_t key_count = 0;
-  uint64_t digest = 0;       // sum of RecordDigest over all keys, modulo 2^64
+  uint64_t digest = 0;  // sum of RecordDigest over all keys, modulo 2^64
 
   bool operator==(const StateMeta&) const = default;
 };
@@ -38,15 +38,18 @@ class StateReader {
  public:
   virtual ~StateReader() = default;
   virtual const StateMeta& meta() const = 0;
-  // The view is valid until the next Refresh(). A damaged row is fatal inside the implementation: it
-  // is reported and the process ends; it never looks like a missing key.
+  // The view is valid until the next Refresh(). A damaged row is fatal inside the implementation:
+  // it is reported and the process ends; it never looks like a missing key.
   virtual std::optional<RecordView> Find(std::string_view key) const = 0;
   // Calls `visit` with each key of the slot, in byte order, until it returns false.
-  virtual void VisitSlot(uint16_t slot,
-                         const std::function<bool(std::string_view key, const RecordView&)>& visit)
-      const = 0;
+  virtual void VisitSlot(
+      uint16_t slot,
+      const std::function<bool(std::string_view key, const RecordView&)>& visit) const = 0;
   // Moves on to the newest finished checkpoint.
   virtual void Refresh() = 0;
+  // Pages of the tree that hold no rows: what a checkpoint may have to rewrite beside the rows'
+  // own.
+  virtual size_t branch_pages() const { return 0; }
 };
 
 // Writes checkpoints in the background, one at a time. Loop thread.

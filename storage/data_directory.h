@@ -1,0 +1,55 @@
+// A server's data folder: `lock`, and the LMDB environments `log` and `state`.
+//
+// A folder is made once, for one member of one cluster, and belongs to it for ever. What does not
+// fit together is refused and left as it is: a member that goes on with another's log, or without
+// its own, could vote twice and so lose what the cluster has acknowledged.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "consensus/types.h"
+#include "storage/directory_lock.h"
+#include "storage/fatal.h"
+#include "storage/identity.h"
+#include "storage/lmdb_environment.h"
+#include "storage/lmdb_state_store.h"
+#include "storage/log_store.h"
+#include "storage/result.h"
+
+namespace quorate::storage {
+
+struct StorageOptions {
+  size_t map_bytes = kMapBytesDefault;
+  FatalHandler fatal;
+};
+
+// A folder that is open, locked against other processes. The members are destroyed in the right
+// order: the lock last.
+struct OpenedStorage {
+  DirectoryLock lock;
+  Identity identity;         // as it was given at the first start
+  bool first_start = false;  // the data was made just now
+  std::unique_ptr<LogStore> log;
+  std::unique_ptr<LmdbStateStore> state;
+  consensus::Recovered recovered;
+};
+
+// Whose data the folder holds; nothing when it holds none yet or does not exist. Does not look at
+// the data itself. An error also while another process has it open.
+Result<std::optional<Identity>> ReadIdentity(const std::string& directory,
+                                             const StorageOptions& options);
+
+// Opens the folder, verifies it, and has written to it durably once when this returns.
+//
+// With an identity: a folder that has no data yet, or does not exist (the folder that is to hold it
+// must), becomes that member's. One that has data must be that cluster's and that node's; the first
+// members may be called otherwise now. Without: the folder must have data, anybody's.
+//
+// A first start that was interrupted, whenever that was, is taken up again.
+Result<OpenedStorage> OpenStorage(const std::string& directory,
+                                  const std::optional<Identity>& identity,
+                                  const StorageOptions& options);
+
+}  // namespace quorate::storage

@@ -1,0 +1,98 @@
+#include "storage/file_system.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+namespace quorate::storage {
+namespace {
+
+constexpr mode_t kDirectoryMode = 0750;
+constexpr mode_t kFileMode = 0640;
+
+class FileDescriptor {
+ public:
+  FileDescriptor(const std::string& path, int flags)
+      : descriptor_(open(path.c_str(), flags | O_CLOEXEC, kFileMode)) {}
+  ~FileDescriptor() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+
+  bool is_open() const { return descriptor_ >= 0; }
+  int get() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace
+
+Error FileError(const std::string& path, const std::string& what, int error_number) {
+  return Error{path + ": " + what + ": " + std::generic_category().message(error_number)};
+}
+
+std::string ParentOf(const std::string& path) {
+  std::filesystem::path clean = std::filesystem::path(path).lexically_normal();
+  if (!clean.has_filename()) clean = clean.parent_path();  // "data/"
+  const std::string parent = clean.parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+Result<bool> Exists(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT) return false;
+  return FileError(path, "cannot be looked at", errno);
+}
+
+Result<size_t> FileBytes(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) return FileError(path, "cannot be looked at", errno);
+  return static_cast<size_t>(status.st_size);
+}
+
+Status MakeDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), kDirectoryMode) != 0) {
+    return FileError(path, "the folder cannot be created", errno);
+  }
+  return SyncDirectory(ParentOf(path));
+}
+
+Status Rename(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) {
+    return FileError(from, "cannot be renamed to " + to, errno);
+  }
+  return SyncDirectory(ParentOf(to));
+}
+
+Status RemoveDirectory(const std::string& path) {
+  std::error_code code;
+  std::filesystem::remove_all(path, code);
+  if (code) return FileError(path, "cannot be removed", code.value());
+  return SyncDirectory(ParentOf(path));
+}
+
+Status SyncDirectory(const std::string& path) {
+  const FileDescriptor directory(path, O_RDONLY | O_DIRECTORY);
+  if (!directory.is_open()) return FileError(path, "the folder cannot be opened", errno);
+  if (fsync(directory.get()) != 0) return FileError(path, "the folder cannot be synced", errno);
+  return Ok();
+}
+
+Status Allocate(const std::string& path, size_t bytes) {
+  const FileDescriptor file(path, O_RDWR | O_CREAT);
+  if (!file.is_open()) return FileError(path, "cannot be opened", errno);
+  // Returns its error, and leaves errno alone.
+  const int failed = posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
+  if (failed != 0) return FileError(path, "no space can be reserved", failed);
+  return Ok();
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,32 @@
+// The few file system calls that storage makes itself, with errors that name the path. What makes a
+// name appear, move or vanish is durable when the call returns: the folder that holds the name is
+// synced.
+#pragma once
+
+#include <string>
+
+#include "storage/result.h"
+
+namespace quorate::storage {
+
+// "<path>: <what>: <the system's text for error_number>".
+Error FileError(const std::string& path, const std::string& what, int error_number);
+
+// The folder that holds the path's last part.
+std::string ParentOf(const std::string& path);
+
+// Whether there is anything by that name; an error when that cannot be told.
+Result<bool> Exists(const std::string& path);
+Result<size_t> FileBytes(const std::string& path);
+
+// A folder of mode 0750, in a folder that exists.
+Status MakeDirectory(const std::string& path);
+Status Rename(const std::string& from, const std::string& to);
+// With everything in it. Nothing there is no error.
+Status RemoveDirectory(const std::string& path);
+Status SyncDirectory(const std::string& path);
+
+// Makes the file at least that long, with disk space behind all of it.
+Status Allocate(const std::string& path, size_t bytes);
+
+}  // namespace quorate::storage

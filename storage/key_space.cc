@@ -1,0 +1,128 @@
+#include "storage/key_space.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "storage/key_slot.h"
+
+namespace quorate::storage {
+
+KeySpace::KeySpace(StateReader& reader, const Limits& limits)
+    : reader_(reader),
+      limits_(limits),
+      meta_(reader.meta()),
+      frozen_index_(reader.meta().last_applied) {
+  active_.Reserve(limits_.memtable_keys_max);
+}
+
+std::optional<RecordView> KeySpace::Find(std::string_view key) const {
+  if (key.size() > kKeyBytesMax) return std::nullopt;
+  if (const Memtable::Slot* slot = FindChanged(key)) {
+    if (slot->deleted) return std::nullopt;
+    return slot->view();
+  }
+  return reader_.Find(key);
+}
+
+const Memtable::Slot* KeySpace::FindChanged(std::string_view key) const {
+  if (const Memtable::Slot* slot = active_.Find(key)) return slot;
+  return frozen_ ? frozen_->Find(key) : nullptr;
+}
+
+uint64_t KeySpace::CountKeysInSlot(uint16_t slot) const {
+  uint64_t count = 0;
+  reader_.VisitSlot(slot, [&](std::string_view key, const RecordView&) {
+    if (FindChanged(key) == nullptr) ++count;
+    return true;
+  });
+  // Each changed key counts once, as its newest change left it.
+  for (const auto& [key, changed] : active_) {
+    if (!changed.deleted && KeySlot(key) == slot) ++count;
+  }
+  if (!frozen_) return count;
+  for (const auto& [key, changed] : *frozen_) {
+    if (!changed.deleted && KeySlot(key) == slot && active_.Find(key) == nullptr) ++count;
+  }
+  return count;
+}
+
+void KeySpace::BeginEntry(consensus::Index index, consensus::Term term, int64_t clock_ms) {
+  assert(!open_entry_);
+  assert(index == meta_.last_applied + 1);
+  assert(term >= meta_.last_applied_term);
+  open_entry_ = OpenEntry{index, term};
+  meta_.clock_ms = std::max(meta_.clock_ms, clock_ms);
+}
+
+void KeySpace::PutString(std::string_view key, std::string_view value) {
+  assert(open_entry_);
+  assert(key.size() <= kKeyBytesMax);
+  if (const std::optional<RecordView> old = Find(key)) {
+    assert(meta_.key_count > 0);
+    meta_.digest -= RecordDigest(key, *old);
+  } else {
+    ++meta_.key_count;
+  }
+  const RecordView record{{ValueType::kString, meta_.revision, 0}, value};
+  meta_.digest += RecordDigest(key, record);
+  active_.Put(key, record);
+}
+
+bool KeySpace::Delete(std::string_view key) {
+  assert(open_entry_);
+  const std::optional<RecordView> old = Find(key);
+  if (!old) return false;
+  assert(meta_.key_count > 0);
+  meta_.digest -= RecordDigest(key, *old);
+  --meta_.key_count;
+  active_.Delete(key);
+  return true;
+}
+
+void KeySpace::EndEntry() {
+  assert(open_entry_);
+  meta_.last_applied = open_entry_->index;
+  meta_.last_applied_term = open_entry_->term;
+  open_entry_.reset();
+}
+
+size_t KeySpace::CheckpointPagesMax() const {
+  // A key's path has a handful of branch pages, and no key can dirty more of them than there are.
+  constexpr size_t kBranchPagesPerKey = 4;
+  return active_.pages_max() +
+         std::min(reader_.branch_pages(), kBranchPagesPerKey * active_.key_count());
+}
+
+bool KeySpace::full() const {
+  return active_.bytes() >= limits_.memtable_bytes_max ||
+         active_.key_count() >= limits_.memtable_keys_max ||
+         CheckpointPagesMax() >= limits_.checkpoint_pages_max;
+}
+
+Checkpoint KeySpace::BeginCheckpoint() {
+  assert(!open_entry_);
+  assert(!checkpoint_under_way());
+  frozen_ = std::make_shared<const Memtable>(std::exchange(active_, {}));
+  frozen_index_ = meta_.last_applied;
+  active_.Reserve(limits_.memtable_keys_max);
+  return {frozen_, meta_};
+}
+
+void KeySpace::CheckpointFinished() {
+  assert(checkpoint_under_way());
+  reader_.Refresh();
+  assert(reader_.meta().last_applied == frozen_index_);
+  assert(frozen_index_ <= meta_.last_applied);
+  frozen_.reset();
+}
+
+size_t KeySpace::memtable_bytes() const {
+  return active_.bytes() + (frozen_ ? frozen_->bytes() : 0);
+}
+
+size_t KeySpace::memtable_keys() const {
+  return active_.key_count() + (frozen_ ? frozen_->key_count() : 0);
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,156 @@
+#include "storage/lmdb_environment.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "storage/file_system.h"
+
+namespace quorate::storage {
+namespace {
+
+constexpr MDB_dbi kDatabasesMax = 8;
+constexpr mode_t kFileMode = 0640;
+
+// LMDB writes its lock file through a map and creates it sparse: on a full disk the first touch of
+// a page would be a SIGBUS. Readers' slots take 64 bytes each; two pages are more than are ever in
+// use.
+constexpr size_t kLockFileBytes = 16 << 10;
+
+constexpr const char* kDataFile = "/data.mdb";
+constexpr const char* kLockFile = "/lock.mdb";
+
+}  // namespace
+
+Environment::Environment(std::string path, Options options)
+    : path_(std::move(path)), file_(path_ + kDataFile), options_(std::move(options)) {}
+
+Environment::~Environment() {
+  if (handle_ != nullptr) mdb_env_close(handle_);
+}
+
+Status Environment::Create(const std::string& path, const Options& options) {
+  Environment environment(path, options);
+  if (Status allocated = Allocate(path + kLockFile, kLockFileBytes); !allocated.ok()) {
+    return allocated;
+  }
+  if (const int code = environment.OpenFile()) {
+    return environment.MakeError("cannot be created" + environment.Advice(code), code);
+  }
+  if (const int code = mdb_env_sync(environment.handle_, 1)) {
+    return environment.MakeError("cannot be synced", code);
+  }
+  return SyncDirectory(path);
+}
+
+Result<std::unique_ptr<Environment>> Environment::Open(const std::string& path,
+                                                       const Options& options) {
+  std::unique_ptr<Environment> environment(new Environment(path, options));
+  // LMDB would make a new, empty file where it finds none, or one of no bytes.
+  const Result<bool> exists = Exists(environment->file_);
+  if (!exists.ok()) return Error{exists.error()};
+  if (!exists.value()) return environment->MakeError("the file is missing");
+  const Result<size_t> bytes = FileBytes(environment->file_);
+  if (!bytes.ok()) return Error{bytes.error()};
+  if (bytes.value() == 0) return environment->MakeError("the file is empty");
+  while (environment->options_.map_bytes / 2 < bytes.value()) environment->options_.map_bytes *= 2;
+
+  if (Status allocated = Allocate(path + kLockFile, kLockFileBytes); !allocated.ok()) {
+    return Error{allocated.error()};
+  }
+  if (const int code = environment->OpenFile()) {
+    return environment->MakeError("cannot be opened" + environment->Advice(code), code);
+  }
+  if (Status extended = environment->ExtendToContents(); !extended.ok()) {
+    return Error{extended.error()};
+  }
+  return environment;
+}
+
+// A file that was cut short behind LMDB's back ends this process with a SIGBUS when a page is read
+// that it no longer has. As zeros, the same page is found to be damaged and reported. That a file
+// is shorter than the pages counted is no error by itself: pages that were taken and given back in
+// one transaction at the file's end are never written.
+Status Environment::ExtendToContents() const {
+  MDB_envinfo info;
+  MDB_stat statistics;
+  int descriptor = -1;
+  int code = mdb_env_info(handle_, &info);
+  if (code == 0) code = mdb_env_stat(handle_, &statistics);
+  if (code == 0) code = mdb_env_get_fd(handle_, &descriptor);
+  if (code != 0) return MakeError("cannot be looked at", code);
+  const size_t bytes = (info.me_last_pgno + 1) * statistics.ms_psize;
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) return FileError(file_, "cannot be looked at", errno);
+  if (static_cast<size_t>(status.st_size) >= bytes) return Ok();
+  if (ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) {
+    return FileError(file_, "cannot be extended to its contents", errno);
+  }
+  return Ok();
+}
+
+int Environment::OpenFile() {
+  if (const int code = mdb_env_create(&handle_)) return code;
+  // NOMEMINIT is not set: bytes of other memory would reach the disk in the gaps of pages.
+  unsigned flags = MDB_NOTLS;
+  if (options_.random_reads) flags |= MDB_NORDAHEAD;
+  int code = mdb_env_set_mapsize(handle_, options_.map_bytes);
+  if (code == 0) code = mdb_env_set_maxdbs(handle_, kDatabasesMax);
+  if (code == 0) code = mdb_env_set_userctx(handle_, this);
+  if (code == 0) code = mdb_env_set_assert(handle_, &Environment::AssertFailed);
+  if (code == 0) code = mdb_env_open(handle_, path_.c_str(), flags, kFileMode);
+  int dead_readers = 0;
+  if (code == 0) code = mdb_reader_check(handle_, &dead_readers);
+  return code;
+}
+
+std::string Environment::Advice(int code) const {
+  rlimit limit;
+  if (code != ENOMEM || getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+    return "";
+  }
+  return " (it takes " + std::to_string(options_.map_bytes) +
+         " bytes of address space, no memory, and this process is limited to " +
+         std::to_string(limit.rlim_cur) + ": see ulimit -v)";
+}
+
+void Environment::AssertFailed(MDB_env* handle, const char* message) {
+  const auto* environment = static_cast<const Environment*>(mdb_env_get_userctx(handle));
+  environment->Fail(environment->MakeError(std::string("the file is damaged: ") + message));
+}
+
+Error Environment::MakeError(std::string_view what, int code) const {
+  return Error{file_ + ": " + std::string(what) + ": " + mdb_strerror(code)};
+}
+
+Error Environment::MakeError(std::string_view what) const {
+  return Error{file_ + ": " + std::string(what)};
+}
+
+Result<ReadTransaction> ReadTransaction::Begin(const Environment& environment) {
+  MDB_txn* handle = nullptr;
+  if (const int code = mdb_txn_begin(environment.handle(), nullptr, MDB_RDONLY, &handle)) {
+    return environment.MakeError("cannot be read", code);
+  }
+  return ReadTransaction(handle);
+}
+
+Result<WriteTransaction> WriteTransaction::Begin(const Environment& environment) {
+  MDB_txn* handle = nullptr;
+  if (const int code = mdb_txn_begin(environment.handle(), nullptr, 0, &handle)) {
+    return environment.MakeError("cannot be written", code);
+  }
+  return WriteTransaction(handle);
+}
+
+int OpenCursor(MDB_txn* transaction, MDB_dbi database, Cursor* cursor) {
+  MDB_cursor* handle = nullptr;
+  const int code = mdb_cursor_open(transaction, database, &handle);
+  if (code == 0) cursor->reset(handle);
+  return code;
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,268 @@
+#include "storage/lmdb_state_store.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+#include <vector>
+
+#include "storage/key_slot.h"
+#include "storage/lmdb_records.h"
+#include "storage/state_meta.h"
+
+namespace quorate::storage {
+namespace {
+
+constexpr std::string_view kMetaName = "meta";
+// The elements of other types of values, and an index of expiry times, get databases of their own.
+constexpr const char* kRowsDatabase = "keys";
+
+// A changed key in the order of its row.
+struct Change {
+  uint16_t slot;
+  std::string_view key;
+  const Memtable::Slot* changed;
+
+  bool operator<(const Change& other) const {
+    return slot != other.slot ? slot < other.slot : key < other.key;
+  }
+};
+
+}  // namespace
+
+LmdbStateStore::LmdbStateStore(std::unique_ptr<Environment> environment, ReadTransaction reader)
+    : environment_(std::move(environment)), reader_(std::move(reader)) {}
+
+// --- Creating and opening
+// -------------------------------------------------------------------------------
+
+Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
+                              const Options& options) {
+  const Environment::Options settings{
+      .map_bytes = options.map_bytes, .random_reads = true, .fatal = options.fatal};
+  if (Status created = Environment::Create(path, settings); !created.ok()) return created;
+  auto environment = Environment::Open(path, settings);
+  if (!environment.ok()) return Error{environment.error()};
+  auto transaction = WriteTransaction::Begin(*environment.value());
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  MDB_dbi rows = 0;
+  int code = OpenRecords(handle);
+  if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, MDB_CREATE, &rows);
+  if (code == 0) code = PutIdentity(handle, identity);
+  if (code == 0) code = PutRecord(handle, kMetaName, EncodeStateMeta(StateMeta()));
+  if (code == 0) code = transaction.value().Commit();
+  if (code != 0) return environment.value()->MakeError("the state cannot be created", code);
+  return Ok();
+}
+
+Result<std::unique_ptr<LmdbStateStore>> LmdbStateStore::Open(const std::string& path,
+                                                             const Options& options) {
+  auto environment = Environment::Open(
+      path, {.map_bytes = options.map_bytes, .random_reads = true, .fatal = options.fatal});
+  if (!environment.ok()) return Error{environment.error()};
+  MDB_dbi rows = 0;
+  if (Status opened = OpenDatabases(*environment.value(), &rows); !opened.ok()) {
+    return Error{opened.error()};
+  }
+  auto reader = ReadTransaction::Begin(*environment.value());
+  if (!reader.ok()) return Error{reader.error()};
+  std::unique_ptr<LmdbStateStore> store(
+      new LmdbStateStore(std::move(environment.value()), std::move(reader.value())));
+  store->rows_ = rows;
+  Result<Identity> identity = GetIdentity(store->reader_.handle(), *store->environment_);
+  if (!identity.ok()) return Error{identity.error()};
+  store->identity_ = std::move(identity.value());
+  if (Status loaded = store->LoadMeta(); !loaded.ok()) return Error{loaded.error()};
+  return store;
+}
+
+Status LmdbStateStore::OpenDatabases(const Environment& environment, MDB_dbi* rows) {
+  auto transaction = ReadTransaction::Begin(environment);
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  int code = OpenRecords(handle);
+  if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, 0, rows);
+  if (code == 0) code = transaction.value().CommitHandles();
+  if (code != 0) return environment.MakeError("this is no state of Quorate's", code);
+  return Ok();
+}
+
+Status LmdbStateStore::LoadMeta() {
+  std::string_view record;
+  if (const int code = GetRecord(reader_.handle(), kMetaName, &record)) {
+    return environment_->MakeError("the checkpoint's meta record is missing", code);
+  }
+  const std::optional<StateMeta> meta = DecodeStateMeta(record);
+  if (!meta) {
+    return environment_->MakeError(
+        "the checkpoint's meta record is damaged: its checksum is wrong");
+  }
+  if (Status checked = CheckRowCount(reader_.handle(), *meta); !checked.ok()) return checked;
+  MDB_stat statistics;
+  if (const int code = mdb_stat(reader_.handle(), rows_, &statistics)) {
+    return environment_->MakeError("cannot be read", code);
+  }
+  branch_pages_ = statistics.ms_branch_pages;
+  meta_ = *meta;
+  return Ok();
+}
+
+Status LmdbStateStore::CheckRowCount(MDB_txn* transaction, const StateMeta& meta) const {
+  MDB_stat statistics;
+  if (const int code = mdb_stat(transaction, rows_, &statistics)) {
+    return environment_->MakeError("cannot be read", code);
+  }
+  if (statistics.ms_entries != meta.key_count) {
+    return environment_->MakeError("the checkpoint is damaged: it has " +
+                                   std::to_string(statistics.ms_entries) +
+                                   " keys and should have " + std::to_string(meta.key_count));
+  }
+  return Ok();
+}
+
+Error LmdbStateStore::Damaged(std::string_view row_key) const {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hexadecimal;
+  for (const char character : row_key) {
+    const auto byte = static_cast<uint8_t>(character);
+    hexadecimal += kDigits[byte >> 4];
+    hexadecimal += kDigits[byte & 15];
+  }
+  return environment_->MakeError("the row with the key " + hexadecimal +
+                                 " (hexadecimal) is damaged: its checksum is wrong");
+}
+
+// --- Reading
+// --------------------------------------------------------------------------------------------
+
+std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
+  if (key.size() > kKeyBytesMax) return std::nullopt;
+  const RowKey row_key(key);
+  MDB_val row_key_value = ToValue(row_key.bytes());
+  MDB_val row;
+  const int code = mdb_get(reader_.handle(), rows_, &row_key_value, &row);
+  if (code == MDB_NOTFOUND) return std::nullopt;
+  if (code != 0) environment_->Fail(environment_->MakeError("the state cannot be read", code));
+  const std::optional<RecordView> record = DecodeRow(row_key.bytes(), ToBytes(row));
+  if (!record) environment_->Fail(Damaged(row_key.bytes()));
+  return record;
+}
+
+void LmdbStateStore::VisitSlot(
+    uint16_t slot,
+    const std::function<bool(std::string_view key, const RecordView&)>& visit) const {
+  assert(slot < kSlotCount);
+  Cursor cursor;
+  int code = OpenCursor(reader_.handle(), rows_, &cursor);
+  const RowKey first(slot, "");
+  MDB_val row_key = ToValue(first.bytes());
+  MDB_val row;
+  if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_SET_RANGE);
+  while (code == 0 && SlotOfRow(ToBytes(row_key)) == slot) {
+    const std::optional<RecordView> record = DecodeRow(ToBytes(row_key), ToBytes(row));
+    if (!record) environment_->Fail(Damaged(ToBytes(row_key)));
+    if (!visit(KeyOfRow(ToBytes(row_key)), *record)) return;
+    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
+  }
+  if (code != 0 && code != MDB_NOTFOUND) {
+    environment_->Fail(environment_->MakeError("the state cannot be read", code));
+  }
+}
+
+void LmdbStateStore::Refresh() {
+  reader_.Reset();
+  if (const int code = reader_.Renew()) {
+    environment_->Fail(environment_->MakeError("the state cannot be read", code));
+  }
+  const consensus::Index before = meta_.last_applied;
+  if (Status loaded = LoadMeta(); !loaded.ok()) environment_->Fail(Error{loaded.error()});
+  assert(meta_.last_applied >= before);
+}
+
+Status LmdbStateStore::VerifyRows() const {
+  Cursor cursor;
+  int code = OpenCursor(reader_.handle(), rows_, &cursor);
+  uint64_t key_count = 0;
+  uint64_t digest = 0;
+  MDB_val row_key;
+  MDB_val row;
+  if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_FIRST);
+  while (code == 0) {
+    const std::optional<RecordView> record = DecodeRow(ToBytes(row_key), ToBytes(row));
+    if (!record) return Damaged(ToBytes(row_key));
+    ++key_count;
+    digest += RecordDigest(KeyOfRow(ToBytes(row_key)), *record);
+    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
+  }
+  if (code != MDB_NOTFOUND) return environment_->MakeError("the state cannot be read", code);
+  if (key_count != meta_.key_count || digest != meta_.digest) {
+    return environment_->MakeError(
+        "the checkpoint is damaged: its rows are not those it was made of");
+  }
+  return Ok();
+}
+
+// --- Writing
+// --------------------------------------------------------------------------------------------
+
+Status LmdbStateStore::Write(const Checkpoint& checkpoint) {
+  if (failed_) return environment_->MakeError("an earlier checkpoint has failed");
+  failed_ = true;  // until all has gone well
+  auto transaction = WriteTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  if (Status written = WriteRows(handle, *checkpoint.changes); !written.ok()) return written;
+  // What leads away from the truth is found before it is made durable.
+  if (Status checked = CheckRowCount(handle, checkpoint.meta); !checked.ok()) return checked;
+  if (Status put = PutMeta(handle, checkpoint.meta); !put.ok()) return put;
+  if (const int code = transaction.value().Commit()) {
+    return environment_->MakeError("the checkpoint cannot be written", code);
+  }
+  failed_ = false;
+  return Ok();
+}
+
+Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) {
+  // In the order of the rows, so that each page is found, copied and split while it is at hand.
+  std::vector<Change> sorted;
+  sorted.reserve(changes.key_count());
+  for (const auto& [key, changed] : changes) sorted.push_back({KeySlot(key), key, &changed});
+  std::sort(sorted.begin(), sorted.end());
+
+  for (const Change& change : sorted) {
+    const RowKey row_key(change.slot, change.key);
+    MDB_val key = ToValue(row_key.bytes());
+    if (change.changed->deleted) {
+      // A key that came and went between two checkpoints has no row.
+      const int code = mdb_del(transaction, rows_, &key, nullptr);
+      if (code == 0 || code == MDB_NOTFOUND) continue;
+      return environment_->MakeError("a row cannot be deleted", code);
+    }
+    const RecordView record = change.changed->view();
+    MDB_val row{RowBytes(record), nullptr};
+    if (const int code = mdb_put(transaction, rows_, &key, &row, MDB_RESERVE)) {
+      return environment_->MakeError("a row cannot be written", code);
+    }
+    EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), record);
+  }
+  return Ok();
+}
+
+Status LmdbStateStore::PutMeta(MDB_txn* transaction, const StateMeta& meta) {
+  if (const int code = PutRecord(transaction, kMetaName, EncodeStateMeta(meta))) {
+    return environment_->MakeError("the checkpoint's meta record cannot be written", code);
+  }
+  return Ok();
+}
+
+Status LmdbStateStore::ConfirmDurable() {
+  auto transaction = WriteTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  if (Status put = PutMeta(transaction.value().handle(), meta_); !put.ok()) return put;
+  if (const int code = transaction.value().Commit()) {
+    return environment_->MakeError("the state cannot be written", code);
+  }
+  return Ok();
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,86 @@
+// The checkpointed key space in an LMDB environment of its own: the keys' rows, and in the same
+// transaction how far the log is applied in them.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/identity.h"
+#include "storage/lmdb_environment.h"
+#include "storage/result.h"
+#include "storage/state_store.h"
+
+namespace quorate::storage {
+
+class LmdbStateStore : public StateReader {
+ public:
+  struct Options {
+    size_t map_bytes = kMapBytesDefault;
+    FatalHandler fatal;
+  };
+
+  // Makes the state before the first entry, in a folder that exists and is empty. Durable.
+  static Status Create(const std::string& path, const Identity& identity, const Options& options);
+
+  // Opens the newest checkpoint. Verifies whose it is made for, its meta record, and that it has as
+  // many rows as that says. Rows are verified when they are read. Writes nothing.
+  static Result<std::unique_ptr<LmdbStateStore>> Open(const std::string& path,
+                                                      const Options& options);
+
+  const Identity& identity() const { return identity_; }
+  const std::string& file() const { return environment_->file(); }
+
+  // --- Reading: one thread
+  // ------------------------------------------------------------------------------
+
+  const StateMeta& meta() const override { return meta_; }
+  std::optional<RecordView> Find(std::string_view key) const override;
+  void VisitSlot(
+      uint16_t slot,
+      const std::function<bool(std::string_view key, const RecordView&)>& visit) const override;
+  void Refresh() override;
+  size_t branch_pages() const override { return branch_pages_; }
+
+  // Reads every row, and compares their number and digest with the meta record: takes a second a
+  // few million rows.
+  Status VerifyRows() const;
+
+  // --- Writing: one thread at a time, which may be another
+  // ----------------------------------------------
+
+  // Makes the checkpoint durable in one transaction. The view for reading stays where it is. After
+  // an error the store is not to be used again, as with LogStore::Commit.
+  Status Write(const Checkpoint& checkpoint);
+
+  // See LogStore::ConfirmDurable. Before the first Write.
+  Status ConfirmDurable();
+
+ private:
+  LmdbStateStore(std::unique_ptr<Environment> environment, ReadTransaction reader);
+
+  static Status OpenDatabases(const Environment& environment, MDB_dbi* rows);
+  // From the view for reading.
+  Status LoadMeta();
+  Status WriteRows(MDB_txn* transaction, const Memtable& changes);
+  Status PutMeta(MDB_txn* transaction, const StateMeta& meta);
+  // What is true of all checkpoints: their meta fits their rows.
+  Status CheckRowCount(MDB_txn* transaction, const StateMeta& meta) const;
+  Error Damaged(std::string_view row_key) const;
+
+  std::unique_ptr<Environment> environment_;
+  MDB_dbi rows_ = 0;
+  Identity identity_;
+  bool failed_ = false;
+
+  // A view that is held from Refresh to Refresh. It pins the pages of one checkpoint, no more: the
+  // next one is begun only after it has moved on.
+  ReadTransaction reader_;
+  StateMeta meta_;
+  size_t branch_pages_ = 0;
+};
+
+}  // namespace quorate::storage

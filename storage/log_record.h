@@ -1,0 +1,46 @@
+// The bytes of the log's rows.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "consensus/types.h"
+
+namespace quorate::storage {
+
+// What is true of the log as a whole. Written with every commit, so that the log's ends are known
+// by more than which rows happen to be found: a row that damage has made unreachable is missed.
+struct LogHeader {
+  consensus::HardState hard_state;
+  consensus::Index base_index;  // the last entry that was trimmed away; 0: none
+  consensus::Term base_term;
+  consensus::Index last_index;  // base_index when the log is empty
+  consensus::Term last_term;
+
+  bool operator==(const LogHeader&) const = default;
+};
+
+std::string EncodeLogHeader(const LogHeader& header);
+// Nothing when the record is damaged.
+std::optional<LogHeader> DecodeLogHeader(std::string_view record);
+
+// An entry's row without its index, which is the row's key.
+struct EntryRow {
+  consensus::Term term;
+  consensus::EntryKind kind = consensus::EntryKind::kNoop;
+  uint32_t payload_crc32c = 0;  // as it was computed where the entry was made
+  std::string_view payload;
+
+  bool PayloadIntact() const;
+};
+
+size_t EntryRowBytes(const consensus::Entry& entry);
+// Into `to`, which holds EntryRowBytes(entry) bytes.
+void EncodeEntryTo(char* to, const consensus::Entry& entry);
+// Nothing when anything but the payload is damaged, or the row is another index's. The payload is
+// left to PayloadIntact. It points into `row`.
+std::optional<EntryRow> DecodeEntryRow(consensus::Index index, std::string_view row);
+
+}  // namespace quorate::storage

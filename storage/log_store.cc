@@ -1,0 +1,361 @@
+#include "storage/log_store.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "storage/lmdb_records.h"
+
+namespace quorate::storage {
+namespace {
+
+using consensus::Entry;
+using consensus::HardState;
+using consensus::Index;
+using consensus::NodeId;
+using consensus::Persist;
+using consensus::Term;
+
+constexpr std::string_view kHeaderName = "header";
+constexpr const char* kEntriesDatabase = "entries";
+
+constexpr const char* kNotShortened =
+    "; the log is not shortened to hide this: restore the data folder, or replace this member";
+
+// A key of an MDB_INTEGERKEY database, which points to the number.
+MDB_val IndexKey(const uint64_t& number) {
+  return {sizeof(number), const_cast<uint64_t*>(&number)};
+}
+MDB_val IndexKey(const uint64_t&& number) = delete;
+
+std::optional<Index> IndexOf(const MDB_val& key) {
+  uint64_t index = 0;
+  if (key.mv_size != sizeof(index)) return std::nullopt;
+  std::memcpy(&index, key.mv_data, sizeof(index));
+  return Index(index);
+}
+
+// A vote is given at most once a term, and terms only grow: consensus's promise, checked where it
+// becomes durable.
+void AssertMayFollow(const HardState& before, const HardState& after) {
+  assert(after.current_term >= before.current_term);
+  if (after.current_term == before.current_term) {
+    assert(before.voted_for == NodeId() || after.voted_for == before.voted_for);
+  }
+}
+
+}  // namespace
+
+LogStore::LogStore(std::unique_ptr<Environment> environment, Options options)
+    : environment_(std::move(environment)), options_(std::move(options)) {}
+
+// --- Creating and opening
+// -------------------------------------------------------------------------------
+
+Status LogStore::Create(const std::string& path, const Identity& identity, const Options& options) {
+  const Environment::Options settings{.map_bytes = options.map_bytes, .fatal = options.fatal};
+  if (Status created = Environment::Create(path, settings); !created.ok()) return created;
+  auto environment = Environment::Open(path, settings);
+  if (!environment.ok()) return Error{environment.error()};
+  auto transaction = WriteTransaction::Begin(*environment.value());
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  MDB_dbi entries = 0;
+  int code = OpenRecords(handle);
+  if (code == 0) {
+    code = mdb_dbi_open(handle, kEntriesDatabase, MDB_INTEGERKEY | MDB_CREATE, &entries);
+  }
+  if (code == 0) code = PutIdentity(handle, identity);
+  if (code == 0) code = PutRecord(handle, kHeaderName, EncodeLogHeader(LogHeader()));
+  if (code == 0) code = transaction.value().Commit();
+  if (code != 0) return environment.value()->MakeError("the log cannot be created", code);
+  return Ok();
+}
+
+Result<std::unique_ptr<LogStore>> LogStore::Open(const std::string& path, const Options& options) {
+  auto environment =
+      Environment::Open(path, {.map_bytes = options.map_bytes, .fatal = options.fatal});
+  if (!environment.ok()) return Error{environment.error()};
+  std::unique_ptr<LogStore> store(new LogStore(std::move(environment.value()), options));
+  if (Status loaded = store->Load(); !loaded.ok()) return Error{loaded.error()};
+  return store;
+}
+
+Result<Identity> LogStore::ReadIdentity(const std::string& path, const Options& options) {
+  auto environment =
+      Environment::Open(path, {.map_bytes = options.map_bytes, .fatal = options.fatal});
+  if (!environment.ok()) return Error{environment.error()};
+  auto transaction = ReadTransaction::Begin(*environment.value());
+  if (!transaction.ok()) return Error{transaction.error()};
+  if (const int code = OpenRecords(transaction.value().handle())) {
+    return environment.value()->MakeError("cannot be read", code);
+  }
+  return GetIdentity(transaction.value().handle(), *environment.value());
+}
+
+Status LogStore::Load() {
+  auto transaction = ReadTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  int code = OpenRecords(handle);
+  if (code == 0) code = mdb_dbi_open(handle, kEntriesDatabase, MDB_INTEGERKEY, &entries_);
+  if (code != 0) return environment_->MakeError("this is no log of Quorate's", code);
+  Result<Identity> identity = GetIdentity(handle, *environment_);
+  if (!identity.ok()) return Error{identity.error()};
+  identity_ = std::move(identity.value());
+  if (Status loaded = LoadHeader(handle); !loaded.ok()) return loaded;
+  if (Status verified = VerifyEntries(handle); !verified.ok()) return verified;
+  code = transaction.value().CommitHandles();
+  if (code != 0) return environment_->MakeError("cannot be read", code);
+  auto reader = ReadTransaction::Begin(*environment_);
+  if (!reader.ok()) return Error{reader.error()};
+  reader_.emplace(std::move(reader.value()));
+  reader_->Reset();
+  return Ok();
+}
+
+Status LogStore::LoadHeader(MDB_txn* transaction) {
+  std::string_view record;
+  if (const int code = GetRecord(transaction, kHeaderName, &record)) {
+    return environment_->MakeError("the log's header with term and vote is missing", code);
+  }
+  const std::optional<LogHeader> header = DecodeLogHeader(record);
+  if (!header) {
+    return environment_->MakeError(
+        "the log's header with term and vote is damaged: its checksum is wrong");
+  }
+  header_ = *header;
+  return Ok();
+}
+
+Status LogStore::VerifyEntries(MDB_txn* transaction) {
+  recovered_.hard_state = header_.hard_state;
+  recovered_.base_index = header_.base_index;
+  recovered_.base_term = header_.base_term;
+  recovered_.last_index = header_.last_index;
+  recovered_.last_applied = header_.base_index;
+
+  Cursor cursor;
+  int code = OpenCursor(transaction, entries_, &cursor);
+  if (code != 0) return environment_->MakeError("the log cannot be read", code);
+  Index index = header_.base_index;
+  Term term = header_.base_term;
+  MDB_val key;
+  MDB_val value;
+  for (code = mdb_cursor_get(cursor.get(), &key, &value, MDB_FIRST); code == 0;
+       code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) {
+    ++index;
+    if (index > header_.last_index) return Damaged(index, "is past the log's recorded end");
+    if (IndexOf(key) != index) return Damaged(index, "is missing");
+    const std::optional<EntryRow> row = DecodeEntryRow(index, ToBytes(value));
+    if (!row || !row->PayloadIntact()) return Damaged(index, "is damaged: its checksum is wrong");
+    if (row->term < term || row->term == Term()) return Damaged(index, "is of a term gone by");
+    if (recovered_.terms.empty() || row->term > term) {
+      recovered_.terms.push_back({.term = row->term, .first = index});
+    }
+    term = row->term;
+  }
+  if (code != MDB_NOTFOUND) return environment_->MakeError("the log cannot be read", code);
+  if (index != header_.last_index) return Damaged(index + 1, "is missing");
+  if (term != header_.last_term) return Damaged(index, "is not of the recorded last term");
+  if (term > header_.hard_state.current_term) return Damaged(index, "is of a term yet to come");
+  return Ok();
+}
+
+Error LogStore::Damaged(Index index, std::string_view how) const {
+  return environment_->MakeError("log entry " + std::to_string(index.value()) + " " +
+                                 std::string(how) + kNotShortened);
+}
+
+// --- Writing
+// --------------------------------------------------------------------------------------------
+
+Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> trim_to) {
+  if (failed_) return environment_->MakeError("an earlier commit has failed");
+  if (writes.empty() && !(trim_to && *trim_to > header_.base_index)) return Ok();
+  LogHeader header = header_;
+  Status committed = Commit(writes, trim_to, &header);
+  if (committed.ok()) {
+    header_ = header;
+  } else {
+    failed_ = true;
+  }
+  return committed;
+}
+
+Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> trim_to,
+                        LogHeader* header) {
+  auto transaction = WriteTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  if (Status written = Write(handle, writes, header); !written.ok()) return written;
+  if (trim_to) {
+    size_t entries = 0;
+    size_t bytes = 0;
+    for (const Persist& write : writes) {
+      entries += write.entries.size();
+      for (const Entry& entry : write.entries) bytes += EntryRowBytes(entry);
+    }
+    Status trimmed = Trim(handle, *trim_to, std::max(entries, options_.trim_entries_max),
+                          std::max(bytes, options_.trim_bytes_max), header);
+    if (!trimmed.ok()) return trimmed;
+  }
+  if (Status put = PutHeader(handle, *header); !put.ok()) return put;
+  if (const int code = transaction.value().Commit()) {
+    return environment_->MakeError("the log cannot be written", code);
+  }
+  return Ok();
+}
+
+Status LogStore::ConfirmDurable() {
+  assert(!failed_);
+  auto transaction = WriteTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  if (Status put = PutHeader(transaction.value().handle(), header_); !put.ok()) return put;
+  if (const int code = transaction.value().Commit()) {
+    return environment_->MakeError("the log cannot be written", code);
+  }
+  return Ok();
+}
+
+Status LogStore::Write(MDB_txn* transaction, std::span<const Persist> writes, LogHeader* header) {
+  for (const Persist& write : writes) {
+    if (write.hard_state) {
+      AssertMayFollow(header->hard_state, *write.hard_state);
+      header->hard_state = *write.hard_state;
+    }
+    if (write.truncate_from) {
+      Status truncated = Truncate(transaction, *write.truncate_from, header);
+      if (!truncated.ok()) return truncated;
+    }
+    for (const Entry& entry : write.entries) {
+      if (Status appended = Append(transaction, entry, header); !appended.ok()) return appended;
+    }
+  }
+  return Ok();
+}
+
+// Here and in Trim rows are found and deleted by their keys, not at a cursor: what is missing is
+// noticed, and LMDB's cursors have a history of losing their place after a deletion.
+Status LogStore::Truncate(MDB_txn* transaction, Index from, LogHeader* header) {
+  // What was trimmed was applied everywhere: no leader can conflict with it.
+  assert(from > header->base_index);
+  assert(from <= header->last_index + 1);
+  while (header->last_index >= from) {
+    const uint64_t number = header->last_index.value();
+    MDB_val key = IndexKey(number);
+    const int code = mdb_del(transaction, entries_, &key, nullptr);
+    if (code == MDB_NOTFOUND) return Damaged(header->last_index, "is missing");
+    if (code != 0) return environment_->MakeError("the log cannot be truncated", code);
+    header->last_index = header->last_index - 1;
+  }
+  if (header->last_index == header->base_index) {
+    header->last_term = header->base_term;
+    return Ok();
+  }
+  EntryRow last;
+  if (Status got = GetRow(transaction, header->last_index, &last); !got.ok()) return got;
+  header->last_term = last.term;
+  return Ok();
+}
+
+Status LogStore::Append(MDB_txn* transaction, const Entry& entry, LogHeader* header) {
+  assert(entry.index == header->last_index + 1);
+  assert(entry.term >= header->last_term);
+  assert(entry.term <= header->hard_state.current_term);
+  const uint64_t number = entry.index.value();
+  MDB_val key = IndexKey(number);
+  MDB_val value{EntryRowBytes(entry), nullptr};
+  // RESERVE: the row is encoded where it will lie, without a copy in between.
+  const int code = mdb_put(transaction, entries_, &key, &value, MDB_APPEND | MDB_RESERVE);
+  if (code != 0) return environment_->MakeError("the log cannot be written", code);
+  EncodeEntryTo(static_cast<char*>(value.mv_data), entry);
+  header->last_index = entry.index;
+  header->last_term = entry.term;
+  return Ok();
+}
+
+Status LogStore::Trim(MDB_txn* transaction, Index to, size_t entries_max, size_t bytes_max,
+                      LogHeader* header) {
+  // What is trimmed is in a checkpoint, so it was applied, so it is in the log.
+  assert(to <= header->last_index);
+  size_t bytes = 0;
+  for (size_t entries = 0; entries < entries_max && bytes < bytes_max && header->base_index < to;
+       ++entries) {
+    const Index index = header->base_index + 1;
+    EntryRow row;
+    if (Status got = GetRow(transaction, index, &row); !got.ok()) return got;
+    bytes += row.payload.size();
+    const uint64_t number = index.value();
+    MDB_val key = IndexKey(number);
+    const int code = mdb_del(transaction, entries_, &key, nullptr);
+    if (code != 0) return environment_->MakeError("the log cannot be trimmed", code);
+    header->base_index = index;
+    header->base_term = row.term;
+  }
+  return Ok();
+}
+
+Status LogStore::GetRow(MDB_txn* transaction, Index index, EntryRow* row) const {
+  const uint64_t number = index.value();
+  MDB_val key = IndexKey(number);
+  MDB_val value;
+  const int code = mdb_get(transaction, entries_, &key, &value);
+  if (code == MDB_NOTFOUND) return Damaged(index, "is missing");
+  if (code != 0) return environment_->MakeError("the log cannot be read", code);
+  const std::optional<EntryRow> decoded = DecodeEntryRow(index, ToBytes(value));
+  if (!decoded) return Damaged(index, "is damaged: its checksum is wrong");
+  *row = *decoded;
+  return Ok();
+}
+
+Status LogStore::PutHeader(MDB_txn* transaction, const LogHeader& header) {
+  assert(header.base_index <= header.last_index);
+  assert(header.base_term <= header.last_term);
+  if (const int code = PutRecord(transaction, kHeaderName, EncodeLogHeader(header))) {
+    return environment_->MakeError("the log's header cannot be written", code);
+  }
+  return Ok();
+}
+
+// --- Reading
+// --------------------------------------------------------------------------------------------
+
+std::vector<Entry> LogStore::Read(Index first, Index last, size_t bytes_max) const {
+  assert(first > Index());
+  assert(first <= last);
+  if (const int code = reader_->Renew()) {
+    environment_->Fail(environment_->MakeError("the log cannot be read", code));
+  }
+  std::vector<Entry> entries;
+  {
+    Cursor cursor;
+    int code = OpenCursor(reader_->handle(), entries_, &cursor);
+    if (code != 0) environment_->Fail(environment_->MakeError("the log cannot be read", code));
+    size_t bytes = 0;
+    const uint64_t number = first.value();
+    MDB_val key = IndexKey(number);
+    MDB_val value;
+    code = mdb_cursor_get(cursor.get(), &key, &value, MDB_SET_KEY);
+    for (Index index = first;; ++index) {
+      if (code != 0 || IndexOf(key) != index) environment_->Fail(Damaged(index, "is missing"));
+      const std::optional<EntryRow> row = DecodeEntryRow(index, ToBytes(value));
+      if (!row) environment_->Fail(Damaged(index, "is damaged: its checksum is wrong"));
+      bytes += row->payload.size();
+      if (bytes > bytes_max && !entries.empty()) break;
+      consensus::Payload payload(std::string(row->payload), row->payload_crc32c);
+      // The copy is what is checked: it is what goes out to followers and into the state.
+      if (!payload.Intact())
+        environment_->Fail(Damaged(index, "is damaged: its checksum is wrong"));
+      entries.push_back(
+          {.term = row->term, .index = index, .kind = row->kind, .payload = std::move(payload)});
+      if (index == last) break;
+      code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT);
+    }
+  }
+  reader_->Reset();
+  return entries;
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,112 @@
+// The Raft log with its hard state, and whose it is, in an LMDB environment of its own: one commit
+// of it is what an acknowledgement waits for, so nothing else shares it.
+//
+// The data file has no checksums of LMDB's, so every row carries one, and the log's ends are
+// recorded beside the rows. Damage is reported with the index and the file; it never makes the log
+// shorter.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "consensus/types.h"
+#include "storage/identity.h"
+#include "storage/lmdb_environment.h"
+#include "storage/log_record.h"
+#include "storage/result.h"
+
+namespace quorate::storage {
+
+class LogStore : public consensus::LogReader {
+ public:
+  struct Options {
+    size_t map_bytes = kMapBytesDefault;
+    FatalHandler fatal;
+    // The most that one commit trims; more where it appends more, so that trimming keeps up.
+    size_t trim_entries_max = 1024;
+    size_t trim_bytes_max = 8 << 20;
+  };
+
+  // Makes an empty log for that identity, in a folder that exists and is empty. Durable.
+  static Status Create(const std::string& path, const Identity& identity, const Options& options);
+
+  // Opens a log and verifies all of it: the hard state, that the entries follow one another without
+  // a gap from the base to the recorded end, that terms do not decrease, and each checksum. Writes
+  // nothing.
+  static Result<std::unique_ptr<LogStore>> Open(const std::string& path, const Options& options);
+
+  // Whose log that is, without a look at its entries.
+  static Result<Identity> ReadIdentity(const std::string& path, const Options& options);
+
+  const Identity& identity() const { return identity_; }
+  // What Open has found. `last_applied` is the state's business: here it is base_index.
+  const consensus::Recovered& recovered() const { return recovered_; }
+  // As Create has left it: no vote, no term, no entry.
+  bool pristine() const { return header_ == LogHeader(); }
+
+  // --- Writing: one thread at a time
+  // --------------------------------------------------------------------
+
+  // Makes all of the writes durable, in order and in one transaction, and trims a bounded slice of
+  // the entries up to and including `trim_to`. Entries being read meanwhile stay readable. LMDB
+  // keeps all that is written in memory until the end: bound it.
+  //
+  // After an error nothing of it counts, the store is not to be used again, and each further call
+  // fails: what a failed sync has done to the file is unknown, and a second one would not tell.
+  Status Commit(std::span<const consensus::Persist> writes,
+                std::optional<consensus::Index> trim_to);
+
+  // Writes the header again. When this succeeds, what Open has read is on the disk and not only in
+  // the page cache, where a run that ended with a failed sync may have left it.
+  Status ConfirmDurable();
+
+  // The last entry that was trimmed away.
+  consensus::Index base_index() const { return header_.base_index; }
+  consensus::Index last_index() const { return header_.last_index; }
+  const std::string& file() const { return environment_->file(); }
+
+  // --- Reading: one thread, which may be another than the writing one
+  // -----------------------------------
+
+  // A damaged record is fatal.
+  std::vector<consensus::Entry> Read(consensus::Index first, consensus::Index last,
+                                     size_t bytes_max) const override;
+
+ private:
+  LogStore(std::unique_ptr<Environment> environment, Options options);
+
+  Status Load();
+  Status LoadHeader(MDB_txn* transaction);
+  Status VerifyEntries(MDB_txn* transaction);
+
+  Status Write(MDB_txn* transaction, std::span<const consensus::Persist> writes, LogHeader* header);
+  Status Truncate(MDB_txn* transaction, consensus::Index from, LogHeader* header);
+  Status Append(MDB_txn* transaction, const consensus::Entry& entry, LogHeader* header);
+  Status Trim(MDB_txn* transaction, consensus::Index to, size_t entries_max, size_t bytes_max,
+              LogHeader* header);
+  // The row points into the transaction's pages, until the next change.
+  Status GetRow(MDB_txn* transaction, consensus::Index index, EntryRow* row) const;
+  Status PutHeader(MDB_txn* transaction, const LogHeader& header);
+  Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
+                LogHeader* header);
+  Error Damaged(consensus::Index index, std::string_view how) const;
+
+  std::unique_ptr<Environment> environment_;
+  Options options_;
+  MDB_dbi entries_ = 0;
+  Identity identity_;
+  consensus::Recovered recovered_;
+
+  LogHeader header_;  // as last committed
+  bool failed_ = false;
+
+  // Reset between calls: a view that is kept would keep trimmed pages from being reused.
+  mutable std::optional<ReadTransaction> reader_;
+};
+
+}  // namespace quorate::storage

@@ -1,0 +1,124 @@
+#include "storage/threaded_log_writer.h"
+
+#include <cassert>
+#include <utility>
+
+#include "storage/monotonic_clock.h"
+
+namespace quorate::storage {
+namespace {
+
+using consensus::Index;
+using consensus::Persist;
+using consensus::PersistSeq;
+
+size_t PayloadBytes(const Persist& write) {
+  size_t bytes = 0;
+  for (const consensus::Entry& entry : write.entries) bytes += entry.payload.size();
+  return bytes;
+}
+
+}  // namespace
+
+ThreadedLogWriter::ThreadedLogWriter(LogStore& store, Options options)
+    : store_(store),
+      options_(std::move(options)),
+      trim_to_(store.base_index()),
+      trimmed_(store.base_index().value()),
+      thread_([this] { Run(); }) {}
+
+void ThreadedLogWriter::Submit(Persist persist) {
+  assert(persist.seq > submitted_);
+  submitted_ = persist.seq;
+  {
+    const std::lock_guard lock(mutex_);
+    assert(!stopping_);
+    queue_.push_back(std::move(persist));
+  }
+  changed_.notify_one();
+}
+
+void ThreadedLogWriter::Trim(Index index) {
+  {
+    const std::lock_guard lock(mutex_);
+    assert(!stopping_);
+    assert(index >= trim_to_);
+    trim_to_ = index;
+  }
+  changed_.notify_one();
+}
+
+void ThreadedLogWriter::Stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+  assert(durable() == submitted_);
+}
+
+ThreadedLogWriter::Statistics ThreadedLogWriter::statistics() const {
+  Statistics statistics;
+  statistics.commits = commits_.load();
+  statistics.entries = entries_.load();
+  statistics.bytes = bytes_.load();
+  statistics.last_commit_usec = last_commit_usec_.load();
+  const int64_t began_usec = commit_began_usec_.load();
+  if (began_usec != 0) statistics.under_way_usec = MonotonicUsec() - began_usec;
+  return statistics;
+}
+
+void ThreadedLogWriter::Run() {
+  while (std::optional<Work> work = NextWork()) Commit(std::move(*work));
+}
+
+std::optional<ThreadedLogWriter::Work> ThreadedLogWriter::NextWork() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !queue_.empty() || stopping_ || TrimIsDue(); });
+  if (queue_.empty() && stopping_) return std::nullopt;
+  Work work;
+  size_t bytes = 0;
+  while (!queue_.empty()) {
+    bytes += PayloadBytes(queue_.front());
+    if (bytes > options_.commit_bytes_max && !work.writes.empty()) break;
+    work.writes.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  if (TrimIsDue()) work.trim_to = trim_to_;
+  return work;
+}
+
+void ThreadedLogWriter::Commit(Work work) {
+  CommitReport report;
+  report.writes = work.writes.size();
+  for (const Persist& write : work.writes) {
+    report.entries += write.entries.size();
+    report.bytes += PayloadBytes(write);
+  }
+
+  const int64_t began_usec = MonotonicUsec();
+  commit_began_usec_.store(began_usec);
+  Status committed = store_.Commit(work.writes, work.trim_to);
+  // A failed sync is not tried again: the kernel has marked the pages clean, and a second one would
+  // say that all is well. durable_ stays where it is, so nothing more is ever acknowledged.
+  if (!committed.ok()) Die(options_.fatal, committed.error());
+  commit_began_usec_.store(0);
+  report.duration_usec = MonotonicUsec() - began_usec;
+
+  commits_.fetch_add(1);
+  entries_.fetch_add(report.entries);
+  bytes_.fetch_add(report.bytes);
+  last_commit_usec_.store(report.duration_usec);
+  trimmed_.store(store_.base_index().value());
+  if (!work.writes.empty()) durable_.store(work.writes.back().seq.value());
+  // The stores are sequentially consistent: whoever is woken after this sees them, also where the
+  // wake-up is joined with an earlier one and so carries no ordering of its own.
+  if (options_.wake) options_.wake();
+  if (report.duration_usec > options_.slow_commit_usec && options_.slow_commit) {
+    options_.slow_commit(report);
+  }
+}
+
+}  // namespace quorate::storage

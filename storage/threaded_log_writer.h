@@ -1,0 +1,99 @@
+// The log writer's thread: takes all that is queued, makes it durable with one commit, and says so.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "storage/fatal.h"
+#include "storage/log_store.h"
+#include "storage/log_writer.h"
+
+namespace quorate::storage {
+
+// One commit, as an operator wants to hear of it.
+struct CommitReport {
+  int64_t duration_usec = 0;
+  size_t writes = 0;
+  size_t entries = 0;
+  size_t bytes = 0;  // of payload
+};
+
+class ThreadedLogWriter : public LogWriter {
+ public:
+  struct Options {
+    // Payload in one commit (but always one write): what LMDB holds in memory until it is on disk.
+    size_t commit_bytes_max = 16 << 20;
+    int64_t slow_commit_usec = 100'000;
+
+    // All are called on the writer's thread.
+    std::function<void()> wake;                            // durable() or trimmed() has moved on
+    std::function<void(const CommitReport&)> slow_commit;  // took longer than slow_commit_usec
+    FatalHandler fatal;                                    // a commit has failed
+  };
+
+  // For operators. Any thread.
+  struct Statistics {
+    uint64_t commits = 0;
+    uint64_t entries = 0;
+    uint64_t bytes = 0;            // of payload
+    int64_t last_commit_usec = 0;  // of the last commit that was ended
+    int64_t under_way_usec = 0;    // how long the one under way has taken; 0: none is
+  };
+
+  // Starts the thread. `store` must outlive the writer, which is the only one to write to it.
+  ThreadedLogWriter(LogStore& store, Options options);
+  ~ThreadedLogWriter() override { Stop(); }
+
+  // One thread calls these.
+  void Submit(consensus::Persist persist) override;
+  void Trim(consensus::Index index) override;
+  // Makes durable what is queued, then ends the thread. What was only to be trimmed stays.
+  void Stop();
+
+  consensus::PersistSeq durable() const override { return consensus::PersistSeq(durable_.load()); }
+  consensus::Index trimmed() const override { return consensus::Index(trimmed_.load()); }
+  Statistics statistics() const;
+
+ private:
+  // What one commit does.
+  struct Work {
+    std::vector<consensus::Persist> writes;
+    std::optional<consensus::Index> trim_to;
+  };
+
+  void Run();
+  // Waits for something to do. Nothing: it is time to end.
+  std::optional<Work> NextWork();
+  bool TrimIsDue() const { return trim_to_ > store_.base_index(); }
+  void Commit(Work work);
+
+  LogStore& store_;
+  const Options options_;
+
+  // Held for moments, never during a commit.
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<consensus::Persist> queue_;
+  consensus::Index trim_to_;
+  bool stopping_ = false;
+
+  std::atomic<uint64_t> durable_{0};
+  std::atomic<uint64_t> trimmed_;
+  std::atomic<uint64_t> commits_{0};
+  std::atomic<uint64_t> entries_{0};
+  std::atomic<uint64_t> bytes_{0};
+  std::atomic<int64_t> last_commit_usec_{0};
+  std::atomic<int64_t> commit_began_usec_{0};
+
+  consensus::PersistSeq submitted_;  // by Submit's thread
+  std::thread thread_;
+};
+
+}  // namespace quorate::storage
