@@ -192,9 +192,7 @@ RequestParser::Step RequestParser::ReadBulkLength(std::string_view request) {
   }
   const char type = request[position_];
   if (type != '$') {
-    // Redis too replaces what would end the error reply early.
-    const char shown = type == '\r' || type == '\n' ? ' ' : type;
-    return Fail(std::string("expected '$', got '") + shown + "'");
+    return Fail(std::string("expected '$', got '") + type + "'");
   }
   const std::optional<int64_t> length = ParseInteger(line.substr(1));
   if (!length.has_value() || *length < 0 ||
@@ -216,9 +214,7 @@ RequestParser::Step RequestParser::ParseInline(std::string_view request) {
     return step;
   }
   position_ = line.size() + 1;
-  if (line.ends_with('\r')) {
-    line.remove_suffix(1);
-  }
+  // The CR before the LF, if there is one, is a blank like any other.
   if (!SplitArguments(line, &arguments_, &unescaped_)) {
     return Fail("unbalanced quotes in request");
   }
@@ -262,11 +258,11 @@ RequestParser::Step RequestParser::Fail(std::string_view message) {
 }
 
 void RequestParser::StartRequest() {
+  assert(!bulk_bytes_.has_value());
   position_ = 0;
   scanned_ = 0;
   argument_count_.reset();
   arguments_complete_ = 0;
-  bulk_bytes_.reset();
 }
 
 void RequestParser::ReleaseExcessMemory() {

@@ -91,8 +91,8 @@ class RequestParser {
   // buffer towards this size by what arrives.
   size_t bytes_wanted() const { return bytes_wanted_; }
 
-  // After kError: the error reply without '-' and line end, as ReplyWriter::Error takes it: "ERR
-  // Protocol error: ...".
+  // After kError: the error reply without '-' and line end, "ERR Protocol error: ...". It may hold
+  // a byte of the client's, CR and LF among them: ReplyWriter::Error replaces these.
   std::string_view error() const { return error_; }
 
   // Whether the tighter limits hold that Redis sets a client who has yet to give the password.

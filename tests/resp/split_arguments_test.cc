@@ -13,8 +13,11 @@ namespace {
 using std::string_literals::operator""s;
 using Arguments = std::vector<std::string>;
 
-// Nothing if quotes are unbalanced.
-std::optional<Arguments> Split(std::string_view line) {
+// Nothing if quotes are unbalanced. The line is split in memory of its exact size, so that reading
+// beyond it is found by the address sanitizer.
+std::optional<Arguments> Split(std::string_view text) {
+  const std::vector<char> memory(text.begin(), text.end());
+  const std::string_view line(memory.data(), memory.size());
   std::vector<std::string_view> arguments = {"what", "was", "before"};
   std::string unescaped = "what was before";
   if (!SplitArguments(line, &arguments, &unescaped)) {
