@@ -1,0 +1,153 @@
+#include "tests/consensus/lone_server.h"
+
+#include <string>
+
+namespace quorate::consensus {
+
+Config Setup::Defaults() {
+  Config config;
+  config.seed = 7;
+  config.heartbeat_ticks = 2;
+  config.election_timeout_ticks = 10;
+  config.disk_stall_ticks = 20;
+  return config;
+}
+
+LoneServer::LoneServer(const Setup& setup) : config_(setup.config) {
+  config_.id = kSelf;
+  for (size_t i = 1; i <= setup.voters; ++i) {
+    config_.voters.push_back(NodeId(i));
+  }
+  disk_.SetHardState({Term(setup.term), NodeId(setup.voted_for)});
+  for (size_t i = 0; i < setup.log_terms.size(); ++i) {
+    disk_.Append(MakeEntry(i + 1, setup.log_terms[i]));
+  }
+  disk_.Trim(Index(setup.base));
+  raft_ = std::make_unique<Raft>(config_, disk_.Recover(Index(setup.last_applied)), disk_);
+}
+
+void LoneServer::Tick(uint64_t ticks) {
+  for (uint64_t i = 0; i < ticks; ++i) {
+    raft_->Tick();
+  }
+}
+
+Messages LoneServer::Round() {
+  Effects effects = raft_->TakeEffects();
+  last_write = effects.persist;
+  if (effects.persist) {
+    disk_.Submit(std::move(*effects.persist));
+  }
+  reads.insert(reads.end(), effects.reads.begin(), effects.reads.end());
+  dropped_reads.insert(dropped_reads.end(), effects.dropped_reads.begin(),
+                       effects.dropped_reads.end());
+  leadership_changed = effects.leadership_changed;
+  return std::move(effects.messages);
+}
+
+void LoneServer::MakeDurable() {
+  if (std::optional<PersistSeq> seq = disk_.CompleteAll()) {
+    raft_->Persisted(*seq);
+  }
+}
+
+Messages LoneServer::Settle() {
+  Messages all;
+  do {
+    MakeDurable();
+    Messages messages = Round();
+    all.insert(all.end(), messages.begin(), messages.end());
+  } while (disk_.queued() > 0);
+  return all;
+}
+
+std::vector<Entry> LoneServer::Apply() {
+  std::vector<Entry> all;
+  for (;;) {
+    std::vector<Entry> entries = raft_->NextCommitted(1 << 20);
+    if (entries.empty()) {
+      return all;
+    }
+    all.insert(all.end(), entries.begin(), entries.end());
+  }
+}
+
+void LoneServer::Restart(uint64_t last_applied) {
+  disk_.Crash();
+  ++config_.seed;
+  raft_ = std::make_unique<Raft>(config_, disk_.Recover(Index(last_applied)), disk_);
+}
+
+Messages LoneServer::BecomeLeader() {
+  Settle();
+  while (raft_->role() == Role::kFollower) {
+    Tick();
+  }
+  size_t others = config_.voters.size() - 1;
+  for (size_t i = 0; i < (others + 1) / 2; ++i) {
+    Receive(config_.voters[1 + i], PreVote(raft_->current_term().value() + 1));
+  }
+  Settle();
+  for (size_t i = 0; i < (others + 1) / 2; ++i) {
+    Receive(config_.voters[1 + i], Vote(raft_->current_term().value()));
+  }
+  EXPECT_EQ(raft_->role(), Role::kLeader);
+  return Settle();
+}
+
+void LoneServer::Follow(NodeId leader, uint64_t term) {
+  Receive(leader, Heartbeat{Term(term), Index(), Index(), 0});
+  Settle();
+}
+
+void LoneServer::Acknowledge(NodeId from, Index last_log_index) {
+  Receive(from, Success(raft_->current_term().value(), last_log_index.value()));
+}
+
+void LoneServer::CommitAll() {
+  for (NodeId voter : config_.voters) {
+    if (voter != kSelf) {
+      Acknowledge(voter, raft_->last_log_index());
+    }
+  }
+  Settle();
+  EXPECT_EQ(raft_->commit_index(), raft_->last_log_index());
+}
+
+Index LoneServer::Propose(const char* bytes) {
+  std::optional<Index> index = raft_->Propose(Payload(std::string(bytes)));
+  EXPECT_TRUE(index.has_value());
+  return index.value_or(Index());
+}
+
+Entry MakeEntry(uint64_t index, uint64_t term, const char* bytes) {
+  return {Term(term), Index(index), EntryKind::kBatch, Payload(std::string(bytes))};
+}
+
+AppendEntries MakeAppend(uint64_t term, uint64_t prev_index, uint64_t prev_term, uint64_t commit,
+                         std::vector<Entry> entries) {
+  return {Term(term), Index(prev_index), Term(prev_term), Index(commit), std::move(entries)};
+}
+
+AppendEntriesReply Success(uint64_t term, uint64_t index) {
+  return {Term(term), true, Index(index), Index(index), Term()};
+}
+
+AppendEntriesReply Refusal(uint64_t term, uint64_t prev_index, uint64_t hint_index,
+                           uint64_t hint_term) {
+  return {Term(term), false, Index(prev_index), Index(hint_index), Term(hint_term)};
+}
+
+RequestVote AskVote(uint64_t term, uint64_t last_index, uint64_t last_term) {
+  return {Term(term), Index(last_index), Term(last_term), false, false};
+}
+
+RequestVote AskPreVote(uint64_t term, uint64_t last_index, uint64_t last_term) {
+  return {Term(term), Index(last_index), Term(last_term), true, false};
+}
+
+RequestVoteReply Vote(uint64_t term, bool granted) { return {Term(term), granted, false}; }
+
+RequestVoteReply PreVote(uint64_t term, bool granted) { return {Term(term), granted, true}; }
+
+}  // namespace quorate::consensus
