@@ -75,7 +75,9 @@ std::optional<std::string> ConfigSet(
       return SetFailed(directives[i]->name, *reason);
     }
   }
-  if (const std::optional<Conflict> conflict = CompleteConfig(changed)) {
+  // The members stay as they are: a running server may have them from elsewhere than its
+  // directives.
+  if (const std::optional<Conflict> conflict = FindConflict(changed)) {
     return SetFailed(conflict->directives.front(), conflict->reason);
   }
   config = std::move(changed);

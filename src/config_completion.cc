@@ -12,28 +12,7 @@ namespace {
 
 // What a request needs besides one value of the greatest size: its key, and the lengths of its
 // parts.
-constexpr uint64_t kRequestOverheadBytes = 64 * 1024;
-
-std::optional<Conflict> CheckLimits(const Config& config) {
-  if (config.port == 0) {
-    return Conflict{{"port"}, "port 0, a server without a port for clients, is not supported"};
-  }
-  if (config.client_query_buffer_limit_bytes < config.proto_max_bulk_len + kRequestOverheadBytes) {
-    return Conflict{
-        {"client-query-buffer-limit", "proto-max-bulk-len"},
-        "client-query-buffer-limit (" + std::to_string(config.client_query_buffer_limit_bytes) +
-            ") must be at least proto-max-bulk-len (" + std::to_string(config.proto_max_bulk_len) +
-            ") plus " + std::to_string(kRequestOverheadBytes)};
-  }
-  if (config.election_timeout_ms < config.heartbeat_interval_ms * kElectionTimeoutPerHeartbeat) {
-    return Conflict{{"election-timeout", "heartbeat-interval"},
-                    "election-timeout (" + std::to_string(config.election_timeout_ms) +
-                        ") must be at least " + std::to_string(kElectionTimeoutPerHeartbeat) +
-                        " times heartbeat-interval (" +
-                        std::to_string(config.heartbeat_interval_ms) + ")"};
-  }
-  return std::nullopt;
-}
+constexpr uint64_t kRequestOverheadBytes = uint64_t{64} * 1024;
 
 uint16_t AnnouncedPort(const Config& config) {
   return config.cluster_announce_port == 0 ? config.port : config.cluster_announce_port;
@@ -119,8 +98,29 @@ std::optional<Conflict> CompleteFromInitialCluster(Config& config) {
 
 }  // namespace
 
+std::optional<Conflict> FindConflict(const Config& config) {
+  if (config.port == 0) {
+    return Conflict{{"port"}, "port 0, a server without a port for clients, is not supported"};
+  }
+  if (config.client_query_buffer_limit_bytes < config.proto_max_bulk_len + kRequestOverheadBytes) {
+    return Conflict{
+        {"client-query-buffer-limit", "proto-max-bulk-len"},
+        "client-query-buffer-limit (" + std::to_string(config.client_query_buffer_limit_bytes) +
+            ") must be at least proto-max-bulk-len (" + std::to_string(config.proto_max_bulk_len) +
+            ") plus " + std::to_string(kRequestOverheadBytes)};
+  }
+  if (config.election_timeout_ms < config.heartbeat_interval_ms * kElectionTimeoutPerHeartbeat) {
+    return Conflict{{"election-timeout", "heartbeat-interval"},
+                    "election-timeout (" + std::to_string(config.election_timeout_ms) +
+                        ") must be at least " + std::to_string(kElectionTimeoutPerHeartbeat) +
+                        " times heartbeat-interval (" +
+                        std::to_string(config.heartbeat_interval_ms) + ")"};
+  }
+  return std::nullopt;
+}
+
 std::optional<Conflict> CompleteConfig(Config& config) {
-  if (std::optional<Conflict> conflict = CheckLimits(config)) {
+  if (std::optional<Conflict> conflict = FindConflict(config)) {
     return conflict;
   }
   return config.initial_cluster.empty() ? CompleteAlone(config)

@@ -15,8 +15,12 @@ struct Conflict {
   std::string reason;
 };
 
-// The last step from directives to a Config that a server can run with: looks for conflicts, and
-// fills in `config.members`.
+// Looks for values that do not go together, in whatever directives but those of the cluster's
+// members.
+std::optional<Conflict> FindConflict(const Config& config);
+
+// The last step from directives to a Config that a server can start with: looks for any conflict,
+// and fills in `config.members`.
 std::optional<Conflict> CompleteConfig(Config& config);
 
 }  // namespace quorate

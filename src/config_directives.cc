@@ -15,7 +15,8 @@ namespace {
 constexpr uint64_t kInt32Max = std::numeric_limits<int32_t>::max();
 constexpr uint64_t kUint32Max = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kMebibyte = uint64_t{1} << 20;
-constexpr uint64_t kHourMs = uint64_t{3600} * 1000;
+constexpr uint64_t kMinuteMs = uint64_t{60} * 1000;
+constexpr uint64_t kHourMs = 60 * kMinuteMs;
 
 constexpr DirectiveGroup kNetwork = DirectiveGroup::kNetwork;
 constexpr DirectiveGroup kClients = DirectiveGroup::kClients;
@@ -84,7 +85,7 @@ constexpr std::array kDirectives = {
     Directive{"cluster-announce-port", kCluster, kAtStart, PortKind{&Config::cluster_announce_port},
               "PORT", "The port for clients as seen from outside; 0: port"},
     Directive{"heartbeat-interval", kCluster, kAtStart,
-              NumberKind{&Config::heartbeat_interval_ms, 1, 60 * 1000}, "MS",
+              NumberKind{&Config::heartbeat_interval_ms, 1, kMinuteMs}, "MS",
               "How often a leader shows that it is there"},
     Directive{"election-timeout", kCluster, kAtStart,
               NumberKind{&Config::election_timeout_ms, 10, kHourMs}, "MS",

@@ -16,8 +16,7 @@ namespace quorate {
 
 // Why a server cannot start with what it was told, in the parts of Redis's message.
 struct ConfigError {
-  std::string
-      where;  // "Reading the configuration file, at line 2"; empty: at no line in particular
+  std::string where;   // "Reading the configuration file, at line 2"; empty: at no line
   std::string quoted;  // the line, or the flag with its values; only with `where`
   std::string reason;
 

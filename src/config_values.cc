@@ -25,10 +25,10 @@ constexpr std::array<MemoryUnit, 8> kMemoryUnits = {{{"", 1},
                                                      {"b", 1},
                                                      {"k", 1000},
                                                      {"kb", 1024},
-                                                     {"m", 1000 * 1000},
-                                                     {"mb", 1024 * 1024},
-                                                     {"g", 1000 * 1000 * 1000},
-                                                     {"gb", 1024 * 1024 * 1024}}};
+                                                     {"m", uint64_t{1000} * 1000},
+                                                     {"mb", uint64_t{1024} * 1024},
+                                                     {"g", uint64_t{1000} * 1000 * 1000},
+                                                     {"gb", uint64_t{1024} * 1024 * 1024}}};
 
 BadValue OutOfBounds(uint64_t min, uint64_t max) {
   return {"argument must be between " + std::to_string(min) + " and " + std::to_string(max) +

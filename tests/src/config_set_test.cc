@@ -26,7 +26,15 @@ TEST(ConfigSet, ChangesWhatMayChange) {
   EXPECT_EQ(config.tcp_keepalive_seconds, 0u);
   EXPECT_FALSE(config.protected_mode);
   EXPECT_EQ(config.client_output_buffer_limit, (OutputBufferLimit{1 << 20, 2, 3}));
-  EXPECT_EQ(config.members, ParseGood({}).members);
+}
+
+// A server that was started before may have its members from its data folder.
+TEST(ConfigSet, LeavesTheMembersAlone) {
+  Config config = ParseGood({});
+  config.members = {{1, "a", 7001, 17001}, {2, "b", 7002, 17002}};
+  const std::vector<Member> members = config.members;
+  EXPECT_EQ(ConfigSet(config, Settings{{"timeout", "30"}}), std::nullopt);
+  EXPECT_EQ(config.members, members);
 }
 
 // Tools set these to what they are in Quorate anyway.
