@@ -22,7 +22,7 @@ namespace quorate::storage {
 
 struct StorageOptions {
   size_t map_bytes = kMapBytesDefault;
-  FatalHandler fatal;
+  FatalHandler fatal = nullptr;
 };
 
 // A folder that is open, locked against other processes. The members are destroyed in the right

@@ -40,7 +40,7 @@ class Environment {
   struct Options {
     size_t map_bytes = kMapBytesDefault;  // doubled until a file that has outgrown it fits
     bool random_reads = false;            // reads are for scattered keys: do not read ahead
-    FatalHandler fatal;                   // for what LMDB itself would only abort on
+    FatalHandler fatal = nullptr;         // for what LMDB itself would only abort on
   };
 
   // Makes an environment that holds nothing, in a folder that exists and is empty.

@@ -20,7 +20,7 @@ class LmdbStateStore : public StateReader {
  public:
   struct Options {
     size_t map_bytes = kMapBytesDefault;
-    FatalHandler fatal;
+    FatalHandler fatal = nullptr;
   };
 
   // Makes the state before the first entry, in a folder that exists and is empty. Durable.

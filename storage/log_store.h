@@ -26,7 +26,7 @@ class LogStore : public consensus::LogReader {
  public:
   struct Options {
     size_t map_bytes = kMapBytesDefault;
-    FatalHandler fatal;
+    FatalHandler fatal = nullptr;
     // The most that one commit trims; more where it appends more, so that trimming keeps up.
     size_t trim_entries_max = 1024;
     size_t trim_bytes_max = 8 << 20;

@@ -19,8 +19,8 @@ class ThreadedCheckpointer : public Checkpointer {
  public:
   struct Options {
     // Called on the checkpointer's thread.
-    std::function<void()> wake;  // TakeFinished() will return true
-    FatalHandler fatal;          // a checkpoint has failed
+    std::function<void()> wake = nullptr;  // TakeFinished() will return true
+    FatalHandler fatal = nullptr;          // a checkpoint has failed
   };
 
   // For operators. Any thread.

@@ -33,9 +33,10 @@ class ThreadedLogWriter : public LogWriter {
     int64_t slow_commit_usec = 100'000;
 
     // All are called on the writer's thread.
-    std::function<void()> wake;                            // durable() or trimmed() has moved on
-    std::function<void(const CommitReport&)> slow_commit;  // took longer than slow_commit_usec
-    FatalHandler fatal;                                    // a commit has failed
+    std::function<void()> wake = nullptr;  // durable() or trimmed() has moved on
+    std::function<void(const CommitReport&)> slow_commit =
+        nullptr;                   // took longer than slow_commit_usec
+    FatalHandler fatal = nullptr;  // a commit has failed
   };
 
   // For operators. Any thread.

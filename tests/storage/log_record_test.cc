@@ -1,0 +1,131 @@
+#include "storage/log_record.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "storage/identity.h"
+#include "storage/state_meta.h"
+#include "tests/storage/log_fixture.h"
+
+namespace quorate::storage {
+namespace {
+
+using consensus::Entry;
+using consensus::EntryKind;
+using consensus::HardState;
+using consensus::Index;
+using consensus::NodeId;
+using consensus::Term;
+
+std::string Encoded(const Entry& entry) {
+  std::string row(EntryRowBytes(entry), '\0');
+  EncodeEntryTo(row.data(), entry);
+  return row;
+}
+
+bool Intact(Index index, std::string_view row) {
+  const std::optional<EntryRow> decoded = DecodeEntryRow(index, row);
+  return decoded && decoded->PayloadIntact();
+}
+
+// Every way to change one bit, to cut, or to extend `record` makes `decodes` say no.
+template <typename Decodes>
+void ExpectGuarded(const std::string& record, const Decodes& decodes) {
+  ASSERT_TRUE(decodes(record));
+  for (size_t bit = 0; bit < record.size() * 8; ++bit) {
+    std::string damaged = record;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    EXPECT_FALSE(decodes(damaged)) << "bit " << bit;
+  }
+  for (size_t size = 0; size < record.size(); ++size) {
+    EXPECT_FALSE(decodes(std::string_view(record).substr(0, size))) << "cut to " << size;
+  }
+  EXPECT_FALSE(decodes(record + '\0'));
+}
+
+TEST(EntryRow, GivesBackWhatWentIn) {
+  const Entry entry = MakeEntry(9, 1ULL << 60, std::string("\0\r\n", 3));
+  const std::string row = Encoded(entry);
+  const std::optional<EntryRow> decoded = DecodeEntryRow(Index(9), row);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->term, entry.term);
+  EXPECT_EQ(decoded->kind, EntryKind::kBatch);
+  EXPECT_EQ(decoded->payload, entry.payload.bytes());
+  EXPECT_EQ(decoded->payload_crc32c, entry.payload.crc32c());
+  EXPECT_TRUE(decoded->PayloadIntact());
+}
+
+TEST(EntryRow, NoChangeGoesUnnoticed) {
+  const auto decodes = [](std::string_view row) { return Intact(Index(9), row); };
+  ExpectGuarded(Encoded(MakeEntry(9, 3, "payload")), decodes);
+  ExpectGuarded(Encoded({Term(3), Index(9), EntryKind::kNoop, {}}), decodes);
+}
+
+// A row that turns up at another index, as after damage to an inner page of the tree.
+TEST(EntryRow, BelongsToItsIndex) {
+  const std::string row = Encoded(MakeEntry(9, 3, "payload"));
+  EXPECT_FALSE(DecodeEntryRow(Index(10), row));
+}
+
+// The checksum that the entry was made with is stored, and not one of what is in memory when it is
+// written: so what memory has damaged since is found by whoever reads it.
+TEST(EntryRow, CarriesTheChecksumFromWhereTheEntryWasMade) {
+  Entry entry = MakeEntry(9, 3, "payload");
+  entry.payload = consensus::Payload("pavload", entry.payload.crc32c());
+  const std::string row = Encoded(entry);
+  const std::optional<EntryRow> decoded = DecodeEntryRow(Index(9), row);
+  ASSERT_TRUE(decoded);
+  EXPECT_FALSE(decoded->PayloadIntact());
+}
+
+TEST(EntryRow, OfAnUnknownKindIsRefused) {
+  Entry entry = MakeEntry(9, 3, "payload");
+  entry.kind = static_cast<EntryKind>(77);
+  EXPECT_FALSE(DecodeEntryRow(Index(9), Encoded(entry)));
+}
+
+TEST(LogHeader, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
+  const LogHeader header{.hard_state = HardState{Term(5), NodeId(2)},
+                         .base_index = Index(100),
+                         .base_term = Term(3),
+                         .last_index = Index(120),
+                         .last_term = Term(4)};
+  EXPECT_EQ(DecodeLogHeader(EncodeLogHeader(header)), header);
+  ExpectGuarded(EncodeLogHeader(header),
+                [](std::string_view record) { return DecodeLogHeader(record).has_value(); });
+}
+
+TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
+  const StateMeta meta{.last_applied = Index(7),
+                       .last_applied_term = Term(2),
+                       .revision = 11,
+                       .clock_ms = -3,
+                       .key_count = 5,
+                       .digest = ~0ULL};
+  EXPECT_EQ(DecodeStateMeta(EncodeStateMeta(meta)), meta);
+  ExpectGuarded(EncodeStateMeta(meta),
+                [](std::string_view record) { return DecodeStateMeta(record).has_value(); });
+}
+
+TEST(Identity, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
+  const Identity identity{.cluster_id = 1ULL << 63, .node_id = NodeId(3), .members = "1=a,2=b,3=c"};
+  const std::optional<StoredIdentity> stored = DecodeIdentity(EncodeIdentity(identity));
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->format_version, kFormatVersion);
+  EXPECT_EQ(stored->identity, identity);
+  ExpectGuarded(EncodeIdentity(identity),
+                [](std::string_view record) { return DecodeIdentity(record).has_value(); });
+}
+
+// An intact record under the name of another kind of record.
+TEST(SealedRecord, BelongsToItsKind) {
+  const LogHeader header;
+  StateMeta meta;
+  EXPECT_EQ(EncodeLogHeader(header).size(), EncodeStateMeta(meta).size());
+  EXPECT_FALSE(DecodeStateMeta(EncodeLogHeader(header)));
+  EXPECT_FALSE(DecodeLogHeader(EncodeStateMeta(meta)));
+}
+
+}  // namespace
+}  // namespace quorate::storage
