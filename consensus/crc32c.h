@@ -1,5 +1,5 @@
-// CRC32C (Castagnoli polynomial, as in iSCSI, RFC 3720 appendix B.4): guards log records on disk and
-// messages between peers. Uses the processor's instruction where there is one. Any thread.
+// CRC32C (Castagnoli polynomial, as in iSCSI, RFC 3720 appendix B.4): guards log records on disk
+// and messages between peers. Uses the processor's instruction where there is one. Any thread.
 #pragma once
 
 #include <cstdint>
