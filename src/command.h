@@ -65,15 +65,21 @@ struct Command {
   KeyPositions keys = {};
   CheckFunction check = nullptr;
 
-  // For COMMAND, COMMAND DOCS and CLIENT LIST. Redis's flags less readonly/write, which follow from
-  // `function`.
-  std::string_view flags = {};  // e.g. "fast loading stale"; blanks between
-  std::string_view group = {};
+  // For COMMAND and COMMAND DOCS. Redis's flags less readonly and write, which follow from
+  // `function`; blanks between them, as between key_flags ("RO access") and tips.
+  std::string_view flags = {};
+  std::string_view key_flags = {};
+  std::string_view tips = {};
+  std::string_view group = {};  // also the ACL category
   std::string_view since = {};
   std::string_view summary = {};
   std::string_view complexity = {};
   std::span<const Command> subcommands = {};
+
+  // Filled in where the table is put together.
   const Command* parent = nullptr;  // of a subcommand
+  std::string_view full_name = {};  // "get"; "client|setname" of a subcommand
+  size_t number = 0;                // among all commands and subcommands, for statistics
 
   bool is_write() const { return std::holds_alternative<WriteFunction>(function); }
   bool is_read() const { return std::holds_alternative<ReadFunction>(function); }
@@ -89,12 +95,13 @@ const Command* FindCommand(std::string_view name);
 // or the error's text with its prefix. Precondition: at least one argument.
 std::variant<const Command*, std::string> ResolveCommand(Arguments arguments);
 
-// "get", or "client|setname" of a subcommand.
-std::string FullName(const Command& command);
-
-// The number of the command among all commands and subcommands, for statistics: 0 .. CommandCount()
-// - 1.
-size_t CommandNumber(const Command& command);
+// How many commands and subcommands there are: the bound of Command::number.
 size_t CommandCount();
+
+// The command or subcommand of that number.
+const Command& CommandByNumber(size_t number);
+
+// More keys in one write command could make a checkpoint outgrow one LMDB transaction.
+inline constexpr size_t kKeysPerCommandMax = 16384;
 
 }  // namespace quorate

@@ -343,7 +343,7 @@ void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments argu
   Session& session = *request->session;
   const int64_t start_ns = parts_.clock.monotonic_ns();
   const std::string_view reply = session.replies.Answer(request->ticket, run);
-  CountCall(parts_.statistics, CommandNumber(*command), reply,
+  CountCall(parts_.statistics, command->number, reply,
             parts_.clock.monotonic_ns() - start_ns);
   parts_.sessions.Schedule(session);
 }
@@ -390,7 +390,7 @@ void Node::RunRead(const PendingRequest& request, Arguments arguments) {
       session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) {
         std::get<ReadFunction>(request.command->function)(context, arguments, writer);
       });
-  CountCall(parts_.statistics, CommandNumber(*request.command), reply,
+  CountCall(parts_.statistics, request.command->number, reply,
             parts_.clock.monotonic_ns() - start_ns);
   parts_.sessions.Schedule(session);
 }
@@ -424,7 +424,7 @@ void Node::Refuse(const PendingRequest& request, std::string_view bytes, const c
   const std::string text = error ? error : RedirectError(*request.command, Parse(bytes));
   session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) { writer.Error(text); });
   CountError(parts_.statistics, text);
-  ++parts_.statistics.commands[CommandNumber(*request.command)].rejected_calls;
+  ++parts_.statistics.commands[request.command->number].rejected_calls;
   parts_.sessions.Schedule(session);
 }
 

@@ -101,8 +101,9 @@ void Server::OnTick() {
 
 void Server::OnSecond() {
   Statistics& statistics = instance_.statistics;
+  const bool was_reset = statistics.commands_processed < commands_at_last_second_;
   statistics.instantaneous_ops_per_second =
-      statistics.commands_processed - commands_at_last_second_;
+      statistics.commands_processed - (was_reset ? 0 : commands_at_last_second_);
   commands_at_last_second_ = statistics.commands_processed;
   clients_.CloseIdle();
 }

@@ -1,5 +1,7 @@
 #include "src/statistics.h"
 
+#include <utility>
+
 namespace quorate {
 namespace {
 
@@ -7,6 +9,14 @@ namespace {
 constexpr size_t kErrorKindsMax = 128;
 
 }  // namespace
+
+void Statistics::Reset() {
+  Statistics fresh;
+  fresh.commands.resize(commands.size());
+  fresh.started_at_unix_us = started_at_unix_us;
+  fresh.started_at_ms = started_at_ms;
+  *this = std::move(fresh);
+}
 
 void CountCall(Statistics& statistics, size_t command_number, std::string_view reply,
                int64_t nanoseconds) {

@@ -25,11 +25,14 @@ struct Statistics {
   uint64_t keyspace_hits = 0;
   uint64_t keyspace_misses = 0;
   uint64_t instantaneous_ops_per_second = 0;  // over the last second or so
-  std::vector<CommandStatistics> commands;    // by CommandNumber
+  std::vector<CommandStatistics> commands;    // by Command::number
   std::map<std::string, uint64_t>
       errors;  // by the reply's prefix: "ERR", "MOVED"; bounded in number
   int64_t started_at_unix_us = 0;
   int64_t started_at_ms = 0;  // monotonic
+
+  // CONFIG RESETSTAT: all but the time of the start.
+  void Reset();
 };
 
 // Notes a command that ran on this node for a client, with the reply that it gave.

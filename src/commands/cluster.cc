@@ -1,0 +1,324 @@
+// CLUSTER and its subcommands (https://redis.io/docs/latest/commands/?group=cluster). One shard
+// owns all slots; the Raft leader is its master, the followers are its replicas.
+#include <optional>
+#include <string>
+
+#include "resp/integer.h"
+#include "src/ascii.h"
+#include "src/commands/families.h"
+#include "src/commands/support.h"
+#include "src/instance.h"
+#include "storage/key_slot.h"
+
+namespace quorate {
+namespace {
+
+constexpr int64_t kLastSlot = storage::kSlotCount - 1;
+
+// Whether a member can be shown as alive. The leader knows; the others know of themselves, and of
+// the leader that they hear.
+enum class Health { kOnline, kFailed, kUnknown };
+
+Health HealthOf(const Node& node, const Member& member) {
+  if (&member == &node.self() || &member == node.leader()) return Health::kOnline;
+  for (const consensus::PeerStatus& peer : node.raft().peers()) {
+    if (peer.id.value() != member.id) continue;
+    return peer.recently_active ? Health::kOnline : Health::kFailed;
+  }
+  return Health::kUnknown;
+}
+
+uint64_t OffsetOf(const Node& node, const Member& member) {
+  if (&member == &node.self()) return node.keys().last_applied().value();
+  for (const consensus::PeerStatus& peer : node.raft().peers()) {
+    if (peer.id.value() == member.id) return peer.match_index.value();
+  }
+  return 0;
+}
+
+// A line of CLUSTER NODES.
+std::string Describe(const Node& node, const Member& member) {
+  const Member* leader = node.leader();
+  const bool is_leader = &member == leader;
+  const Health health = HealthOf(node, member);
+  std::string flags = &member == &node.self() ? "myself," : "";
+  flags += is_leader ? "master" : "slave";
+  if (health == Health::kFailed) flags += ",fail";
+  return fmt::format(
+      "{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id), member.host, member.port,
+      member.peer_port, flags, is_leader || !leader ? "-" : node.RedisNodeId(leader->id),
+      node.raft().current_term().value(), health == Health::kFailed ? "disconnected" : "connected",
+      is_leader ? fmt::format(" 0-{}", kLastSlot) : "");
+}
+
+void WriteSlotsNode(const Node& node, const Member& member, resp::ReplyWriter& writer) {
+  writer.Array(4);
+  writer.BulkString(member.host);
+  writer.Integer(member.port);
+  writer.BulkString(node.RedisNodeId(member.id));
+  writer.Map(0);
+}
+
+void Slots(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  const Member* leader = node.leader();
+  if (!leader) {
+    writer.Array(0);
+    return;
+  }
+  size_t shown = 0;
+  for (const Member& member : node.members()) {
+    if (&member != leader && HealthOf(node, member) != Health::kFailed) ++shown;
+  }
+  writer.Array(1);
+  writer.Array(3 + shown);
+  writer.Integer(0);
+  writer.Integer(kLastSlot);
+  WriteSlotsNode(node, *leader, writer);
+  for (const Member& member : node.members()) {
+    if (&member == leader || HealthOf(node, member) == Health::kFailed) continue;
+    WriteSlotsNode(node, member, writer);
+  }
+}
+
+void WriteShardsNode(const Node& node, const Member& member, resp::ReplyWriter& writer) {
+  writer.Map(7);
+  writer.BulkString("id");
+  writer.BulkString(node.RedisNodeId(member.id));
+  writer.BulkString("port");
+  writer.Integer(member.port);
+  writer.BulkString("ip");
+  writer.BulkString(member.host);
+  writer.BulkString("endpoint");
+  writer.BulkString(member.host);
+  writer.BulkString("role");
+  writer.BulkString(&member == node.leader() ? "master" : "replica");
+  writer.BulkString("replication-offset");
+  writer.Integer(static_cast<int64_t>(OffsetOf(node, member)));
+  writer.BulkString("health");
+  writer.BulkString(HealthOf(node, member) == Health::kFailed ? "failed" : "online");
+}
+
+void Shards(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  const Member* leader = node.leader();
+  writer.Array(1);
+  writer.Map(2);
+  writer.BulkString("slots");
+  writer.Array(leader ? 2 : 0);
+  if (leader) {
+    writer.Integer(0);
+    writer.Integer(kLastSlot);
+  }
+  writer.BulkString("nodes");
+  writer.Array(node.members().size());
+  if (leader) WriteShardsNode(node, *leader, writer);
+  for (const Member& member : node.members()) {
+    if (&member != leader) WriteShardsNode(node, member, writer);
+  }
+}
+
+void Nodes(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  std::string lines;
+  for (const Member& member : node.members()) lines += Describe(node, member) + '\n';
+  writer.VerbatimString("txt", lines);
+}
+
+// Also as SLAVES.
+void Replicas(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  const Member* leader = node.leader();
+  const Member* asked = nullptr;
+  for (const Member& member : node.members()) {
+    if (EqualsIgnoringCase(node.RedisNodeId(member.id), arguments[2])) asked = &member;
+  }
+  if (!asked) {
+    writer.Error(fmt::format("ERR Unknown node {}", arguments[2]));
+  } else if (asked != leader) {
+    writer.Error("ERR The specified node is not a master");
+  } else {
+    writer.Array(node.members().size() - 1);
+    for (const Member& member : node.members()) {
+      if (&member != leader) writer.BulkString(Describe(node, member));
+    }
+  }
+}
+
+void Info(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  const bool serves = node.leader() != nullptr;
+  const uint64_t term = node.raft().current_term().value();
+  writer.VerbatimString(
+      "txt",
+      fmt::format("cluster_state:{}\r\ncluster_slots_assigned:{}\r\ncluster_slots_ok:{}\r\n"
+                  "cluster_slots_pfail:0\r\ncluster_slots_fail:{}\r\n"
+                  "cluster_known_nodes:{}\r\ncluster_size:1\r\n"
+                  "cluster_current_epoch:{}\r\ncluster_my_epoch:{}\r\n",
+                  serves ? "ok" : "fail", storage::kSlotCount, serves ? storage::kSlotCount : 0,
+                  serves ? 0 : storage::kSlotCount, node.members().size(), term, term));
+}
+
+void MyId(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  writer.BulkString(node.RedisNodeId(node.self().id));
+}
+
+void KeySlot(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
+  writer.Integer(storage::KeySlot(arguments[2]));
+}
+
+std::optional<std::string> CheckSlot(Arguments arguments) {
+  const auto slot = resp::ParseInteger(arguments[2]);
+  if (!slot) return std::string(kNotAnInteger);
+  if (*slot < 0 || *slot > kLastSlot) return "ERR Invalid slot";
+  return std::nullopt;
+}
+
+void CountKeysInSlot(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  const auto slot = static_cast<uint16_t>(*resp::ParseInteger(arguments[2]));
+  writer.Integer(static_cast<int64_t>(context.keys.CountKeysInSlot(slot)));
+}
+
+void Failover(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  Node& node = context.instance.node;
+  if (arguments.size() > 2) {
+    const bool known =
+        EqualsIgnoringCase(arguments[2], "force") || EqualsIgnoringCase(arguments[2], "takeover");
+    writer.Error(arguments.size() == 3 && known
+                     ? "ERR CLUSTER FAILOVER without the leader's consent is not supported: it "
+                       "could lose acknowledged writes. A majority elects a leader by itself"
+                     : kSyntaxError);
+  } else if (node.raft().is_leader()) {
+    writer.Error("ERR You should send CLUSTER FAILOVER to a replica");
+  } else if (node.TransferLeadership(std::nullopt)) {
+    writer.Raw(resp::kReplyOk);
+  } else {
+    writer.Error("ERR No leader is known that could hand over. A majority elects one by itself");
+  }
+}
+
+void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
+  WriteHelp("CLUSTER",
+            {"COUNTKEYSINSLOT <slot>", "    Give the number of keys in a slot.", "FAILOVER",
+             "    Have the leader hand over to this node.", "INFO", "    Describe the cluster.",
+             "KEYSLOT <key>", "    Give the slot of a key.", "MYID", "    Give this node's id.",
+             "NODES", "    Describe the nodes, one a line.", "REPLICAS <node-id>",
+             "    Describe the followers of the leader.", "SHARDS",
+             "    Describe the one shard and its nodes.", "SLOTS",
+             "    Give the slots with their nodes, the leader first."},
+            writer);
+}
+
+constexpr std::string_view kTips = "nondeterministic_output";
+
+constexpr Command kSubcommands[] = {
+    {.name = "countkeysinslot",
+     .arity = 3,
+     .function = ReadFunction(&CountKeysInSlot),
+     .check = &CheckSlot,
+     .flags = "stale",
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Gives the number of keys in a slot.",
+     .complexity = "O(N) for N keys in the slot, and M that changed lately"},
+    {.name = "failover",
+     .arity = -2,
+     .function = LocalFunction(&Failover),
+     .flags = "admin stale no_async_loading",
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Has the leader hand over to this node.",
+     .complexity = "O(1)"},
+    {.name = "help",
+     .arity = 2,
+     .function = LocalFunction(&Help),
+     .flags = "loading stale",
+     .group = "cluster",
+     .since = "5.0.0",
+     .summary = "Explains the subcommands.",
+     .complexity = "O(1)"},
+    {.name = "info",
+     .arity = 2,
+     .function = LocalFunction(&Info),
+     .flags = "stale",
+     .tips = kTips,
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Describes the cluster.",
+     .complexity = "O(1)"},
+    {.name = "keyslot",
+     .arity = 3,
+     .function = LocalFunction(&KeySlot),
+     .flags = "stale",
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Gives the slot of a key.",
+     .complexity = "O(N) for a key of N bytes"},
+    {.name = "myid",
+     .arity = 2,
+     .function = LocalFunction(&MyId),
+     .flags = "stale",
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Gives this node's id.",
+     .complexity = "O(1)"},
+    {.name = "nodes",
+     .arity = 2,
+     .function = LocalFunction(&Nodes),
+     .flags = "stale",
+     .tips = kTips,
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Describes the nodes.",
+     .complexity = "O(N) for N nodes"},
+    {.name = "replicas",
+     .arity = 3,
+     .function = LocalFunction(&Replicas),
+     .flags = "admin stale",
+     .tips = kTips,
+     .group = "cluster",
+     .since = "5.0.0",
+     .summary = "Describes the followers of the leader.",
+     .complexity = "O(N) for N nodes"},
+    {.name = "shards",
+     .arity = 2,
+     .function = LocalFunction(&Shards),
+     .flags = "stale",
+     .tips = kTips,
+     .group = "cluster",
+     .since = "7.0.0",
+     .summary = "Describes the shard and its nodes.",
+     .complexity = "O(N) for N nodes"},
+    {.name = "slaves",
+     .arity = 3,
+     .function = LocalFunction(&Replicas),
+     .flags = "admin stale",
+     .tips = kTips,
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Describes the followers of the leader.",
+     .complexity = "O(N) for N nodes"},
+    {.name = "slots",
+     .arity = 2,
+     .function = LocalFunction(&Slots),
+     .flags = "stale",
+     .tips = kTips,
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Gives the slots with their nodes.",
+     .complexity = "O(N) for N nodes"},
+};
+
+}  // namespace
+
+const Command kClusterCommand = {.name = "cluster",
+                                 .arity = -2,
+                                 .function = {},
+                                 .group = "cluster",
+                                 .since = "3.0.0",
+                                 .summary = "Looks at the cluster, and moves its leadership.",
+                                 .complexity = "Depends on the subcommand.",
+                                 .subcommands = kSubcommands};
+
+}  // namespace quorate

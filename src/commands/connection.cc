@@ -1,0 +1,228 @@
+// A client and its connection (https://redis.io/docs/latest/commands/?group=connection).
+#include <string>
+
+#include "resp/integer.h"
+#include "src/ascii.h"
+#include "src/commands/families.h"
+#include "src/commands/support.h"
+#include "src/instance.h"
+#include "src/version.h"
+
+namespace quorate {
+namespace {
+
+constexpr std::string_view kWrongPassword =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+
+// There is one user, "default", and it has no password: any will do, as in Redis.
+bool MayLogIn(std::string_view user) { return user == "default"; }
+
+std::optional<std::string> CheckPing(Arguments arguments) {
+  if (arguments.size() <= 2) return std::nullopt;
+  return "ERR wrong number of arguments for 'ping' command";
+}
+
+void Ping(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
+  if (arguments.size() == 2) {
+    writer.BulkString(arguments[1]);
+  } else {
+    writer.Raw(resp::kReplyPong);
+  }
+}
+
+void Echo(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
+  writer.BulkString(arguments[1]);
+}
+
+void Select(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
+  const auto database = resp::ParseInteger(arguments[1]);
+  if (!database) {
+    writer.Error(kNotAnInteger);
+  } else if (*database != 0) {
+    writer.Error("ERR SELECT is not allowed in cluster mode");
+  } else {
+    writer.Raw(resp::kReplyOk);
+  }
+}
+
+void Auth(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
+  if (arguments.size() > 3) {
+    writer.Error(kSyntaxError);
+  } else if (arguments.size() == 2) {
+    writer.Error(
+        "ERR AUTH <password> called without any password configured for the default user. Are you "
+        "sure your configuration is correct?");
+  } else if (MayLogIn(arguments[1])) {
+    writer.Raw(resp::kReplyOk);
+  } else {
+    writer.Error(kWrongPassword);
+  }
+}
+
+void Hello(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  Session& session = context.session;
+  resp::Protocol protocol = session.protocol;
+  std::optional<std::string_view> name;
+  if (arguments.size() > 1) {
+    const auto version = resp::ParseInteger(arguments[1]);
+    if (!version) {
+      writer.Error("ERR Protocol version is not an integer or out of range");
+      return;
+    }
+    if (*version != 2 && *version != 3) {
+      writer.Error("NOPROTO unsupported protocol version");
+      return;
+    }
+    protocol = *version == 3 ? resp::Protocol::kResp3 : resp::Protocol::kResp2;
+  }
+  for (size_t i = 2; i < arguments.size(); ++i) {
+    const size_t more = arguments.size() - 1 - i;
+    if (EqualsIgnoringCase(arguments[i], "auth") && more >= 2) {
+      if (!MayLogIn(arguments[i + 1])) {
+        writer.Error(kWrongPassword);
+        return;
+      }
+      i += 2;
+    } else if (EqualsIgnoringCase(arguments[i], "setname") && more >= 1) {
+      name = arguments[++i];
+      if (!IsClientAttribute(*name)) {
+        writer.Error("ERR Client names cannot contain spaces, newlines or special characters.");
+        return;
+      }
+    } else {
+      writer.Error(fmt::format("ERR Syntax error in HELLO option '{}'", arguments[i]));
+      return;
+    }
+  }
+  if (name) session.name = *name;
+  session.protocol = protocol;
+
+  // The reply speaks the new protocol already.
+  std::string reply;
+  resp::ReplyWriter greeting(protocol, &reply);
+  const bool leader = context.instance.node.leader() == &context.instance.node.self();
+  greeting.Map(7);
+  greeting.BulkString("server");
+  greeting.BulkString("redis");
+  greeting.BulkString("version");
+  greeting.BulkString(kRedisVersion);
+  greeting.BulkString("proto");
+  greeting.Integer(static_cast<int64_t>(protocol));
+  greeting.BulkString("id");
+  greeting.Integer(static_cast<int64_t>(session.id));
+  greeting.BulkString("mode");
+  greeting.BulkString("cluster");
+  greeting.BulkString("role");
+  greeting.BulkString(leader ? "master" : "replica");
+  greeting.BulkString("modules");
+  greeting.Array(0);
+  writer.Raw(reply);
+}
+
+void Readonly(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  context.session.readonly = true;
+  writer.Raw(resp::kReplyOk);
+}
+
+void Readwrite(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  context.session.readonly = false;
+  writer.Raw(resp::kReplyOk);
+}
+
+void Reset(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  Session& session = context.session;
+  session.protocol = resp::Protocol::kResp2;
+  session.name.clear();
+  session.readonly = false;
+  session.no_evict = false;
+  session.no_touch = false;
+  writer.SimpleString("RESET");
+}
+
+void Quit(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  context.session.close_after_replies = true;
+  writer.Raw(resp::kReplyOk);
+}
+
+constexpr Command kCommands[] = {
+    {.name = "auth",
+     .arity = -2,
+     .function = LocalFunction(&Auth),
+     .flags = "noscript loading stale fast no_auth allow_busy",
+     .group = "connection",
+     .since = "1.0.0",
+     .summary = "Logs a client in. This version has no passwords.",
+     .complexity = "O(1)"},
+    {.name = "echo",
+     .arity = 2,
+     .function = LocalFunction(&Echo),
+     .flags = "loading stale fast",
+     .group = "connection",
+     .since = "1.0.0",
+     .summary = "Answers its argument.",
+     .complexity = "O(1)"},
+    {.name = "hello",
+     .arity = -1,
+     .function = LocalFunction(&Hello),
+     .flags = "noscript loading stale fast no_auth allow_busy",
+     .group = "connection",
+     .since = "6.0.0",
+     .summary = "Chooses the version of the protocol, and tells about the server.",
+     .complexity = "O(1)"},
+    {.name = "ping",
+     .arity = -1,
+     .function = LocalFunction(&Ping),
+     .check = &CheckPing,
+     .flags = "fast",
+     .tips = "request_policy:all_shards response_policy:all_succeeded",
+     .group = "connection",
+     .since = "1.0.0",
+     .summary = "Answers PONG, or its argument.",
+     .complexity = "O(1)"},
+    {.name = "quit",
+     .arity = -1,
+     .function = LocalFunction(&Quit),
+     .flags = "noscript loading stale fast no_auth allow_busy",
+     .group = "connection",
+     .since = "1.0.0",
+     .summary = "Closes the connection, after all replies.",
+     .complexity = "O(1)"},
+    {.name = "readonly",
+     .arity = 1,
+     .function = LocalFunction(&Readonly),
+     .flags = "loading stale fast",
+     .group = "connection",
+     .since = "3.0.0",
+     .summary = "Lets a follower answer this connection's reads. They stay linearizable.",
+     .complexity = "O(1)"},
+    {.name = "readwrite",
+     .arity = 1,
+     .function = LocalFunction(&Readwrite),
+     .flags = "loading stale fast",
+     .group = "connection",
+     .since = "3.0.0",
+     .summary = "Ends what READONLY began.",
+     .complexity = "O(1)"},
+    {.name = "reset",
+     .arity = 1,
+     .function = LocalFunction(&Reset),
+     .flags = "noscript loading stale fast no_auth allow_busy",
+     .group = "connection",
+     .since = "6.2.0",
+     .summary = "Puts the connection back into the state of a new one.",
+     .complexity = "O(1)"},
+    {.name = "select",
+     .arity = 2,
+     .function = LocalFunction(&Select),
+     .flags = "loading stale fast",
+     .group = "connection",
+     .since = "1.0.0",
+     .summary = "Chooses the database. There is one, number 0.",
+     .complexity = "O(1)"},
+};
+
+}  // namespace
+
+std::span<const Command> ConnectionCommands() { return kCommands; }
+
+}  // namespace quorate

@@ -1,0 +1,70 @@
+// Keys, whatever they hold (https://redis.io/docs/latest/commands/?group=generic).
+#include "src/commands/families.h"
+#include "src/commands/support.h"
+#include "src/statistics.h"
+#include "storage/key_space.h"
+
+namespace quorate {
+namespace {
+
+void Del(WriteContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  int64_t deleted = 0;
+  for (std::string_view key : arguments.subspan(1)) {
+    if (context.keys.Delete(key)) ++deleted;
+  }
+  writer.Integer(deleted);
+}
+
+// A key that is named twice counts twice, as in Redis.
+void Exists(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  int64_t found = 0;
+  for (std::string_view key : arguments.subspan(1)) {
+    const bool exists = key.size() <= storage::kKeyBytesMax && context.keys.Contains(key);
+    ++(exists ? context.statistics.keyspace_hits : context.statistics.keyspace_misses);
+    if (exists) ++found;
+  }
+  writer.Integer(found);
+}
+
+void Dbsize(const ReadContext& context, Arguments, resp::ReplyWriter& writer) {
+  writer.Integer(static_cast<int64_t>(context.keys.key_count()));
+}
+
+constexpr Command kCommands[] = {
+    {.name = "dbsize",
+     .arity = 1,
+     .function = ReadFunction(&Dbsize),
+     .flags = "fast",
+     .tips = "request_policy:all_shards response_policy:agg_sum",
+     .group = "keyspace",
+     .since = "1.0.0",
+     .summary = "Gives the number of keys.",
+     .complexity = "O(1)"},
+    {.name = "del",
+     .arity = -2,
+     .function = WriteFunction(&Del),
+     .keys = {1, -1, 1},
+     .key_flags = "RM delete",
+     .tips = "request_policy:multi_shard response_policy:agg_sum",
+     .group = "keyspace",
+     .since = "1.0.0",
+     .summary = "Deletes keys, and says how many there were.",
+     .complexity = "O(N) for N keys"},
+    {.name = "exists",
+     .arity = -2,
+     .function = ReadFunction(&Exists),
+     .keys = {1, -1, 1},
+     .flags = "fast",
+     .key_flags = "RO",
+     .tips = "request_policy:multi_shard response_policy:agg_sum",
+     .group = "keyspace",
+     .since = "1.0.0",
+     .summary = "Says how many of the keys exist.",
+     .complexity = "O(N) for N keys"},
+};
+
+}  // namespace
+
+std::span<const Command> KeyCommands() { return kCommands; }
+
+}  // namespace quorate

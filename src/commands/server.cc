@@ -1,0 +1,121 @@
+// The server itself (https://redis.io/docs/latest/commands/?group=server).
+#include <string>
+
+#include "src/ascii.h"
+#include "src/commands/families.h"
+#include "src/commands/support.h"
+#include "src/instance.h"
+
+namespace quorate {
+namespace {
+
+void Time(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  const int64_t now_us = context.instance.clock.unix_us();
+  writer.Array(2);
+  writer.BulkString(std::to_string(now_us / 1'000'000));
+  writer.BulkString(std::to_string(now_us % 1'000'000));
+}
+
+void Role(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  const Member* leader = node.leader();
+  const auto applied = static_cast<int64_t>(node.keys().last_applied().value());
+  if (leader == &node.self()) {
+    const auto peers = node.raft().peers();
+    writer.Array(3);
+    writer.BulkString("master");
+    writer.Integer(applied);
+    writer.Array(peers.size());
+    for (const Member& member : node.members()) {
+      for (const consensus::PeerStatus& peer : peers) {
+        if (peer.id.value() != member.id) continue;
+        writer.Array(3);
+        writer.BulkString(member.host);
+        writer.BulkString(std::to_string(member.port));
+        writer.BulkString(std::to_string(peer.match_index.value()));
+      }
+    }
+    return;
+  }
+  writer.Array(5);
+  writer.BulkString("slave");
+  writer.BulkString(leader ? leader->host : "");
+  writer.Integer(leader ? leader->port : 0);
+  writer.BulkString(leader ? "connected" : "connect");
+  writer.Integer(applied);
+}
+
+// Without a reply, as in Redis: the end of the connection is the answer.
+void Shutdown(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  for (std::string_view word : arguments.subspan(1)) {
+    if (EqualsIgnoringCase(word, "abort")) {
+      writer.Error("ERR No shutdown in progress.");
+      return;
+    }
+    bool known = false;
+    for (std::string_view option : {"save", "nosave", "now", "force"}) {
+      known = known || EqualsIgnoringCase(word, option);
+    }
+    if (!known) {
+      writer.Error(kSyntaxError);
+      return;
+    }
+  }
+  context.instance.stop_requested = true;
+}
+
+void ModuleList(LocalContext&, Arguments, resp::ReplyWriter& writer) { writer.Array(0); }
+
+constexpr Command kModuleSubcommands[] = {
+    {.name = "list",
+     .arity = 2,
+     .function = LocalFunction(&ModuleList),
+     .flags = "admin noscript",
+     .tips = "nondeterministic_output_order",
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "Gives the loaded modules: none.",
+     .complexity = "O(1)"},
+};
+
+constexpr Command kCommands[] = {
+    {.name = "module",
+     .arity = -2,
+     .function = {},
+     .group = "server",
+     .since = "4.0.0",
+     .summary = "Looks at modules. There are none.",
+     .complexity = "O(1)",
+     .subcommands = kModuleSubcommands},
+    {.name = "role",
+     .arity = 1,
+     .function = LocalFunction(&Role),
+     .flags = "noscript loading stale fast",
+     .group = "server",
+     .since = "2.8.12",
+     .summary = "Says whether this node leads, and how far it has applied the log.",
+     .complexity = "O(1)"},
+    {.name = "shutdown",
+     .arity = -1,
+     .function = LocalFunction(&Shutdown),
+     .flags = "admin noscript loading stale no_multi allow_busy",
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Stops this node in an orderly way. All data is on disk whatever the option.",
+     .complexity = "O(1)"},
+    {.name = "time",
+     .arity = 1,
+     .function = LocalFunction(&Time),
+     .flags = "loading stale fast",
+     .tips = "nondeterministic_output",
+     .group = "server",
+     .since = "2.6.0",
+     .summary = "Gives this node's time: seconds since 1970, and microseconds.",
+     .complexity = "O(1)"},
+};
+
+}  // namespace
+
+std::span<const Command> ServerCommands() { return kCommands; }
+
+}  // namespace quorate

@@ -1,0 +1,202 @@
+// Strings (https://redis.io/docs/latest/commands/?group=string).
+#include <optional>
+#include <string_view>
+
+#include "src/ascii.h"
+#include "src/commands/families.h"
+#include "src/commands/support.h"
+#include "src/statistics.h"
+#include "storage/key_space.h"
+
+namespace quorate {
+namespace {
+
+constexpr std::string_view kWrongType =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
+
+bool IsString(const storage::RecordView& record) {
+  return record.header.type == storage::ValueType::kString;
+}
+
+// A key too long for a row cannot exist.
+std::optional<storage::RecordView> Find(const storage::KeySpace& keys, std::string_view key) {
+  if (key.size() > storage::kKeyBytesMax) return std::nullopt;
+  return keys.Find(key);
+}
+
+// Redis counts the keys that reads find and those they do not.
+std::optional<storage::RecordView> Lookup(const ReadContext& context, std::string_view key) {
+  const auto record = Find(context.keys, key);
+  ++(record ? context.statistics.keyspace_hits : context.statistics.keyspace_misses);
+  return record;
+}
+
+void Get(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  const auto record = Lookup(context, arguments[1]);
+  if (!record) {
+    writer.Null();
+  } else if (!IsString(*record)) {
+    writer.Error(kWrongType);
+  } else {
+    writer.BulkString(record->value);
+  }
+}
+
+void Strlen(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  const auto record = Lookup(context, arguments[1]);
+  if (record && !IsString(*record)) {
+    writer.Error(kWrongType);
+  } else {
+    writer.Integer(record ? static_cast<int64_t>(record->value.size()) : 0);
+  }
+}
+
+void Mget(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  writer.Array(arguments.size() - 1);
+  for (std::string_view key : arguments.subspan(1)) {
+    const auto record = Lookup(context, key);
+    if (record && IsString(*record)) {
+      writer.BulkString(record->value);
+    } else {
+      writer.Null();
+    }
+  }
+}
+
+void Mset(WriteContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  for (size_t i = 1; i + 1 < arguments.size(); i += 2) {
+    context.keys.PutString(arguments[i], arguments[i + 1]);
+  }
+  writer.Raw(resp::kReplyOk);
+}
+
+std::optional<std::string> CheckMset(Arguments arguments) {
+  if (arguments.size() % 2 == 1) return std::nullopt;
+  return "ERR wrong number of arguments for 'mset' command";
+}
+
+struct SetOptions {
+  bool if_missing = false;  // NX
+  bool if_present = false;  // XX
+  bool return_old = false;  // GET
+};
+
+// The options, or the error's text.
+std::variant<SetOptions, std::string> ParseSetOptions(Arguments arguments) {
+  SetOptions options;
+  for (std::string_view word : arguments.subspan(3)) {
+    if (EqualsIgnoringCase(word, "nx") && !options.if_present) {
+      options.if_missing = true;
+    } else if (EqualsIgnoringCase(word, "xx") && !options.if_missing) {
+      options.if_present = true;
+    } else if (EqualsIgnoringCase(word, "get")) {
+      options.return_old = true;
+    } else {
+      for (std::string_view later : {"EX", "PX", "EXAT", "PXAT", "KEEPTTL"}) {
+        if (!EqualsIgnoringCase(word, later)) continue;
+        return fmt::format("ERR SET option '{}' is not supported by this version of Quorate",
+                           later);
+      }
+      return std::string(kSyntaxError);
+    }
+  }
+  return options;
+}
+
+std::optional<std::string> CheckSet(Arguments arguments) {
+  if (arguments.size() == 3) return std::nullopt;
+  auto parsed = ParseSetOptions(arguments);
+  if (auto* error = std::get_if<std::string>(&parsed)) return std::move(*error);
+  return std::nullopt;
+}
+
+void Set(WriteContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  const std::string_view key = arguments[1];
+  const std::string_view value = arguments[2];
+  if (arguments.size() == 3) {
+    context.keys.PutString(key, value);
+    writer.Raw(resp::kReplyOk);
+    return;
+  }
+  const auto options = std::get<SetOptions>(ParseSetOptions(arguments));
+  const auto old = context.keys.Find(key);
+  if (options.return_old && old && !IsString(*old)) {
+    writer.Error(kWrongType);
+    return;
+  }
+  const bool write = old ? !options.if_missing : !options.if_present;
+  // The reply first: writing ends the life of the old value.
+  if (options.return_old && old) {
+    writer.BulkString(old->value);
+  } else if (options.return_old || !write) {
+    writer.Null();
+  } else {
+    writer.Raw(resp::kReplyOk);
+  }
+  if (write) context.keys.PutString(key, value);
+}
+
+constexpr Command kCommands[] = {
+    {.name = "get",
+     .arity = 2,
+     .function = ReadFunction(&Get),
+     .keys = {1, 1, 1},
+     .flags = "fast",
+     .key_flags = "RO access",
+     .group = "string",
+     .since = "1.0.0",
+     .summary = "Gives the string that a key holds.",
+     .complexity = "O(1)"},
+    {.name = "mget",
+     .arity = -2,
+     .function = ReadFunction(&Mget),
+     .keys = {1, -1, 1},
+     .flags = "fast",
+     .key_flags = "RO access",
+     .tips = "request_policy:multi_shard",
+     .group = "string",
+     .since = "1.0.0",
+     .summary = "Gives the strings of several keys, at one moment.",
+     .complexity = "O(N) for N keys"},
+    {.name = "mset",
+     .arity = -3,
+     .function = WriteFunction(&Mset),
+     .keys = {1, -1, 2},
+     .check = &CheckMset,
+     .flags = "denyoom",
+     .key_flags = "OW update",
+     .tips = "request_policy:multi_shard response_policy:all_succeeded",
+     .group = "string",
+     .since = "1.0.1",
+     .summary = "Sets several keys to strings, all at once.",
+     .complexity = "O(N) for N keys"},
+    {.name = "set",
+     .arity = -3,
+     .function = WriteFunction(&Set),
+     .keys = {1, 1, 1},
+     .check = &CheckSet,
+     .flags = "denyoom",
+     .key_flags = "RW access update variable_flags",
+     .group = "string",
+     .since = "1.0.0",
+     .summary =
+         "Sets a key to a string, whatever it held. NX: only if it held nothing; XX: only if "
+         "it did; GET: answers what it held.",
+     .complexity = "O(1)"},
+    {.name = "strlen",
+     .arity = 2,
+     .function = ReadFunction(&Strlen),
+     .keys = {1, 1, 1},
+     .flags = "fast",
+     .key_flags = "RO",
+     .group = "string",
+     .since = "2.2.0",
+     .summary = "Gives the length of the string that a key holds, in bytes.",
+     .complexity = "O(1)"},
+};
+
+}  // namespace
+
+std::span<const Command> StringCommands() { return kCommands; }
+
+}  // namespace quorate
