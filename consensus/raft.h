@@ -37,10 +37,11 @@ struct Config {
   // stands for election: a stalled disk must not hold up the cluster.
   uint32_t disk_stall_ticks = 100;
 
-  size_t append_bytes_max = 1 << 20;     // payload in one AppendEntries (but always one entry)
-  size_t inflight_bytes_max = 16 << 20;  // payload sent to one follower and not yet acknowledged
-  size_t inflight_messages_max = 256;    // AppendEntries sent to one follower and not acknowledged
-  size_t cached_bytes_max = 64 << 20;    // payload of durable, handed-out entries kept in memory
+  size_t append_bytes_max = 1 << 20;  // payload in one AppendEntries (but always one entry)
+  // Payload sent to one follower and not yet acknowledged (exceeded by one entry at most).
+  size_t inflight_bytes_max = 16 << 20;
+  size_t inflight_messages_max = 256;  // AppendEntries sent to one follower and not acknowledged
+  size_t cached_bytes_max = 64 << 20;  // payload of durable, handed-out entries kept in memory
 };
 
 enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };

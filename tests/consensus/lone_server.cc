@@ -4,7 +4,7 @@
 
 namespace quorate::consensus {
 
-Config Setup::Defaults() {
+Config Given::Defaults() {
   Config config;
   config.seed = 7;
   config.heartbeat_ticks = 2;
@@ -13,17 +13,17 @@ Config Setup::Defaults() {
   return config;
 }
 
-LoneServer::LoneServer(const Setup& setup) : config_(setup.config) {
+LoneServer::LoneServer(const Given& given) : config_(given.config) {
   config_.id = kSelf;
-  for (size_t i = 1; i <= setup.voters; ++i) {
+  for (size_t i = 1; i <= given.voters; ++i) {
     config_.voters.push_back(NodeId(i));
   }
-  disk_.SetHardState({Term(setup.term), NodeId(setup.voted_for)});
-  for (size_t i = 0; i < setup.log_terms.size(); ++i) {
-    disk_.Append(MakeEntry(i + 1, setup.log_terms[i]));
+  disk_.SetHardState({Term(given.term), NodeId(given.voted_for)});
+  for (size_t i = 0; i < given.log_terms.size(); ++i) {
+    disk_.Append(MakeEntry(i + 1, given.log_terms[i]));
   }
-  disk_.Trim(Index(setup.base));
-  raft_ = std::make_unique<Raft>(config_, disk_.Recover(Index(setup.last_applied)), disk_);
+  disk_.Trim(Index(given.base));
+  raft_ = std::make_unique<Raft>(config_, disk_.Recover(Index(given.last_applied)), disk_);
 }
 
 void LoneServer::Tick(uint64_t ticks) {

@@ -22,7 +22,7 @@ inline constexpr NodeId kThird{3};
 
 using Messages = std::vector<Envelope>;
 
-struct Setup {
+struct Given {
   size_t voters = 3;  // with the ids 1 .. voters
   uint64_t term = 0;
   uint64_t voted_for = 0;
@@ -37,7 +37,9 @@ struct Setup {
 
 class LoneServer {
  public:
-  explicit LoneServer(const Setup& setup = {});
+  explicit LoneServer(const Given& given = {});
+  LoneServer(const LoneServer&) = delete;
+  LoneServer& operator=(const LoneServer&) = delete;
 
   Raft& raft() { return *raft_; }
   MemoryDisk& disk() { return disk_; }
