@@ -20,11 +20,11 @@ std::string EncodeIdentity(const Identity& identity) {
   AppendInteger(&body, identity.node_id.value());
   AppendInteger(&body, static_cast<uint64_t>(identity.members.size()));
   body += identity.members;
-  return Seal(kSealName, body);
+  return Seal(kSealName, kAnyTransaction, body);
 }
 
 std::optional<StoredIdentity> DecodeIdentity(std::string_view record) {
-  const std::optional<std::string_view> body = Unseal(kSealName, record);
+  const std::optional<std::string_view> body = Unseal(kSealName, kAnyTransaction, record);
   if (!body) return std::nullopt;
   FieldReader fields(*body);
   StoredIdentity stored;

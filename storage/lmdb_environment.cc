@@ -2,12 +2,14 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "storage/file_system.h"
+#include "storage/lmdb_meta_pages.h"
 
 namespace quorate::storage {
 namespace {
@@ -56,6 +58,9 @@ Result<std::unique_ptr<Environment>> Environment::Open(const std::string& path,
   const Result<size_t> bytes = FileBytes(environment->file_);
   if (!bytes.ok()) return Error{bytes.error()};
   if (bytes.value() == 0) return environment->MakeError("the file is empty");
+  if (Status checked = CheckMetaPages(environment->file_); !checked.ok()) {
+    return Error{checked.error()};
+  }
   while (environment->options_.map_bytes / 2 < bytes.value()) environment->options_.map_bytes *= 2;
 
   if (Status allocated = Allocate(path + kLockFile, kLockFileBytes); !allocated.ok()) {
@@ -124,6 +129,18 @@ void Environment::AssertFailed(MDB_env* handle, const char* message) {
 
 Error Environment::MakeError(std::string_view what, int code) const {
   return Error{file_ + ": " + std::string(what) + ": " + mdb_strerror(code)};
+}
+
+Error Environment::MakeWriteError(std::string_view what, int code) const {
+  constexpr uint64_t kPlentyBytes = 64 << 20;
+  Error error = MakeError(what, code);
+  struct statvfs status;
+  if (statvfs(path_.c_str(), &status) != 0) return error;
+  const uint64_t free_bytes = uint64_t{status.f_bavail} * status.f_frsize;
+  if (free_bytes < kPlentyBytes) {
+    error.text += " (" + std::to_string(free_bytes) + " bytes are free on that disk)";
+  }
+  return error;
 }
 
 Error Environment::MakeError(std::string_view what) const {

@@ -55,6 +55,9 @@ class Environment {
   const std::string& file() const { return file_; }
   // "<file>: <what>: <LMDB's text>"
   Error MakeError(std::string_view what, int code) const;
+  // The same of a write, and how full the disk is when that may be the reason: LMDB reports a write
+  // that was cut short by a full disk as an input/output error.
+  Error MakeWriteError(std::string_view what, int code) const;
   // "<file>: <what>"
   Error MakeError(std::string_view what) const;
   [[noreturn]] void Fail(const Error& error) const { Die(options_.fatal, error.text); }

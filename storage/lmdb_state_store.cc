@@ -49,9 +49,10 @@ Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
   int code = OpenRecords(handle);
   if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, MDB_CREATE, &rows);
   if (code == 0) code = PutIdentity(handle, identity);
-  if (code == 0) code = PutRecord(handle, kMetaName, EncodeStateMeta(StateMeta()));
+  if (code == 0)
+    code = PutRecord(handle, kMetaName, EncodeStateMeta(StateMeta(), mdb_txn_id(handle)));
   if (code == 0) code = transaction.value().Commit();
-  if (code != 0) return environment.value()->MakeError("the state cannot be created", code);
+  if (code != 0) return environment.value()->MakeWriteError("the state cannot be created", code);
   return Ok();
 }
 
@@ -92,10 +93,11 @@ Status LmdbStateStore::LoadMeta() {
   if (const int code = GetRecord(reader_.handle(), kMetaName, &record)) {
     return environment_->MakeError("the checkpoint's meta record is missing", code);
   }
-  const std::optional<StateMeta> meta = DecodeStateMeta(record);
+  const std::optional<StateMeta> meta = DecodeStateMeta(record, mdb_txn_id(reader_.handle()));
   if (!meta) {
     return environment_->MakeError(
-        "the checkpoint's meta record is damaged: its checksum is wrong");
+        "the checkpoint's meta record is damaged, or not of the last commit: its checksum is "
+        "wrong");
   }
   if (Status checked = CheckRowCount(reader_.handle(), *meta); !checked.ok()) return checked;
   MDB_stat statistics;
@@ -216,7 +218,7 @@ Status LmdbStateStore::Write(const Checkpoint& checkpoint) {
   if (Status checked = CheckRowCount(handle, checkpoint.meta); !checked.ok()) return checked;
   if (Status put = PutMeta(handle, checkpoint.meta); !put.ok()) return put;
   if (const int code = transaction.value().Commit()) {
-    return environment_->MakeError("the checkpoint cannot be written", code);
+    return environment_->MakeWriteError("the checkpoint cannot be written", code);
   }
   failed_ = false;
   return Ok();
@@ -236,12 +238,12 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) 
       // A key that came and went between two checkpoints has no row.
       const int code = mdb_del(transaction, rows_, &key, nullptr);
       if (code == 0 || code == MDB_NOTFOUND) continue;
-      return environment_->MakeError("a row cannot be deleted", code);
+      return environment_->MakeWriteError("a row cannot be deleted", code);
     }
     const RecordView record = change.changed->view();
     MDB_val row{RowBytes(record), nullptr};
     if (const int code = mdb_put(transaction, rows_, &key, &row, MDB_RESERVE)) {
-      return environment_->MakeError("a row cannot be written", code);
+      return environment_->MakeWriteError("a row cannot be written", code);
     }
     EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), record);
   }
@@ -249,7 +251,8 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) 
 }
 
 Status LmdbStateStore::PutMeta(MDB_txn* transaction, const StateMeta& meta) {
-  if (const int code = PutRecord(transaction, kMetaName, EncodeStateMeta(meta))) {
+  const std::string record = EncodeStateMeta(meta, mdb_txn_id(transaction));
+  if (const int code = PutRecord(transaction, kMetaName, record)) {
     return environment_->MakeError("the checkpoint's meta record cannot be written", code);
   }
   return Ok();
@@ -260,7 +263,7 @@ Status LmdbStateStore::ConfirmDurable() {
   if (!transaction.ok()) return Error{transaction.error()};
   if (Status put = PutMeta(transaction.value().handle(), meta_); !put.ok()) return put;
   if (const int code = transaction.value().Commit()) {
-    return environment_->MakeError("the state cannot be written", code);
+    return environment_->MakeWriteError("the state cannot be written", code);
   }
   return Ok();
 }

@@ -38,7 +38,7 @@ bool IsKnown(uint8_t kind) {
 
 }  // namespace
 
-std::string EncodeLogHeader(const LogHeader& header) {
+std::string EncodeLogHeader(const LogHeader& header, uint64_t transaction) {
   std::string body;
   AppendInteger(&body, header.hard_state.current_term.value());
   AppendInteger(&body, header.hard_state.voted_for.value());
@@ -46,11 +46,11 @@ std::string EncodeLogHeader(const LogHeader& header) {
   AppendInteger(&body, header.base_term.value());
   AppendInteger(&body, header.last_index.value());
   AppendInteger(&body, header.last_term.value());
-  return Seal(kHeaderSealName, body);
+  return Seal(kHeaderSealName, transaction, body);
 }
 
-std::optional<LogHeader> DecodeLogHeader(std::string_view record) {
-  const std::optional<std::string_view> body = Unseal(kHeaderSealName, record);
+std::optional<LogHeader> DecodeLogHeader(std::string_view record, uint64_t transaction) {
+  const std::optional<std::string_view> body = Unseal(kHeaderSealName, transaction, record);
   if (!body) return std::nullopt;
   FieldReader fields(*body);
   LogHeader header;

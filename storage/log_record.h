@@ -22,9 +22,10 @@ struct LogHeader {
   bool operator==(const LogHeader&) const = default;
 };
 
-std::string EncodeLogHeader(const LogHeader& header);
-// Nothing when the record is damaged.
-std::optional<LogHeader> DecodeLogHeader(std::string_view record);
+// As written by the LMDB transaction of that number.
+std::string EncodeLogHeader(const LogHeader& header, uint64_t transaction);
+// Nothing when the record is damaged, or was written by another transaction.
+std::optional<LogHeader> DecodeLogHeader(std::string_view record, uint64_t transaction);
 
 // An entry's row without its index, which is the row's key.
 struct EntryRow {

@@ -67,9 +67,10 @@ Status LogStore::Create(const std::string& path, const Identity& identity, const
     code = mdb_dbi_open(handle, kEntriesDatabase, MDB_INTEGERKEY | MDB_CREATE, &entries);
   }
   if (code == 0) code = PutIdentity(handle, identity);
-  if (code == 0) code = PutRecord(handle, kHeaderName, EncodeLogHeader(LogHeader()));
+  if (code == 0)
+    code = PutRecord(handle, kHeaderName, EncodeLogHeader(LogHeader(), mdb_txn_id(handle)));
   if (code == 0) code = transaction.value().Commit();
-  if (code != 0) return environment.value()->MakeError("the log cannot be created", code);
+  if (code != 0) return environment.value()->MakeWriteError("the log cannot be created", code);
   return Ok();
 }
 
@@ -120,10 +121,12 @@ Status LogStore::LoadHeader(MDB_txn* transaction) {
   if (const int code = GetRecord(transaction, kHeaderName, &record)) {
     return environment_->MakeError("the log's header with term and vote is missing", code);
   }
-  const std::optional<LogHeader> header = DecodeLogHeader(record);
+  const std::optional<LogHeader> header = DecodeLogHeader(record, mdb_txn_id(transaction));
   if (!header) {
     return environment_->MakeError(
-        "the log's header with term and vote is damaged: its checksum is wrong");
+        "the log's header with term and vote is damaged, or not of the last commit: its checksum "
+        "is "
+        "wrong");
   }
   header_ = *header;
   return Ok();
@@ -203,7 +206,7 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
   }
   if (Status put = PutHeader(handle, *header); !put.ok()) return put;
   if (const int code = transaction.value().Commit()) {
-    return environment_->MakeError("the log cannot be written", code);
+    return environment_->MakeWriteError("the log cannot be written", code);
   }
   return Ok();
 }
@@ -214,7 +217,7 @@ Status LogStore::ConfirmDurable() {
   if (!transaction.ok()) return Error{transaction.error()};
   if (Status put = PutHeader(transaction.value().handle(), header_); !put.ok()) return put;
   if (const int code = transaction.value().Commit()) {
-    return environment_->MakeError("the log cannot be written", code);
+    return environment_->MakeWriteError("the log cannot be written", code);
   }
   return Ok();
 }
@@ -313,7 +316,8 @@ Status LogStore::GetRow(MDB_txn* transaction, Index index, EntryRow* row) const 
 Status LogStore::PutHeader(MDB_txn* transaction, const LogHeader& header) {
   assert(header.base_index <= header.last_index);
   assert(header.base_term <= header.last_term);
-  if (const int code = PutRecord(transaction, kHeaderName, EncodeLogHeader(header))) {
+  const std::string record = EncodeLogHeader(header, mdb_txn_id(transaction));
+  if (const int code = PutRecord(transaction, kHeaderName, record)) {
     return environment_->MakeError("the log's header cannot be written", code);
   }
   return Ok();

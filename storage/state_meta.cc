@@ -10,7 +10,7 @@ constexpr std::string_view kSealName = "state meta";
 
 }  // namespace
 
-std::string EncodeStateMeta(const StateMeta& meta) {
+std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction) {
   std::string body;
   AppendInteger(&body, meta.last_applied.value());
   AppendInteger(&body, meta.last_applied_term.value());
@@ -18,11 +18,11 @@ std::string EncodeStateMeta(const StateMeta& meta) {
   AppendInteger(&body, meta.clock_ms);
   AppendInteger(&body, meta.key_count);
   AppendInteger(&body, meta.digest);
-  return Seal(kSealName, body);
+  return Seal(kSealName, transaction, body);
 }
 
-std::optional<StateMeta> DecodeStateMeta(std::string_view record) {
-  const std::optional<std::string_view> body = Unseal(kSealName, record);
+std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t transaction) {
+  const std::optional<std::string_view> body = Unseal(kSealName, transaction, record);
   if (!body) return std::nullopt;
   FieldReader fields(*body);
   StateMeta meta;

@@ -9,8 +9,9 @@
 
 namespace quorate::storage {
 
-std::string EncodeStateMeta(const StateMeta& meta);
-// Nothing when the record is damaged.
-std::optional<StateMeta> DecodeStateMeta(std::string_view record);
+// As written by the LMDB transaction of that number.
+std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction);
+// Nothing when the record is damaged, or was written by another transaction.
+std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t transaction);
 
 }  // namespace quorate::storage

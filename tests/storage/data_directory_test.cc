@@ -251,15 +251,5 @@ TEST_F(DataDirectoryTest, RefusesPartsThatDoNotFit) {
   EXPECT_CONTAINS(OpenError(), "another entry 7");
 }
 
-// The limit of a shell or a service file: a text that says what to change.
-TEST_F(DataDirectoryTest, SaysWhenTheAddressSpaceIsLimited) {
-  const StorageOptions options{.map_bytes = size_t{1} << 60, .fatal = {}};
-  const Result<OpenedStorage> opened = OpenStorage(path_, NodeOne(), options);
-  ASSERT_FALSE(opened.ok());
-  EXPECT_CONTAINS(opened.error(), "cannot be created");
-  EXPECT_CONTAINS(opened.error(), "Cannot allocate memory");
-  EXPECT_EQ(OpenError(), "");  // and the next start takes it up again
-}
-
 }  // namespace
 }  // namespace quorate::storage

@@ -91,9 +91,9 @@ TEST(LogHeader, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
                          .base_term = Term(3),
                          .last_index = Index(120),
                          .last_term = Term(4)};
-  EXPECT_EQ(DecodeLogHeader(EncodeLogHeader(header)), header);
-  ExpectGuarded(EncodeLogHeader(header),
-                [](std::string_view record) { return DecodeLogHeader(record).has_value(); });
+  EXPECT_EQ(DecodeLogHeader(EncodeLogHeader(header, 8), 8), header);
+  ExpectGuarded(EncodeLogHeader(header, 8),
+                [](std::string_view record) { return DecodeLogHeader(record, 8).has_value(); });
 }
 
 TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
@@ -103,9 +103,9 @@ TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
                        .clock_ms = -3,
                        .key_count = 5,
                        .digest = ~0ULL};
-  EXPECT_EQ(DecodeStateMeta(EncodeStateMeta(meta)), meta);
-  ExpectGuarded(EncodeStateMeta(meta),
-                [](std::string_view record) { return DecodeStateMeta(record).has_value(); });
+  EXPECT_EQ(DecodeStateMeta(EncodeStateMeta(meta, 8), 8), meta);
+  ExpectGuarded(EncodeStateMeta(meta, 8),
+                [](std::string_view record) { return DecodeStateMeta(record, 8).has_value(); });
 }
 
 TEST(Identity, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
@@ -122,9 +122,16 @@ TEST(Identity, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
 TEST(SealedRecord, BelongsToItsKind) {
   const LogHeader header;
   StateMeta meta;
-  EXPECT_EQ(EncodeLogHeader(header).size(), EncodeStateMeta(meta).size());
-  EXPECT_FALSE(DecodeStateMeta(EncodeLogHeader(header)));
-  EXPECT_FALSE(DecodeLogHeader(EncodeStateMeta(meta)));
+  EXPECT_EQ(EncodeLogHeader(header, 8).size(), EncodeStateMeta(meta, 8).size());
+  EXPECT_FALSE(DecodeStateMeta(EncodeLogHeader(header, 8), 8));
+  EXPECT_FALSE(DecodeLogHeader(EncodeStateMeta(meta, 8), 8));
+}
+
+// An intact record of an earlier commit, as a damaged pointer to a page not yet used again would
+// show it.
+TEST(SealedRecord, BelongsToItsTransaction) {
+  EXPECT_FALSE(DecodeLogHeader(EncodeLogHeader(LogHeader(), 8), 9));
+  EXPECT_FALSE(DecodeStateMeta(EncodeStateMeta(StateMeta(), 8), 7));
 }
 
 }  // namespace

@@ -1,0 +1,20 @@
+// A checkpoint of nothing, for a key space that lives in memory alone.
+#pragma once
+
+#include "storage/state_store.h"
+
+namespace quorate::storage {
+
+class EmptyState : public StateReader {
+ public:
+  const StateMeta& meta() const override { return meta_; }
+  std::optional<RecordView> Find(std::string_view) const override { return std::nullopt; }
+  void VisitSlot(uint16_t,
+                 const std::function<bool(std::string_view, const RecordView&)>&) const override {}
+  void Refresh() override {}
+
+ private:
+  StateMeta meta_;
+};
+
+}  // namespace quorate::storage

@@ -1,0 +1,80 @@
+// A first start that ends suddenly, at each of its steps, and what the next start makes of it.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "storage/data_directory.h"
+#include "tests/storage/child_process.h"
+#include "tests/storage/random.h"
+#include "tests/storage/system_calls.h"
+#include "tests/storage/temporary_directory.h"
+
+namespace quorate::storage {
+namespace {
+
+constexpr int kEnded = 42;
+
+Identity NodeOne() {
+  return {.cluster_id = 0xabc, .node_id = consensus::NodeId(1), .members = "m"};
+}
+
+// 0 when the folder opens and is as new.
+int OpenFresh(const std::string& path) {
+  const Result<OpenedStorage> opened = OpenStorage(path, NodeOne(), {});
+  if (!opened.ok()) {
+    std::fprintf(stderr, "%s\n", opened.error().c_str());
+    return 1;
+  }
+  const OpenedStorage& storage = opened.value();
+  const bool is_new = storage.identity == NodeOne() && storage.log->pristine() &&
+                      storage.state->meta() == StateMeta();
+  return is_new ? 0 : 2;
+}
+
+int OpenAndEndBefore(const std::string& path, uint64_t call) {
+  return RunChild([&] {
+    system_calls::EndProcessBefore(call, kEnded);
+    return OpenFresh(path);
+  });
+}
+
+TEST(InterruptedStart, AtEachStepTheNextStartTakesItUp) {
+  TemporaryDirectory directory;
+  uint64_t call = 0;
+  for (int status = kEnded; status == kEnded;) {
+    ++call;
+    const std::string path = directory / std::to_string(call);
+    status = OpenAndEndBefore(path, call);
+    ASSERT_TRUE(status == kEnded || status == 0) << "before call " << call << ": " << status;
+    // Twice: the start after an interrupted one makes what the others then only open.
+    ASSERT_EQ(RunChild([&] { return OpenFresh(path); }), 0) << "after call " << call;
+    ASSERT_EQ(RunChild([&] { return OpenFresh(path); }), 0) << "after call " << call;
+    const Result<std::optional<Identity>> identity = ReadIdentity(path, {});
+    ASSERT_TRUE(identity.ok()) << identity.error();
+    ASSERT_EQ(identity.value(), NodeOne());
+  }
+  // Three folders, two environments with two commits each or more, two renames: else nothing was
+  // watched.
+  EXPECT_GT(call, 20U);
+}
+
+TEST(InterruptedStart, ManyTimesInARow) {
+  const uint64_t seed = TestSeed(1);
+  SCOPED_TRACE("QUORATE_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  for (uint64_t round = 0; round < TestRounds(20); ++round) {
+    TemporaryDirectory directory;
+    const std::string path = directory / "data";
+    int status = kEnded;
+    for (int starts = 0; status == kEnded; ++starts) {
+      ASSERT_LT(starts, 1000);
+      status = OpenAndEndBefore(path, 1 + random.Below(40));
+    }
+    ASSERT_EQ(status, 0);
+  }
+}
+
+}  // namespace
+}  // namespace quorate::storage

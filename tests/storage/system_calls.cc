@@ -1,0 +1,148 @@
+#include "tests/storage/system_calls.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+
+namespace quorate::storage::system_calls {
+namespace {
+
+std::atomic<uint64_t> calls_left{0};  // until the process ends; 0: it does not
+std::atomic<int> end_status{0};
+std::atomic<uint64_t> syncs_left{0};  // until they fail; 0: they do not
+
+std::mutex record_mutex;
+std::atomic<bool> is_recording{false};
+dev_t recorded_device;
+ino_t recorded_inode;
+std::vector<Event> record;
+
+void Count() {
+  if (calls_left == 0) return;
+  if (--calls_left == 0) _exit(end_status);
+}
+
+bool SyncFails() {
+  if (syncs_left == 0) return false;
+  if (syncs_left > 1) {
+    --syncs_left;
+    return false;
+  }
+  return true;
+}
+
+bool IsRecorded(int descriptor) {
+  if (!is_recording) return false;
+  struct stat status;
+  return fstat(descriptor, &status) == 0 && status.st_dev == recorded_device &&
+         status.st_ino == recorded_inode;
+}
+
+void Note(Event event) {
+  const std::lock_guard lock(record_mutex);
+  record.push_back(std::move(event));
+}
+
+void NoteWrite(int descriptor, uint64_t offset, std::string bytes) {
+  const bool durable_at_once = (fcntl(descriptor, F_GETFL) & O_DSYNC) != 0;
+  Note({Event::Kind::kWrite, offset, std::move(bytes), durable_at_once});
+}
+
+int Sync(long number, int descriptor) {
+  Count();
+  if (SyncFails()) {
+    errno = EIO;
+    return -1;
+  }
+  const auto result = static_cast<int>(syscall(number, descriptor));
+  if (result == 0 && IsRecorded(descriptor)) Note({.kind = Event::Kind::kSync, .bytes = ""});
+  return result;
+}
+
+}  // namespace
+
+void EndProcessBefore(uint64_t call, int exit_status) {
+  end_status = exit_status;
+  calls_left = call;
+}
+
+void FailSyncsFrom(uint64_t sync) { syncs_left = sync; }
+
+void Record(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) abort();
+  recorded_device = status.st_dev;
+  recorded_inode = status.st_ino;
+  is_recording = true;
+}
+
+void Mark() { Note({.kind = Event::Kind::kMark, .bytes = ""}); }
+
+std::vector<Event> TakeRecord() {
+  const std::lock_guard lock(record_mutex);
+  is_recording = false;
+  return std::move(record);
+}
+
+}  // namespace quorate::storage::system_calls
+
+// In the place of the C library's, for this program and the shared libraries it uses.
+extern "C" {
+
+using quorate::storage::system_calls::Count;
+using quorate::storage::system_calls::IsRecorded;
+using quorate::storage::system_calls::NoteWrite;
+using quorate::storage::system_calls::Sync;
+using quorate::storage::system_calls::SyncFails;
+
+int fsync(int descriptor) { return Sync(SYS_fsync, descriptor); }
+
+int fdatasync(int descriptor) { return Sync(SYS_fdatasync, descriptor); }
+
+ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
+  Count();
+  // A write through a synchronous descriptor is a sync as well.
+  if ((fcntl(descriptor, F_GETFL) & O_DSYNC) != 0 && SyncFails()) {
+    errno = EIO;
+    return -1;
+  }
+  const ssize_t written = syscall(SYS_pwrite64, descriptor, bytes, size, offset);
+  if (written > 0 && IsRecorded(descriptor)) {
+    NoteWrite(descriptor, static_cast<uint64_t>(offset),
+              std::string(static_cast<const char*>(bytes), static_cast<size_t>(written)));
+  }
+  return written;
+}
+
+ssize_t writev(int descriptor, const iovec* parts, int count) {
+  Count();
+  const auto offset = static_cast<uint64_t>(lseek(descriptor, 0, SEEK_CUR));
+  const ssize_t written = syscall(SYS_writev, descriptor, parts, count);
+  if (written > 0 && IsRecorded(descriptor)) {
+    std::string bytes;
+    for (int part = 0; part < count; ++part) {
+      bytes.append(static_cast<const char*>(parts[part].iov_base), parts[part].iov_len);
+    }
+    bytes.resize(static_cast<size_t>(written));
+    NoteWrite(descriptor, offset, std::move(bytes));
+  }
+  return written;
+}
+
+int rename(const char* from, const char* to) noexcept {
+  Count();
+  return static_cast<int>(syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to));
+}
+
+int mkdir(const char* path, mode_t mode) noexcept {
+  Count();
+  return static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+}
+
+}  // extern "C"

@@ -1,0 +1,34 @@
+// The system calls by which this program changes what is on the disk, LMDB's among them, can be
+// watched and made to fail. Each works in the process that asks for it, from then on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace quorate::storage::system_calls {
+
+// fsync, fdatasync, pwrite, writev, rename, mkdir: ends the process with the given exit status
+// before the call of that number, counted from now, the first being 1.
+void EndProcessBefore(uint64_t call, int exit_status);
+
+// From the sync of that number on, the first being 1, every sync fails with EIO and syncs nothing.
+void FailSyncsFrom(uint64_t sync);
+
+// What has been done to one file.
+struct Event {
+  enum class Kind { kWrite, kSync, kMark };
+  Kind kind;
+  uint64_t offset = 0;
+  std::string bytes;             // of a write
+  bool durable_at_once = false;  // a write through a descriptor with O_DSYNC
+};
+
+// Begins to record what is done to the file (by any descriptor).
+void Record(const std::string& path);
+// Notes that something has happened, such as that a commit has returned.
+void Mark();
+// All so far.
+std::vector<Event> TakeRecord();
+
+}  // namespace quorate::storage::system_calls
