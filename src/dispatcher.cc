@@ -103,8 +103,7 @@ void Dispatcher::RunLocal(Session& session, const Command& command, Arguments ar
       session.replies.Reply(session.protocol, [&](resp::ReplyWriter& writer) {
         std::get<LocalFunction>(command.function)(context, arguments, writer);
       });
-  CountCall(instance_.statistics, command.number, reply,
-            instance_.clock.monotonic_ns() - start_ns);
+  CountCall(instance_.statistics, command.number, reply, instance_.clock.monotonic_ns() - start_ns);
   instance_.sessions.Schedule(session);
 }
 
@@ -117,8 +116,7 @@ void Dispatcher::Route(Session& session, const Command& command, const resp::Req
   const bool here = leader || (command.is_read() && node.raft().leader() &&
                                (session.readonly || command.keys.first == 0));
   if (!here) {
-    ++instance_.statistics.commands[command.number].rejected_calls;
-    ReplyError(session, node.RedirectError(command, request.arguments));
+    node.Redirect(session, command, request);
   } else if (command.is_write()) {
     node.SubmitWrite(session, command, request);
   } else {

@@ -43,6 +43,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       raft_(options.raft, recovered, parts.log_reader),
       random_state_(options.raft.seed),
       compacted_(recovered.base_index),
+      leaderless_since_ms_(parts.clock.monotonic_ms()),
       last_checkpoint_ms_(parts.clock.monotonic_ms()),
       any_request_(NoLimits()),
       parser_(&any_request_) {
@@ -100,6 +101,16 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
   reads_.reads.push_back(std::move(read));
 }
 
+void Node::Redirect(Session& session, const Command& command, const resp::Request& request) {
+  PendingRequest pending;
+  pending.session = session.shared_from_this();
+  pending.ticket = session.replies.Reserve(session.protocol);
+  pending.command = &command;
+  RequestArena arena;
+  const RequestArena::Position position = arena.Add(request);
+  Refuse(pending, arena.At(position), nullptr);
+}
+
 bool Node::throttled() const {
   // A batch that may not be proposed yet must not outgrow what one entry may hold.
   if (raft_.transferring_leadership() &&
@@ -111,7 +122,7 @@ bool Node::throttled() const {
 }
 
 size_t Node::requests_in_flight() const {
-  size_t requests = filling_.operations.size() + reads_.reads.size();
+  size_t requests = filling_.operations.size() + reads_.reads.size() + held_.size();
   for (const auto& [index, batch] : proposed_) requests += batch.operations.size();
   for (const auto& [token, group] : unproven_) requests += group.reads.size();
   for (const auto& [index, group] : late_reads_) requests += group.reads.size();
@@ -142,6 +153,7 @@ bool Node::Flush() {
   ProposeBatch();
   StartEffects(raft_.TakeEffects());
   const bool more = Apply();
+  AnswerHeld();
   CheckpointIfDue();
   TrimLog();
   return more;
@@ -194,6 +206,7 @@ void Node::ProposeBatch() {
 }
 
 void Node::StartEffects(consensus::Effects effects) {
+  if (effects.leadership_changed) LogLeadership();
   if (effects.persist) parts_.log_writer.Submit(std::move(*effects.persist));
   for (consensus::Envelope& envelope : effects.messages) {
     parts_.network.Send(envelope.to, std::move(envelope.message));
@@ -212,7 +225,6 @@ void Node::StartEffects(consensus::Effects effects) {
     RefuseGroup(found->second, nullptr);
     unproven_.erase(found);
   }
-  if (effects.leadership_changed) LogLeadership();
 }
 
 // The log is needed from the checkpoint on for a restart, and from the first entry on that any
@@ -343,8 +355,7 @@ void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments argu
   Session& session = *request->session;
   const int64_t start_ns = parts_.clock.monotonic_ns();
   const std::string_view reply = session.replies.Answer(request->ticket, run);
-  CountCall(parts_.statistics, command->number, reply,
-            parts_.clock.monotonic_ns() - start_ns);
+  CountCall(parts_.statistics, command->number, reply, parts_.clock.monotonic_ns() - start_ns);
   parts_.sessions.Schedule(session);
 }
 
@@ -419,13 +430,39 @@ void Node::RefuseBatch(const PendingBatch& batch, std::string_view commands,
 }
 
 void Node::Refuse(const PendingRequest& request, std::string_view bytes, const char* error) {
+  if (request.session->closed) return;
+  if (error) {
+    AnswerWithError(request, error);
+  } else if (LeaderMayAppear()) {
+    held_.push_back({request, std::string(bytes)});
+  } else {
+    AnswerWithError(request, RedirectError(*request.command, Parse(bytes)));
+  }
+}
+
+void Node::AnswerWithError(const PendingRequest& request, std::string_view error) {
   Session& session = *request.session;
   if (session.closed) return;
-  const std::string text = error ? error : RedirectError(*request.command, Parse(bytes));
-  session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) { writer.Error(text); });
-  CountError(parts_.statistics, text);
+  session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) { writer.Error(error); });
+  CountError(parts_.statistics, error);
   ++parts_.statistics.commands[request.command->number].rejected_calls;
   parts_.sessions.Schedule(session);
+}
+
+bool Node::LeaderMayAppear() {
+  const bool has_leader = raft_.leader().has_value();
+  if (had_leader_ && !has_leader) leaderless_since_ms_ = parts_.clock.monotonic_ms();
+  had_leader_ = has_leader;
+  return !has_leader &&
+         parts_.clock.monotonic_ms() < leaderless_since_ms_ + options_.leader_wait_ms;
+}
+
+void Node::AnswerHeld() {
+  const bool wait = LeaderMayAppear();
+  if (held_.empty() || wait) return;
+  for (const Held& held : std::exchange(held_, {})) {
+    AnswerWithError(held.request, RedirectError(*held.request.command, Parse(held.bytes)));
+  }
 }
 
 void Node::ExpireRequests() {

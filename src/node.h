@@ -43,6 +43,8 @@ struct NodeOptions {
   std::vector<Member> members;  // all, in the order of their ids
   int64_t request_timeout_ms = 5000;
   int64_t checkpoint_interval_ms = 1000;
+  // How long clients wait for a new leader before they are told that there is none.
+  int64_t leader_wait_ms = 1000;
   storage::KeySpace::Limits key_space;
 
   size_t batch_bytes_max = 1 << 20;  // commands in one log entry (but always one command)
@@ -76,6 +78,9 @@ class Node {
   // has passed ResolveCommand.
   void SubmitWrite(Session& session, const Command& command, const resp::Request& request);
   void SubmitRead(Session& session, const Command& command, const resp::Request& request);
+  // For what cannot run here: answers with a redirection. While a leader has been missing only for
+  // a moment, as when leadership is handed over, the client waits to be told the new one.
+  void Redirect(Session& session, const Command& command, const resp::Request& request);
 
   // So much is in flight that clients should not be read from. Look again after a Flush.
   bool throttled() const;
@@ -115,9 +120,6 @@ class Node {
   const Member* leader() const;
   // The 40 hex digits by which Redis's clients know a member.
   std::string RedisNodeId(uint64_t member_id) const;
-  // MOVED to the leader for the request's first key, or CLUSTERDOWN: for what was certainly not
-  // executed.
-  std::string RedirectError(const Command& command, Arguments arguments) const;
   size_t requests_in_flight() const;  // writes and reads not yet answered
   void set_request_timeout_ms(int64_t timeout_ms) { options_.request_timeout_ms = timeout_ms; }
 
@@ -145,6 +147,12 @@ class Node {
   void RefuseBatch(const PendingBatch& batch, std::string_view commands, const char* write_error,
                    const char* read_error);
   void Refuse(const PendingRequest& request, std::string_view bytes, const char* error);
+  void AnswerWithError(const PendingRequest& request, std::string_view error);
+  // MOVED to the leader for the request's first key, or CLUSTERDOWN.
+  std::string RedirectError(const Command& command, Arguments arguments) const;
+  // No leader is known, but one was a moment ago. Called at least once per round.
+  bool LeaderMayAppear();
+  void AnswerHeld();
   void ExpireRequests();
 
   void CheckpointIfDue();
@@ -175,6 +183,15 @@ class Node {
   consensus::ReadToken last_token_;
   // Proven, waiting until this entry is applied.
   std::multimap<consensus::Index, ReadGroup> late_reads_;
+
+  // Certainly not executed, waiting for a leader to be sent to.
+  struct Held {
+    PendingRequest request;
+    std::string bytes;
+  };
+  std::vector<Held> held_;
+  int64_t leaderless_since_ms_;  // meaningful while no leader is known
+  bool had_leader_ = false;      // at the last look
 
   std::deque<consensus::Entry> committed_;  // handed out by Raft, not yet applied
   int64_t last_checkpoint_ms_ = 0;

@@ -1,0 +1,155 @@
+#include "tests/src/node_support.h"
+
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include "resp/command_encoder.h"
+#include "storage/key_slot.h"
+
+namespace quorate {
+
+void TestDisk::Complete() {
+  for (; !queue_.empty(); queue_.pop_front()) {
+    consensus::Persist& persist = queue_.front();
+    if (persist.hard_state) hard_state_ = *persist.hard_state;
+    if (persist.truncate_from) log_.erase(log_.lower_bound(*persist.truncate_from), log_.end());
+    for (consensus::Entry& entry : persist.entries) log_.insert_or_assign(entry.index, entry);
+    durable_ = persist.seq;
+  }
+}
+
+consensus::Recovered TestDisk::Recover() const {
+  consensus::Recovered recovered;
+  recovered.hard_state = hard_state_;
+  for (const auto& [index, entry] : log_) {
+    if (recovered.terms.empty() || recovered.terms.back().term != entry.term) {
+      recovered.terms.push_back({entry.term, index});
+    }
+    recovered.last_index = index;
+  }
+  return recovered;
+}
+
+void TestDisk::Crash() {
+  queue_.clear();
+  durable_ = {};
+}
+
+std::optional<storage::RecordView> TestState::Find(std::string_view key) const {
+  const auto found = rows_.find(key);
+  if (found == rows_.end()) return std::nullopt;
+  return found->second.view();
+}
+
+void TestState::VisitSlot(
+    uint16_t slot,
+    const std::function<bool(std::string_view, const storage::RecordView&)>& visit) const {
+  for (const auto& [key, row] : rows_) {
+    if (storage::KeySlot(key) == slot && !visit(key, row.view())) return;
+  }
+}
+
+void TestState::Refresh() {
+  if (!started_) return;
+  for (const auto& [key, row] : *started_->changes) {
+    if (row.deleted) {
+      rows_.erase(std::string(key));
+    } else {
+      rows_.insert_or_assign(std::string(key), row);
+    }
+  }
+  meta_ = started_->meta;
+  started_.reset();
+}
+
+void TestNetwork::Send(consensus::NodeId to, consensus::Message message) {
+  cluster->Deliver(from, to, std::move(message));
+}
+
+TestMember::TestMember(TestCluster* cluster, const NodeOptions& options, uint64_t id)
+    : clock(cluster->clock()) {
+  network.cluster = cluster;
+  network.from = id;
+  config.node_id = id;
+  config.members = options.members;
+  NodeOptions own = options;
+  own.raft.id = consensus::NodeId(id);
+  own.raft.seed = 1000 + id;
+  node = std::make_unique<Node>(
+      own, disk.Recover(),
+      Node::Parts{disk, disk, state, state, network, clock, statistics, sessions});
+  instance = std::make_unique<Instance>(
+      Instance{config, *node, sessions, statistics, clock, {}, {}, {}, {}, {}, {}});
+  instance->storage_statistics = [] { return StorageStatistics{}; };
+  instance->config_changed = [] {};
+  dispatcher = std::make_unique<Dispatcher>(*instance);
+}
+
+TestCluster::TestCluster(size_t members, const NodeOptions& options) {
+  spdlog::set_level(spdlog::level::off);
+  NodeOptions shared = options;
+  shared.cluster_id = 7;
+  for (uint64_t id = 1; id <= members; ++id) {
+    const auto port = static_cast<uint16_t>(7000 + id);
+    shared.members.push_back({id, "127.0.0.1", port, static_cast<uint16_t>(port + 10000)});
+    shared.raft.voters.emplace_back(id);
+  }
+  for (uint64_t id = 1; id <= members; ++id) {
+    members_.emplace(id, std::make_unique<TestMember>(this, shared, id));
+  }
+}
+
+void TestCluster::Deliver(uint64_t from, consensus::NodeId to, consensus::Message message) {
+  sent_.push_back({from, to.value(), std::move(message)});
+}
+
+void TestCluster::Step() {
+  for (auto& [id, member] : members_) member->node->Flush();
+  for (std::deque<Sent> arriving = std::exchange(sent_, {}); !arriving.empty();
+       arriving.pop_front()) {
+    Sent& sent = arriving.front();
+    if (!member(sent.from).connected || !member(sent.to).connected) continue;
+    node(sent.to).Receive(consensus::NodeId(sent.from), std::move(sent.message));
+  }
+  for (auto& [id, member] : members_) {
+    if (member->disk_works) member->disk.Complete();
+  }
+}
+
+void TestCluster::Tick() {
+  clock_.now_ms += Node::kTickMs;
+  for (auto& [id, member] : members_) member->node->Tick();
+  Steps(4);
+}
+
+uint64_t TestCluster::WaitForLeader() {
+  for (int ticks = 0; ticks < 2000; ++ticks) {
+    Tick();
+    for (auto& [id, member] : members_) {
+      if (member->connected && member->node->raft().leader_is_established()) return id;
+    }
+  }
+  ADD_FAILURE() << "no leader";
+  return 0;
+}
+
+void TestCluster::MakeLeader(uint64_t id) {
+  for (int attempts = 0; attempts < 100; ++attempts) {
+    if (WaitForLeader() == id) return;
+    node(id).TransferLeadership(std::nullopt);
+    for (int ticks = 0; ticks < 10; ++ticks) Tick();
+  }
+  FAIL() << "member " << id << " does not become leader";
+}
+
+std::shared_ptr<Session> TestCluster::Connect(uint64_t id) {
+  return member(id).sessions.Open("127.0.0.1:50000", "127.0.0.1:7000", clock_.monotonic_ms());
+}
+
+std::string Request(const std::vector<std::string_view>& arguments) {
+  std::string bytes;
+  resp::AppendCommand(arguments, &bytes);
+  return bytes;
+}
+
+}  // namespace quorate

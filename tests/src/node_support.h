@@ -1,0 +1,155 @@
+// A cluster of real nodes over made-up disks, network and clock, driven step by step: a test
+// decides when a disk completes, what a network delivers, and which time it is.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "consensus/raft.h"
+#include "src/dispatcher.h"
+#include "src/instance.h"
+#include "src/node.h"
+#include "storage/key_space.h"
+#include "storage/log_writer.h"
+
+namespace quorate {
+
+class TestClock : public Clock {
+ public:
+  int64_t monotonic_ns() const override { return now_ms * 1'000'000; }
+  int64_t unix_us() const override { return 1'700'000'000'000'000 + now_ms * 1000; }
+  int64_t now_ms = 1;
+};
+
+// A log that is durable as far as Complete() has been called.
+class TestDisk : public storage::LogWriter, public consensus::LogReader {
+ public:
+  void Submit(consensus::Persist persist) override { queue_.push_back(std::move(persist)); }
+  void Trim(consensus::Index index) override { trimmed_ = index; }
+  consensus::PersistSeq durable() const override { return durable_; }
+  consensus::Index trimmed() const override { return trimmed_; }
+  std::vector<consensus::Entry> Read(consensus::Index first, consensus::Index last,
+                                     size_t) const override {
+    std::vector<consensus::Entry> entries;
+    for (consensus::Index index = first; index <= last; ++index) entries.push_back(log_.at(index));
+    return entries;
+  }
+
+  // Makes everything that was submitted durable.
+  void Complete();
+  // What a start finds now.
+  consensus::Recovered Recover() const;
+  // The process has ended: what was not durable is gone.
+  void Crash();
+
+ private:
+  std::deque<consensus::Persist> queue_;
+  consensus::PersistSeq durable_;
+  consensus::Index trimmed_;
+  consensus::HardState hard_state_;
+  std::map<consensus::Index, consensus::Entry> log_;
+};
+
+// Checkpoints in memory, finished when the test says so.
+class TestState : public storage::StateReader, public storage::Checkpointer {
+ public:
+  const storage::StateMeta& meta() const override { return meta_; }
+  std::optional<storage::RecordView> Find(std::string_view key) const override;
+  void VisitSlot(uint16_t slot,
+                 const std::function<bool(std::string_view, const storage::RecordView&)>& visit)
+      const override;
+  void Refresh() override;
+  void Start(storage::Checkpoint checkpoint) override { started_ = std::move(checkpoint); }
+  bool TakeFinished() override { return std::exchange(finished_, false); }
+
+  bool checkpoint_started() const { return started_.has_value(); }
+  void Finish() { finished_ = started_.has_value(); }
+
+ private:
+  std::optional<storage::Checkpoint> started_;
+  bool finished_ = false;
+  storage::StateMeta meta_;
+  std::map<std::string, storage::Memtable::Slot, std::less<>> rows_;
+};
+
+class TestCluster;
+
+struct TestNetwork : Network {
+  void Send(consensus::NodeId to, consensus::Message message) override;
+  TestCluster* cluster = nullptr;
+  uint64_t from = 0;
+};
+
+// One member, and what it stands on.
+struct TestMember {
+  TestMember(TestCluster* cluster, const NodeOptions& options, uint64_t id);
+
+  TestClock& clock;
+  TestDisk disk;
+  TestState state;
+  TestNetwork network;
+  Config config;
+  Statistics statistics;
+  resp::Limits limits;
+  Sessions sessions{&limits};
+  bool disk_works = true;  // completes what is submitted at the end of each step
+  bool connected = true;   // sends and receives
+  std::unique_ptr<Node> node;
+  std::unique_ptr<Instance> instance;
+  std::unique_ptr<Dispatcher> dispatcher;
+};
+
+class TestCluster {
+ public:
+  explicit TestCluster(size_t members, const NodeOptions& options = {});
+
+  TestMember& member(uint64_t id) { return *members_.at(id); }
+  Node& node(uint64_t id) { return *member(id).node; }
+  TestClock& clock() { return clock_; }
+
+  // One round of each member's loop, then everything sent is delivered, and working disks complete.
+  void Step();
+  void Steps(int count) {
+    while (count-- > 0) Step();
+  }
+  // 10 ms pass, with steps enough for what they cause.
+  void Tick();
+  // Until a leader is established among the connected, which must come; its id.
+  uint64_t WaitForLeader();
+  // Until this member leads: it asks for leadership where need be.
+  void MakeLeader(uint64_t id);
+
+  std::shared_ptr<Session> Connect(uint64_t id);
+  // Bytes from a client.
+  void Send(uint64_t id, Session& session, std::string_view bytes) {
+    member(id).dispatcher->Receive(session, bytes);
+  }
+  // The replies that have become known since the last call.
+  static std::string Replies(Session& session) {
+    return std::exchange(session.replies.output(), {});
+  }
+
+  void Deliver(uint64_t from, consensus::NodeId to, consensus::Message message);
+
+ private:
+  struct Sent {
+    uint64_t from;
+    uint64_t to;
+    consensus::Message message;
+  };
+
+  TestClock clock_;
+  std::deque<Sent> sent_;
+  std::map<uint64_t, std::unique_ptr<TestMember>> members_;
+};
+
+// "*2\r\n$3\r\nGET\r\n$1\r\na\r\n" for {"GET", "a"}.
+std::string Request(const std::vector<std::string_view>& arguments);
+
+}  // namespace quorate

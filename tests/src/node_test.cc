@@ -1,0 +1,365 @@
+// What a node tells its clients, and when: docs/design.md, "What a client is told is true".
+#include "src/node.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/src/node_support.h"
+
+namespace quorate {
+namespace {
+
+constexpr const char* kOk = "+OK\r\n";
+
+std::string Set(std::string_view key, std::string_view value) {
+  return Request({"SET", key, value});
+}
+std::string Get(std::string_view key) { return Request({"GET", key}); }
+
+// Settles everything that needs no further time.
+constexpr int kSettle = 10;
+
+TEST(Node, AcknowledgesAWriteOnlyWhenAMajorityHasItOnDisk) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).disk_works = false;
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "") << "on no disk";
+  cluster.member(2).disk_works = true;
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "") << "on one follower's disk";
+  cluster.member(1).disk_works = true;
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+}
+
+TEST(Node, AloneAcknowledgesAWriteOnlyWhenItIsOnDisk) {
+  TestCluster cluster(1);
+  cluster.WaitForLeader();
+  cluster.member(1).disk_works = false;
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "");
+  cluster.member(1).disk_works = true;
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+}
+
+TEST(Node, AnswersAReadOnlyWithProofOfLeadership) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*client), kOk);
+  cluster.member(2).connected = false;
+  cluster.member(3).connected = false;
+  cluster.Send(1, *client, Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "") << "nobody has confirmed the leadership";
+  cluster.member(3).connected = true;
+  cluster.Tick();
+  cluster.Tick();
+  cluster.Tick();
+  cluster.Tick();
+  cluster.Tick();
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "$1\r\n1\r\n");
+}
+
+TEST(Node, AnswersNoReadOnTheSideOfAMinority) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  cluster.member(1).connected = false;
+  cluster.Send(1, *client, Get("a"));
+  // The leader notices that it has lost its followers, and says so.
+  for (int ticks = 0; ticks < 200; ++ticks) cluster.Tick();
+  EXPECT_EQ(TestCluster::Replies(*client), "-CLUSTERDOWN The cluster is down\r\n");
+}
+
+TEST(Node, ReadsDoNotWaitForOtherClientsWrites) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).disk_works = false;
+  auto writer = cluster.Connect(1);
+  auto reader = cluster.Connect(1);
+  cluster.Send(1, *writer, Set("a", "1"));
+  cluster.Send(1, *reader, Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*writer), "");
+  EXPECT_EQ(TestCluster::Replies(*reader), "$-1\r\n");
+}
+
+TEST(Node, APipelinesReadsSeeTheWritesBeforeThemAndNoneAfter) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  // In one round, so in one entry.
+  cluster.Send(1, *client,
+               Get("a") + Set("a", "1") + Get("a") + Set("a", "2") + Get("a") +
+                   Request({"DEL", "a"}) + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client),
+            "$-1\r\n+OK\r\n$1\r\n1\r\n+OK\r\n$1\r\n2\r\n:1\r\n$-1\r\n");
+}
+
+TEST(Node, APipelineOverManyRoundsKeepsItsOrder) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).disk_works = false;
+  auto client = cluster.Connect(1);
+  std::string expected;
+  for (int i = 0; i < 20; ++i) {
+    const std::string value = std::to_string(i);
+    cluster.Send(1, *client, Set("a", value));
+    if (i % 3 == 0) cluster.Step();
+    cluster.Send(1, *client, Get("a"));
+    if (i % 2 == 0) cluster.Step();
+    expected += "+OK\r\n$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+  }
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "");
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).disk_works = true;
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), expected);
+}
+
+TEST(Node, RedirectsToTheLeaderWithTheKeysSlot) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(2);
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("foo", "1") + Get("foo"));
+  cluster.Steps(kSettle);
+  // CLUSTER KEYSLOT foo is 12182, in Redis too.
+  EXPECT_EQ(TestCluster::Replies(*client),
+            "-MOVED 12182 127.0.0.1:7002\r\n-MOVED 12182 127.0.0.1:7002\r\n");
+}
+
+TEST(Node, SaysClusterdownWithoutALeader) {
+  TestCluster cluster(3);
+  auto client = cluster.Connect(1);
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).connected = false;
+  cluster.Send(1, *client, Set("a", "1") + Get("a"));
+  cluster.Step();
+  EXPECT_EQ(TestCluster::Replies(*client), "") << "a leader may be found in a moment";
+  for (int ticks = 0; ticks < 101; ++ticks) cluster.Tick();
+  EXPECT_EQ(TestCluster::Replies(*client),
+            "-CLUSTERDOWN The cluster is down\r\n-CLUSTERDOWN The cluster is down\r\n");
+  cluster.Send(1, *client, Get("a"));
+  EXPECT_EQ(TestCluster::Replies(*client), "-CLUSTERDOWN The cluster is down\r\n")
+      << "it has been missing for long";
+}
+
+TEST(Node, ClientsWaitForALeaderThatIsBeingElected) {
+  TestCluster cluster(3);
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Get("a"));
+  cluster.Step();
+  EXPECT_EQ(TestCluster::Replies(*client), "");
+  cluster.WaitForLeader();
+  cluster.Tick();
+  EXPECT_TRUE(TestCluster::Replies(*client).starts_with("-MOVED 15495 127.0.0.1:700"));
+}
+
+TEST(Node, AFollowersReadonlyReadsAreCurrent) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto writer = cluster.Connect(1);
+  auto reader = cluster.Connect(2);
+  cluster.Send(2, *reader, Request({"READONLY"}));
+  ASSERT_EQ(TestCluster::Replies(*reader), kOk);
+  for (int i = 0; i < 50; ++i) {
+    cluster.Send(1, *writer, Set("a", std::to_string(i)));
+    cluster.Steps(kSettle);
+    ASSERT_EQ(TestCluster::Replies(*writer), kOk);
+    cluster.Send(2, *reader, Get("a"));
+    cluster.Steps(kSettle);
+    const std::string value = std::to_string(i);
+    ASSERT_EQ(TestCluster::Replies(*reader),
+              "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n");
+  }
+  cluster.Send(2, *reader, Set("a", "x"));
+  EXPECT_EQ(TestCluster::Replies(*reader), "-MOVED 15495 127.0.0.1:7001\r\n");
+}
+
+TEST(Node, AFollowerWithoutItsLeaderAnswersNoRead) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto reader = cluster.Connect(2);
+  cluster.Send(2, *reader, Request({"READONLY"}) + Get("a"));
+  cluster.member(2).connected = false;
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*reader), kOk);
+  for (int ticks = 0; ticks < 300; ++ticks) cluster.Tick();
+  EXPECT_EQ(TestCluster::Replies(*reader), "-MOVED 15495 127.0.0.1:7001\r\n")
+      << "given up before the leader was";
+  cluster.Send(2, *reader, Get("a"));
+  EXPECT_EQ(TestCluster::Replies(*reader), "-CLUSTERDOWN The cluster is down\r\n");
+}
+
+TEST(Node, AWriteOfADeposedLeaderIsMovedOnceALaterEntryIsCommittedInItsPlace) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  cluster.member(1).connected = false;
+  cluster.Send(1, *client, Set("a", "lost"));
+  cluster.Steps(kSettle);
+  uint64_t leader = 0;
+  while (leader == 0 || leader == 1) leader = cluster.WaitForLeader();
+  EXPECT_EQ(TestCluster::Replies(*client), "") << "it may still be committed, for all that 1 knows";
+  cluster.member(1).connected = true;
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  EXPECT_EQ(TestCluster::Replies(*client),
+            "-MOVED 15495 127.0.0.1:" + std::to_string(7000 + leader) + "\r\n");
+  auto reader = cluster.Connect(leader);
+  cluster.Send(leader, *reader, Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*reader), "$-1\r\n");
+}
+
+TEST(Node, AWriteOfADeposedLeaderGetsItsRealReplyIfItIsCommittedAfterAll) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  // It reaches the followers' disks, but their acknowledgements do not come back.
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).disk_works = false;
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Request({"SET", "a", "kept", "GET"}) + Get("a"));
+  cluster.Steps(kSettle);
+  cluster.member(1).connected = false;
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).disk_works = true;
+  cluster.Steps(kSettle);
+  uint64_t leader = 0;
+  while (leader == 0 || leader == 1) leader = cluster.WaitForLeader();
+  EXPECT_EQ(TestCluster::Replies(*client), "");
+  cluster.member(1).connected = true;
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  EXPECT_FALSE(cluster.node(1).raft().is_leader());
+  EXPECT_EQ(TestCluster::Replies(*client), "$-1\r\n$4\r\nkept\r\n");
+}
+
+TEST(Node, AWriteThatStaysUndecidedIsUnknownAtItsDeadline) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  cluster.member(1).connected = false;
+  cluster.Send(1, *client, Set("a", "1") + Get("a"));
+  for (int ticks = 0; ticks < 400; ++ticks) cluster.Tick();
+  EXPECT_EQ(TestCluster::Replies(*client), "") << "4 seconds";
+  for (int ticks = 0; ticks < 200; ++ticks) cluster.Tick();
+  EXPECT_EQ(TestCluster::Replies(*client),
+            "-UNKNOWN No majority confirmed this write in time: it may or may not have been "
+            "executed\r\n-CLUSTERDOWN The cluster is down\r\n");
+  EXPECT_EQ(cluster.node(1).requests_in_flight(), 0u);
+}
+
+TEST(Node, KeepsWritesWhileLeadershipIsHandedOver) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  ASSERT_TRUE(cluster.node(1).TransferLeadership(consensus::NodeId(3)));
+  cluster.Send(1, *client, Set("a", "1"));
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  EXPECT_TRUE(cluster.node(3).raft().is_leader());
+  EXPECT_EQ(TestCluster::Replies(*client), "-MOVED 15495 127.0.0.1:7003\r\n");
+}
+
+TEST(Node, RepliesToAClosedClientGoNowhere) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1") + Get("a"));
+  cluster.member(1).sessions.Close(*client);
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "");
+  auto reader = cluster.Connect(1);
+  cluster.Send(1, *reader, Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*reader), "$1\r\n1\r\n") << "the write itself was accepted";
+}
+
+TEST(Node, StopsApplyingWhileTheMemtableIsFullAndGoesOnAfterACheckpoint) {
+  NodeOptions options;
+  options.key_space.memtable_keys_max = 4;
+  options.checkpoint_interval_ms = 1'000'000;
+  TestCluster cluster(1, options);
+  cluster.WaitForLeader();
+  auto client = cluster.Connect(1);
+  std::string expected;
+  for (int i = 0; i < 20; ++i) {
+    cluster.Send(1, *client, Set("key" + std::to_string(i), "x"));
+    cluster.Steps(2);
+    expected += kOk;
+  }
+  cluster.Steps(kSettle);
+  std::string replies = TestCluster::Replies(*client);
+  EXPECT_LT(replies.size(), expected.size()) << "the checkpoint is not finished";
+  for (int i = 0; i < 20; ++i) {
+    cluster.member(1).state.Finish();
+    cluster.Steps(kSettle);
+    replies += TestCluster::Replies(*client);
+  }
+  EXPECT_EQ(replies, expected);
+  EXPECT_EQ(cluster.node(1).keys().key_count(), 20u);
+}
+
+TEST(Node, ClientsWaitWhileTooMuchIsInFlight) {
+  NodeOptions options;
+  options.inflight_bytes_max = 1000;
+  TestCluster cluster(1, options);
+  cluster.WaitForLeader();
+  cluster.member(1).disk_works = false;
+  auto client = cluster.Connect(1);
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    requests += Set("key", std::string(100, 'x'));
+    expected += kOk;
+  }
+  cluster.Send(1, *client, requests);
+  EXPECT_FALSE(cluster.member(1).dispatcher->MayRead(*client));
+  EXPECT_LT(client->replies.waiting(), 20u);
+  cluster.member(1).disk_works = true;
+  for (int i = 0; i < 50; ++i) {
+    cluster.Steps(kSettle);
+    cluster.member(1).dispatcher->Resume(*client);
+  }
+  EXPECT_EQ(TestCluster::Replies(*client), expected);
+}
+
+TEST(Node, TrimsTheLogBehindTheCheckpointAsFarAsAllMembersHaveIt) {
+  NodeOptions options;
+  options.checkpoint_interval_ms = 0;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  const auto write = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      cluster.Send(1, *client, Set("a", std::to_string(i)));
+      for (int ticks = 0; ticks < 10; ++ticks) cluster.Tick();
+      for (uint64_t id : {1, 2, 3}) cluster.member(id).state.Finish();
+      for (int ticks = 0; ticks < 10; ++ticks) cluster.Tick();
+    }
+  };
+  write(5);
+  const auto trimmed = cluster.member(1).disk.trimmed();
+  EXPECT_GT(trimmed, consensus::Index());
+  EXPECT_LE(trimmed, cluster.node(1).keys().checkpoint_index());
+  // A member that is away still needs what follows.
+  cluster.member(3).connected = false;
+  const auto before = cluster.node(3).raft().last_log_index();
+  write(5);
+  EXPECT_LE(cluster.member(1).disk.trimmed(), before);
+  EXPECT_GT(cluster.node(1).keys().checkpoint_index(), before);
+  cluster.member(3).connected = true;
+  write(5);
+  EXPECT_GT(cluster.member(1).disk.trimmed(), before);
+  EXPECT_EQ(cluster.node(3).keys().digest(), cluster.node(1).keys().digest());
+}
+
+}  // namespace
+}  // namespace quorate
