@@ -145,18 +145,6 @@ std::string UnknownSubcommand(const Command& command, std::string_view name) {
   return error + " HELP.";
 }
 
-const Command* FindSubcommand(const Command& command, std::string_view name) {
-  for (const Command& subcommand : command.subcommands) {
-    if (EqualsIgnoringCase(subcommand.name, name)) return &subcommand;
-  }
-  return nullptr;
-}
-
-bool AcceptsArgumentCount(const Command& command, size_t count) {
-  return command.arity >= 0 ? count == static_cast<size_t>(command.arity)
-                            : count >= static_cast<size_t>(-command.arity);
-}
-
 // What is refused here never enters the log. A read of a key too long to exist is answered as one
 // of any other missing key.
 std::optional<std::string> CheckWrittenKeys(const Command& command, Arguments arguments) {
@@ -186,6 +174,18 @@ std::string WrongArgumentCount(const Command& command) {
 std::span<const Command> CommandTable() { return TheTable().top(); }
 
 const Command* FindCommand(std::string_view name) { return TheTable().Find(name); }
+
+const Command* FindSubcommand(const Command& command, std::string_view name) {
+  for (const Command& subcommand : command.subcommands) {
+    if (EqualsIgnoringCase(subcommand.name, name)) return &subcommand;
+  }
+  return nullptr;
+}
+
+bool AcceptsArgumentCount(const Command& command, size_t count) {
+  return command.arity >= 0 ? count == static_cast<size_t>(command.arity)
+                            : count >= static_cast<size_t>(-command.arity);
+}
 
 std::variant<const Command*, std::string> ResolveCommand(Arguments arguments) {
   assert(!arguments.empty());

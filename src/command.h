@@ -70,10 +70,13 @@ struct Command {
   std::string_view flags = {};
   std::string_view key_flags = {};
   std::string_view tips = {};
-  std::string_view group = {};  // also the ACL category
+  // Redis's ACL categories, less those that follow from function and flags; likewise.
+  std::string_view categories = {};
+  std::string_view group = {};
   std::string_view since = {};
   std::string_view summary = {};
   std::string_view complexity = {};
+  std::string_view syntax = {};  // what follows the name, as src/commands/syntax.h reads it
   std::span<const Command> subcommands = {};
 
   // Filled in where the table is put together.
@@ -90,6 +93,12 @@ std::span<const Command> CommandTable();
 
 // A command by its name, in any case of letters; null when there is none. Costs about a hash.
 const Command* FindCommand(std::string_view name);
+
+// A subcommand by its name, likewise.
+const Command* FindSubcommand(const Command& command, std::string_view name);
+
+// Whether a request of so many arguments, names included, agrees with the command's arity.
+bool AcceptsArgumentCount(const Command& command, size_t count);
 
 // Finds what a request asks for and checks name, subcommand, arity and `check`. Either a command,
 // or the error's text with its prefix. Precondition: at least one argument.

@@ -15,6 +15,10 @@ namespace {
 
 constexpr int64_t kLastSlot = storage::kSlotCount - 1;
 
+// A client that is told of no slots forgets the nodes that it knows and cannot come back; on this
+// error it asks another node, or the same one again.
+constexpr std::string_view kClusterDown = "CLUSTERDOWN The cluster is down";
+
 // Whether a member can be shown as alive. The leader knows; the others know of themselves, and of
 // the leader that they hear.
 enum class Health { kOnline, kFailed, kUnknown };
@@ -63,7 +67,7 @@ void Slots(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   const Node& node = context.instance.node;
   const Member* leader = node.leader();
   if (!leader) {
-    writer.Array(0);
+    writer.Error(kClusterDown);
     return;
   }
   size_t shown = 0;
@@ -102,17 +106,19 @@ void WriteShardsNode(const Node& node, const Member& member, resp::ReplyWriter& 
 void Shards(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   const Node& node = context.instance.node;
   const Member* leader = node.leader();
+  if (!leader) {
+    writer.Error(kClusterDown);
+    return;
+  }
   writer.Array(1);
   writer.Map(2);
   writer.BulkString("slots");
-  writer.Array(leader ? 2 : 0);
-  if (leader) {
-    writer.Integer(0);
-    writer.Integer(kLastSlot);
-  }
+  writer.Array(2);
+  writer.Integer(0);
+  writer.Integer(kLastSlot);
   writer.BulkString("nodes");
   writer.Array(node.members().size());
-  if (leader) WriteShardsNode(node, *leader, writer);
+  WriteShardsNode(node, *leader, writer);
   for (const Member& member : node.members()) {
     if (&member != leader) WriteShardsNode(node, member, writer);
   }
@@ -221,7 +227,8 @@ constexpr Command kSubcommands[] = {
      .group = "cluster",
      .since = "3.0.0",
      .summary = "Gives the number of keys in a slot.",
-     .complexity = "O(N) for N keys in the slot, and M that changed lately"},
+     .complexity = "O(N) for N keys in the slot, and M that changed lately",
+     .syntax = "slot:integer"},
     {.name = "failover",
      .arity = -2,
      .function = LocalFunction(&Failover),
@@ -254,7 +261,8 @@ constexpr Command kSubcommands[] = {
      .group = "cluster",
      .since = "3.0.0",
      .summary = "Gives the slot of a key.",
-     .complexity = "O(N) for a key of N bytes"},
+     .complexity = "O(N) for a key of N bytes",
+     .syntax = "key"},
     {.name = "myid",
      .arity = 2,
      .function = LocalFunction(&MyId),
@@ -280,7 +288,8 @@ constexpr Command kSubcommands[] = {
      .group = "cluster",
      .since = "5.0.0",
      .summary = "Describes the followers of the leader.",
-     .complexity = "O(N) for N nodes"},
+     .complexity = "O(N) for N nodes",
+     .syntax = "node-id"},
     {.name = "shards",
      .arity = 2,
      .function = LocalFunction(&Shards),
@@ -298,7 +307,8 @@ constexpr Command kSubcommands[] = {
      .group = "cluster",
      .since = "3.0.0",
      .summary = "Describes the followers of the leader.",
-     .complexity = "O(N) for N nodes"},
+     .complexity = "O(N) for N nodes",
+     .syntax = "node-id"},
     {.name = "slots",
      .arity = 2,
      .function = LocalFunction(&Slots),

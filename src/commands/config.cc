@@ -69,7 +69,8 @@ constexpr Command kSubcommands[] = {
      .group = "server",
      .since = "2.0.0",
      .summary = "Gives directives with their values.",
-     .complexity = "O(N) for N directives"},
+     .complexity = "O(N) for N directives",
+     .syntax = "pattern:pattern..."},
     {.name = "help",
      .arity = 2,
      .function = LocalFunction(&Help),
@@ -103,7 +104,8 @@ constexpr Command kSubcommands[] = {
      .group = "server",
      .since = "2.0.0",
      .summary = "Changes directives of the running server.",
-     .complexity = "O(N) for N directives"},
+     .complexity = "O(N) for N directives",
+     .syntax = "(directive value)..."},
 };
 
 }  // namespace

@@ -79,7 +79,6 @@ void Clients(const Instance& instance, Lines& lines) {
     output_max = std::max(output_max, session->replies.bytes());
   }
   lines.Add("connected_clients", instance.sessions.size());
-  lines.Add("cluster_connections", 2 * (instance.node.members().size() - 1));
   lines.Add("maxclients", instance.config.maxclients);
   lines.Add("client_recent_max_input_buffer", input_max);
   lines.Add("client_recent_max_output_buffer", output_max);
@@ -320,9 +319,11 @@ const Command kInfoCommand = {
     .function = LocalFunction(&Info),
     .flags = "loading stale",
     .tips = "nondeterministic_output request_policy:all_shards response_policy:special",
+    .categories = "dangerous",
     .group = "server",
     .since = "1.0.0",
     .summary = "Describes the state of the server, in sections.",
-    .complexity = "O(N) for N connections"};
+    .complexity = "O(N) for N connections",
+    .syntax = "[section...]"};
 
 }  // namespace quorate

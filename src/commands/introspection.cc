@@ -1,7 +1,6 @@
 // COMMAND and its subcommands (https://redis.io/docs/latest/commands/command/): the table,
 // described to clients. Cluster clients find a request's key with it.
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "src/ascii.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
+#include "src/commands/syntax.h"
 #include "src/glob.h"
 
 namespace quorate {
@@ -24,11 +24,7 @@ std::vector<std::string_view> Words(std::string_view text) {
   return words;
 }
 
-bool HasFlag(const Command& command, std::string_view flag) {
-  const auto flags = Words(command.flags);
-  return std::find(flags.begin(), flags.end(), flag) != flags.end();
-}
-
+// Redis does not count what asks for a slot's keys among the commands that read them.
 std::vector<std::string_view> Flags(const Command& command) {
   std::vector<std::string_view> flags;
   if (command.is_write()) flags.push_back("write");
@@ -38,21 +34,23 @@ std::vector<std::string_view> Flags(const Command& command) {
   return flags;
 }
 
-// In the order that Redis lists them in. "server" and "cluster" are groups, but no categories.
+// Those of the row, and those that follow from what else it says; in Redis's order.
 std::vector<std::string> Categories(const Command& command) {
+  constexpr std::string_view kInOrder[] = {"keyspace", "read", "write",     "string",    "admin",
+                                           "fast",     "slow", "dangerous", "connection"};
+  const std::vector<std::string_view> flags = Flags(command);
+  const auto has_flag = [&](std::string_view flag) {
+    return std::find(flags.begin(), flags.end(), flag) != flags.end();
+  };
+  std::vector<std::string_view> chosen = Words(command.categories);
+  if (has_flag("readonly")) chosen.push_back("read");
+  if (has_flag("write")) chosen.push_back("write");
+  if (has_flag("admin")) chosen.insert(chosen.end(), {"admin", "dangerous"});
+  chosen.push_back(has_flag("fast") ? "fast" : "slow");
   std::vector<std::string> categories;
-  if (command.group == "keyspace") categories.push_back("@keyspace");
-  if (command.is_read() && command.group != "cluster") categories.push_back("@read");
-  if (command.is_write()) categories.push_back("@write");
-  if (command.group == "string") categories.push_back("@string");
-  const bool admin = HasFlag(command, "admin") || command.full_name == "role";
-  if (admin) categories.push_back("@admin");
-  categories.push_back(HasFlag(command, "fast") ? "@fast" : "@slow");
-  if (admin || command.full_name == "info") categories.push_back("@dangerous");
-  const bool container = std::holds_alternative<std::monostate>(command.function);
-  if ((command.group == "connection" && !container) || command.name == "command" ||
-      (command.parent && command.parent->name == "command")) {
-    categories.push_back("@connection");
+  for (std::string_view category : kInOrder) {
+    if (std::find(chosen.begin(), chosen.end(), category) == chosen.end()) continue;
+    categories.push_back("@" + std::string(category));
   }
   return categories;
 }
@@ -117,15 +115,19 @@ void WriteInfo(const Command& command, resp::ReplyWriter& writer) {
 
 void WriteDocs(const Command& command, resp::ReplyWriter& writer) {
   writer.BulkString(command.full_name);
-  writer.Map(command.subcommands.empty() ? 4 : 5);
+  writer.Map(4 + (command.syntax.empty() ? 0U : 1U) + (command.subcommands.empty() ? 0U : 1U));
   writer.BulkString("summary");
   writer.BulkString(command.summary);
   writer.BulkString("since");
   writer.BulkString(command.since);
   writer.BulkString("group");
-  writer.BulkString(command.group == "keyspace" ? "generic" : command.group);
+  writer.BulkString(command.group);
   writer.BulkString("complexity");
   writer.BulkString(command.complexity);
+  if (!command.syntax.empty()) {
+    writer.BulkString("arguments");
+    WriteSyntax(ParseSyntax(command.syntax), writer);
+  }
   if (command.subcommands.empty()) return;
   writer.BulkString("subcommands");
   writer.Map(command.subcommands.size());
@@ -137,10 +139,13 @@ const Command* FindByFullName(std::string_view name) {
   const size_t bar = name.find('|');
   const Command* command = FindCommand(name.substr(0, bar));
   if (!command || bar == std::string_view::npos) return command;
-  for (const Command& subcommand : command->subcommands) {
-    if (EqualsIgnoringCase(subcommand.name, name.substr(bar + 1))) return &subcommand;
-  }
-  return nullptr;
+  return FindSubcommand(*command, name.substr(bar + 1));
+}
+
+const Command* FindRequested(Arguments request) {
+  const Command* command = FindCommand(request[0]);
+  if (!command || command->subcommands.empty() || request.size() == 1) return command;
+  return FindSubcommand(*command, request[1]);
 }
 
 void All(LocalContext&, Arguments, resp::ReplyWriter& writer) {
@@ -162,7 +167,7 @@ void Info(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
     if (const Command* command = FindByFullName(name)) {
       WriteInfo(*command, writer);
     } else {
-      writer.NullArray();
+      writer.Null();
     }
   }
 }
@@ -206,9 +211,19 @@ void List(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
   for (std::string_view name : names) writer.BulkString(name);
 }
 
+std::vector<std::string_view> Keys(const Command& command, Arguments request) {
+  const int count = static_cast<int>(request.size());
+  const int last = command.keys.last < 0 ? count + command.keys.last : command.keys.last;
+  std::vector<std::string_view> keys;
+  for (int i = command.keys.first; i <= last; i += command.keys.step) {
+    keys.push_back(request[static_cast<size_t>(i)]);
+  }
+  return keys;
+}
+
 void GetKeys(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
   const Arguments asked = arguments.subspan(2);
-  const Command* command = FindCommand(asked[0]);
+  const Command* command = FindRequested(asked);
   if (!command) {
     writer.Error("ERR Invalid command specified");
     return;
@@ -217,17 +232,11 @@ void GetKeys(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
     writer.Error("ERR The command has no key arguments");
     return;
   }
-  const auto arity = static_cast<size_t>(std::abs(command->arity));
-  if (command->arity > 0 ? asked.size() != arity : asked.size() < arity) {
+  if (!AcceptsArgumentCount(*command, asked.size())) {
     writer.Error("ERR Invalid number of arguments specified for command");
     return;
   }
-  const int count = static_cast<int>(asked.size());
-  const int last = command->keys.last < 0 ? count + command->keys.last : command->keys.last;
-  std::vector<std::string_view> keys;
-  for (int i = command->keys.first; i <= last; i += command->keys.step) {
-    keys.push_back(asked[static_cast<size_t>(i)]);
-  }
+  const std::vector<std::string_view> keys = Keys(*command, asked);
   writer.Array(keys.size());
   for (std::string_view key : keys) writer.BulkString(key);
 }
@@ -251,6 +260,7 @@ constexpr Command kSubcommands[] = {
      .arity = 2,
      .function = LocalFunction(&Count),
      .flags = kFlags,
+     .categories = "connection",
      .group = "server",
      .since = "2.8.13",
      .summary = "Gives the number of commands.",
@@ -260,22 +270,27 @@ constexpr Command kSubcommands[] = {
      .function = LocalFunction(&Docs),
      .flags = kFlags,
      .tips = kTips,
+     .categories = "connection",
      .group = "server",
      .since = "7.0.0",
      .summary = "Documents commands.",
-     .complexity = "O(N) for N commands"},
+     .complexity = "O(N) for N commands",
+     .syntax = "[command-name...]"},
     {.name = "getkeys",
-     .arity = -3,
+     .arity = -4,
      .function = LocalFunction(&GetKeys),
      .flags = kFlags,
+     .categories = "connection",
      .group = "server",
      .since = "2.8.13",
      .summary = "Gives the keys in a command.",
-     .complexity = "O(N) for N arguments"},
+     .complexity = "O(N) for N arguments",
+     .syntax = "command [arg...]"},
     {.name = "help",
      .arity = 2,
      .function = LocalFunction(&Help),
      .flags = kFlags,
+     .categories = "connection",
      .group = "server",
      .since = "5.0.0",
      .summary = "Explains the subcommands.",
@@ -285,19 +300,23 @@ constexpr Command kSubcommands[] = {
      .function = LocalFunction(&Info),
      .flags = kFlags,
      .tips = kTips,
+     .categories = "connection",
      .group = "server",
      .since = "2.8.13",
      .summary = "Describes commands.",
-     .complexity = "O(N) for N commands"},
+     .complexity = "O(N) for N commands",
+     .syntax = "[command-name...]"},
     {.name = "list",
      .arity = -2,
      .function = LocalFunction(&List),
      .flags = kFlags,
      .tips = kTips,
+     .categories = "connection",
      .group = "server",
      .since = "7.0.0",
      .summary = "Gives the commands' names.",
-     .complexity = "O(N) for N commands"},
+     .complexity = "O(N) for N commands",
+     .syntax = "[FILTERBY=(MODULE=module-name|ACLCAT=category|PATTERN=pattern:pattern)]"},
 };
 
 }  // namespace
@@ -307,6 +326,7 @@ const Command kCommandCommand = {.name = "command",
                                  .function = LocalFunction(&All),
                                  .flags = kFlags,
                                  .tips = kTips,
+                                 .categories = "connection",
                                  .group = "server",
                                  .since = "2.8.13",
                                  .summary = "Describes all commands.",

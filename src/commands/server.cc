@@ -47,21 +47,32 @@ void Role(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
 
 // Without a reply, as in Redis: the end of the connection is the answer.
 void Shutdown(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  bool abort = false;
+  bool save = false;
+  bool no_save = false;
+  bool hurry = false;
   for (std::string_view word : arguments.subspan(1)) {
     if (EqualsIgnoringCase(word, "abort")) {
-      writer.Error("ERR No shutdown in progress.");
-      return;
-    }
-    bool known = false;
-    for (std::string_view option : {"save", "nosave", "now", "force"}) {
-      known = known || EqualsIgnoringCase(word, option);
-    }
-    if (!known) {
+      abort = true;
+    } else if (EqualsIgnoringCase(word, "save")) {
+      save = true;
+    } else if (EqualsIgnoringCase(word, "nosave")) {
+      no_save = true;
+    } else if (EqualsIgnoringCase(word, "now") || EqualsIgnoringCase(word, "force")) {
+      hurry = true;
+    } else {
       writer.Error(kSyntaxError);
       return;
     }
   }
-  context.instance.stop_requested = true;
+  if ((save && no_save) || (abort && (save || no_save || hurry))) {
+    writer.Error(kSyntaxError);
+  } else if (abort) {
+    writer.Error(context.instance.stop_requested ? "ERR A shutdown in progress cannot be aborted."
+                                                 : "ERR No shutdown in progress.");
+  } else {
+    context.instance.stop_requested = true;
+  }
 }
 
 void ModuleList(LocalContext&, Arguments, resp::ReplyWriter& writer) { writer.Array(0); }
@@ -91,6 +102,7 @@ constexpr Command kCommands[] = {
      .arity = 1,
      .function = LocalFunction(&Role),
      .flags = "noscript loading stale fast",
+     .categories = "admin dangerous",
      .group = "server",
      .since = "2.8.12",
      .summary = "Says whether this node leads, and how far it has applied the log.",
@@ -102,7 +114,8 @@ constexpr Command kCommands[] = {
      .group = "server",
      .since = "1.0.0",
      .summary = "Stops this node in an orderly way. All data is on disk whatever the option.",
-     .complexity = "O(1)"},
+     .complexity = "O(1)",
+     .syntax = "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]"},
     {.name = "time",
      .arity = 1,
      .function = LocalFunction(&Time),

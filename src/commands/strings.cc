@@ -81,10 +81,20 @@ struct SetOptions {
   bool return_old = false;  // GET
 };
 
+// The error's text for an option that Redis has and Quorate has not; those with times want a value.
+std::optional<std::string> UnsupportedSetOption(std::string_view word, bool has_value) {
+  for (std::string_view name : {"EX", "PX", "EXAT", "PXAT", "KEEPTTL"}) {
+    if (!EqualsIgnoringCase(word, name) || (name != "KEEPTTL" && !has_value)) continue;
+    return fmt::format("ERR SET option '{}' is not supported by this version of Quorate", name);
+  }
+  return std::nullopt;
+}
+
 // The options, or the error's text.
 std::variant<SetOptions, std::string> ParseSetOptions(Arguments arguments) {
   SetOptions options;
-  for (std::string_view word : arguments.subspan(3)) {
+  for (size_t i = 3; i < arguments.size(); ++i) {
+    const std::string_view word = arguments[i];
     if (EqualsIgnoringCase(word, "nx") && !options.if_present) {
       options.if_missing = true;
     } else if (EqualsIgnoringCase(word, "xx") && !options.if_missing) {
@@ -92,12 +102,8 @@ std::variant<SetOptions, std::string> ParseSetOptions(Arguments arguments) {
     } else if (EqualsIgnoringCase(word, "get")) {
       options.return_old = true;
     } else {
-      for (std::string_view later : {"EX", "PX", "EXAT", "PXAT", "KEEPTTL"}) {
-        if (!EqualsIgnoringCase(word, later)) continue;
-        return fmt::format("ERR SET option '{}' is not supported by this version of Quorate",
-                           later);
-      }
-      return std::string(kSyntaxError);
+      return UnsupportedSetOption(word, i + 1 < arguments.size())
+          .value_or(std::string(kSyntaxError));
     }
   }
   return options;
@@ -143,10 +149,12 @@ constexpr Command kCommands[] = {
      .keys = {1, 1, 1},
      .flags = "fast",
      .key_flags = "RO access",
+     .categories = "string",
      .group = "string",
      .since = "1.0.0",
      .summary = "Gives the string that a key holds.",
-     .complexity = "O(1)"},
+     .complexity = "O(1)",
+     .syntax = "key:key"},
     {.name = "mget",
      .arity = -2,
      .function = ReadFunction(&Mget),
@@ -154,10 +162,12 @@ constexpr Command kCommands[] = {
      .flags = "fast",
      .key_flags = "RO access",
      .tips = "request_policy:multi_shard",
+     .categories = "string",
      .group = "string",
      .since = "1.0.0",
      .summary = "Gives the strings of several keys, at one moment.",
-     .complexity = "O(N) for N keys"},
+     .complexity = "O(N) for N keys",
+     .syntax = "key:key..."},
     {.name = "mset",
      .arity = -3,
      .function = WriteFunction(&Mset),
@@ -166,10 +176,12 @@ constexpr Command kCommands[] = {
      .flags = "denyoom",
      .key_flags = "OW update",
      .tips = "request_policy:multi_shard response_policy:all_succeeded",
+     .categories = "string",
      .group = "string",
      .since = "1.0.1",
      .summary = "Sets several keys to strings, all at once.",
-     .complexity = "O(N) for N keys"},
+     .complexity = "O(N) for N keys",
+     .syntax = "(key:key value)..."},
     {.name = "set",
      .arity = -3,
      .function = WriteFunction(&Set),
@@ -177,22 +189,26 @@ constexpr Command kCommands[] = {
      .check = &CheckSet,
      .flags = "denyoom",
      .key_flags = "RW access update variable_flags",
+     .categories = "string",
      .group = "string",
      .since = "1.0.0",
      .summary =
          "Sets a key to a string, whatever it held. NX: only if it held nothing; XX: only if "
          "it did; GET: answers what it held.",
-     .complexity = "O(1)"},
+     .complexity = "O(1)",
+     .syntax = "key:key value [NX|XX] [GET]"},
     {.name = "strlen",
      .arity = 2,
      .function = ReadFunction(&Strlen),
      .keys = {1, 1, 1},
      .flags = "fast",
      .key_flags = "RO",
+     .categories = "string",
      .group = "string",
      .since = "2.2.0",
      .summary = "Gives the length of the string that a key holds, in bytes.",
-     .complexity = "O(1)"},
+     .complexity = "O(1)",
+     .syntax = "key:key"},
 };
 
 }  // namespace
