@@ -30,11 +30,24 @@ uint64_t HashClusterId(const std::string& members, const std::string& token) {
   return hash == 0 ? 1 : hash;
 }
 
-uint64_t RandomClusterId() {
+uint32_t HashToken(const std::string& token) {
+  return static_cast<uint32_t>(XXH3_64bits(token.data(), token.size()));
+}
+
+// The lower half tells the token, the upper one is drawn.
+uint64_t RandomClusterId(const std::string& token) {
   std::random_device device;
   uint64_t id = 0;
-  while (id == 0) id = (uint64_t{device()} << 32) | device();
+  while (id == 0) id = (uint64_t{device()} << 32) | HashToken(token);
   return id;
+}
+
+// Whether the folder was made with another token than the one given now. A token that was not given
+// says nothing.
+bool TokenDiffers(const storage::Identity& stored, const std::string& token) {
+  if (token == Config().initial_cluster_token) return false;
+  return stored.members.empty() ? static_cast<uint32_t>(stored.cluster_id) != HashToken(token)
+                                : stored.cluster_id != HashClusterId(stored.members, token);
 }
 
 }  // namespace
@@ -49,8 +62,13 @@ std::variant<storage::Identity, std::string> ChooseIdentity(
     return identity;
   }
   if (!stored) {
-    identity.cluster_id = RandomClusterId();
+    identity.cluster_id = RandomClusterId(config.initial_cluster_token);
     return identity;
+  }
+  if (TokenDiffers(*stored, config.initial_cluster_token)) {
+    return fmt::format(
+        "the data folder belongs to {}, a cluster whose initial-cluster-token is not '{}'",
+        storage::Describe(*stored), config.initial_cluster_token);
   }
   identity.cluster_id = stored->cluster_id;
   identity.members = stored->members;
@@ -65,10 +83,10 @@ std::variant<storage::Identity, std::string> ChooseIdentity(
   auto& members = std::get<std::vector<Member>>(parsed);
   for (const Member& member : members) {
     if (member.id != config.node_id) continue;
-    if (member.port != config.port) {
+    if (member.port != config.self().port) {
       return fmt::format(
           "the data folder belongs to node {} of the cluster {}, whose port is {}, not {}",
-          config.node_id, stored->members, member.port, config.port);
+          config.node_id, stored->members, member.port, config.self().port);
     }
   }
   config.members = std::move(members);

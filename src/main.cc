@@ -122,10 +122,9 @@ consensus::Config RaftConfig(const Config& config) {
   std::_Exit(1);
 }
 
-int Fail(const std::string& text) {
-  // Into the log where that is a file, and always to whoever started the server.
-  if (spdlog::default_logger()->sinks().size() > 0) spdlog::critical("{}", text);
-  spdlog::default_logger()->flush();
+// To whoever started the server, and into the log where that is somewhere else.
+int Fail(const Config& config, const std::string& text) {
+  if (!config.logfile.empty()) spdlog::critical("{}", text);
   std::cerr << "quorate-server: " << text << std::endl;
   return 1;
 }
@@ -153,12 +152,12 @@ int Serve(Config config) {
   storage::StorageOptions storage_options;
   storage_options.fatal = &EndProcess;
   auto stored = storage::ReadIdentity(config.dir, storage_options);
-  if (!stored.ok()) return Fail(stored.error());
+  if (!stored.ok()) return Fail(config, stored.error());
   const auto chosen = ChooseIdentity(config, stored.value());
-  if (const auto* error = std::get_if<std::string>(&chosen)) return Fail(*error);
+  if (const auto* error = std::get_if<std::string>(&chosen)) return Fail(config, *error);
   const auto& identity = std::get<storage::Identity>(chosen);
   auto opened = storage::OpenStorage(config.dir, identity, storage_options);
-  if (!opened.ok()) return Fail(opened.error());
+  if (!opened.ok()) return Fail(config, opened.error());
   storage::OpenedStorage& data = opened.value();
   AdjustOpenFileLimit(config);
 
@@ -233,7 +232,7 @@ int Serve(Config config) {
 
     Server server(&loop, instance, peers);
     if (const auto error = server.Listen()) {
-      exit_code = Fail(*error);
+      exit_code = Fail(config, *error);
     } else {
       const PidFile pid_file(config.pidfile);
       awake = &server;
