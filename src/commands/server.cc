@@ -77,7 +77,19 @@ void Shutdown(LocalContext& context, Arguments arguments, resp::ReplyWriter& wri
 
 void ModuleList(LocalContext&, Arguments, resp::ReplyWriter& writer) { writer.Array(0); }
 
+void ModuleHelp(LocalContext&, Arguments, resp::ReplyWriter& writer) {
+  WriteHelp("MODULE", {"LIST", "    Give the loaded modules: none."}, writer);
+}
+
 constexpr Command kModuleSubcommands[] = {
+    {.name = "help",
+     .arity = 2,
+     .function = LocalFunction(&ModuleHelp),
+     .flags = "loading stale",
+     .group = "server",
+     .since = "5.0.0",
+     .summary = "Explains the subcommands.",
+     .complexity = "O(1)"},
     {.name = "list",
      .arity = 2,
      .function = LocalFunction(&ModuleList),
