@@ -284,13 +284,21 @@ void Node::ApplyEntry(const Entry& entry) {
     }
   }
 
-  auto found = proposed_.find(entry.index);
+  // One index can have been proposed in several terms, and what is committed there need not be of
+  // the latest: A, leading in term 3, proposes at 8 and is cut off; B, whose log was longer
+  // already, with entries of term 2, is elected in term 4 and commits its own 8. Another term's
+  // entry at this index was certainly not executed, older or newer.
   std::optional<PendingBatch> pending;
-  if (found != proposed_.end()) {
-    assert(found->second.term == entry.term);
-    pending = std::move(found->second);
-    proposed_bytes_ -= pending->payload.size();
-    proposed_.erase(found);
+  const auto [first, last] = proposed_.equal_range(entry.index);
+  for (auto it = first; it != last;) {
+    PendingBatch batch = std::move(it->second);
+    it = proposed_.erase(it);
+    proposed_bytes_ -= batch.payload.size();
+    if (batch.term == entry.term) {
+      pending = std::move(batch);
+    } else {
+      RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, nullptr, nullptr);
+    }
   }
 
   if (entry.kind == EntryKind::kBatch) {
