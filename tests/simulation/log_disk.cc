@@ -1,0 +1,166 @@
+#include "tests/simulation/log_disk.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace quorate::simulation {
+
+using consensus::Entry;
+using consensus::Index;
+using consensus::Persist;
+
+Chain Extend(Chain chain, const Entry& entry) {
+  uint64_t mixed = chain;
+  for (const uint64_t part : {entry.term.value(), static_cast<uint64_t>(entry.kind),
+                              uint64_t{entry.payload.crc32c()}, uint64_t{entry.payload.size()}}) {
+    mixed = (mixed ^ part) * 0x9e3779b97f4a7c15;
+    mixed ^= mixed >> 29;
+  }
+  return mixed;
+}
+
+LogDisk::LogDisk(consensus::NodeId id, EventQueue& events, Trace& trace, Random random,
+                 const DiskSettings& settings)
+    : id_(id), events_(events), trace_(trace), random_(random), settings_(settings) {}
+
+void LogDisk::Open(std::function<void()> on_durable) {
+  assert(!busy_);
+  assert(queue_.empty());
+  on_durable_ = std::move(on_durable);
+  trim_to_ = base_index_;
+}
+
+consensus::Recovered LogDisk::Recover(Index last_applied) const {
+  consensus::Recovered recovered{.hard_state = hard_state_,
+                                 .base_index = base_index_,
+                                 .base_term = base_term_,
+                                 .last_index = last_index(),
+                                 .terms = {},
+                                 .last_applied = last_applied};
+  for (const Entry& entry : entries_) {
+    if (recovered.terms.empty() || recovered.terms.back().term != entry.term) {
+      recovered.terms.push_back({entry.term, entry.index});
+    }
+  }
+  return recovered;
+}
+
+void LogDisk::Crash() {
+  ++life_;
+  // The commit that was under way may just have made it to the disk, without anybody being told.
+  if (!committing_.empty() && random_.Chance(500)) {
+    for (const Persist& persist : committing_) Apply(persist);
+  }
+  queue_.clear();
+  committing_.clear();
+  busy_ = false;
+  on_durable_ = nullptr;
+  submitted_ = {};
+  durable_seq_ = {};
+  stalled_until_ = 0;
+  commit_trap_ = nullptr;
+}
+
+void LogDisk::Submit(Persist persist) {
+  assert(persist.seq == submitted_ + 1);
+  assert(persist.hard_state || persist.truncate_from || !persist.entries.empty());
+  submitted_ = persist.seq;
+  queue_.push_back(std::move(persist));
+  if (!busy_) StartCommit();
+}
+
+void LogDisk::Trim(Index index) {
+  assert(index >= trim_to_);
+  trim_to_ = index;
+  if (!busy_) StartCommit();
+}
+
+std::vector<Entry> LogDisk::Read(Index first, Index last, size_t bytes_max) const {
+  assert(base_index_ < first);
+  assert(first <= last);
+  assert(last <= last_index());
+  std::vector<Entry> entries;
+  size_t bytes = 0;
+  for (Index index = first; index <= last; ++index) {
+    const Entry& entry = entries_[index.DistanceFrom(base_index_) - 1];
+    bytes += entry.payload.size();
+    if (bytes > bytes_max && !entries.empty()) break;
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+void LogDisk::StallUntil(Time when) { stalled_until_ = std::max(stalled_until_, when); }
+
+Time LogDisk::CommitDuration() {
+  Time duration = random_.Between(settings_.commit_min, settings_.commit_max);
+  if (random_.Chance(settings_.spike_permille)) duration += random_.Between(0, settings_.spike_max);
+  return duration * slowness_;
+}
+
+void LogDisk::StartCommit() {
+  assert(!busy_);
+  busy_ = true;
+  while (!queue_.empty()) {
+    committing_.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  events_.After(CommitDuration(), [this, life = life_] { FinishCommit(life); });
+}
+
+void LogDisk::FinishCommit(uint64_t life) {
+  if (life != life_) return;
+  if (events_.now() < stalled_until_) {
+    events_.At(stalled_until_, [this, life] { FinishCommit(life); });
+    return;
+  }
+  if (commit_trap_ && !committing_.empty()) {
+    std::exchange(commit_trap_, nullptr)();
+    return;
+  }
+  for (const Persist& persist : committing_) {
+    Apply(persist);
+    durable_seq_ = persist.seq;
+  }
+  if (!committing_.empty()) trace_.Add(Happening::kDurable, id_.value(), durable_seq_.value());
+  committing_.clear();
+  ApplyTrim();
+  busy_ = false;
+  if (!queue_.empty() || trim_to_ > base_index_) StartCommit();
+  on_durable_();
+}
+
+void LogDisk::Apply(const Persist& persist) {
+  if (persist.hard_state) {
+    assert(persist.hard_state->current_term >= hard_state_.current_term);
+    hard_state_ = *persist.hard_state;
+  }
+  if (persist.truncate_from) {
+    assert(*persist.truncate_from > base_index_);
+    assert(*persist.truncate_from <= last_index());
+    while (last_index() >= *persist.truncate_from) {
+      entries_.pop_back();
+      chain_.pop_back();
+    }
+  }
+  for (const Entry& entry : persist.entries) {
+    assert(entry.index == last_index() + 1);
+    entries_.push_back(entry);
+    chain_.push_back(Extend(chain_.back(), entry));
+  }
+}
+
+void LogDisk::ApplyTrim() {
+  if (trim_to_ <= base_index_) return;
+  assert(trim_to_ <= last_index());
+  const Index to = std::min(trim_to_, base_index_ + settings_.trim_entries_max);
+  while (base_index_ < to) {
+    base_term_ = entries_.front().term;
+    entries_.pop_front();
+    ++base_index_;
+  }
+  trace_.Add(Happening::kTrim, id_.value(), base_index_.value());
+}
+
+}  // namespace quorate::simulation

@@ -1,0 +1,96 @@
+// A node's log on its disk. Writes that are queued while the disk is busy become durable together,
+// as the log writer thread does it (group commit). A crash loses what is not durable; of a commit
+// that is under way it leaves all or nothing, as LMDB does.
+//
+// Outlives the lives of its node. Its clock and its chance are the simulation's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "consensus/types.h"
+#include "storage/log_writer.h"
+#include "tests/simulation/event_queue.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/settings.h"
+#include "tests/simulation/trace.h"
+
+namespace quorate::simulation {
+
+// Stands for a log up to and including an entry: equal for equal logs.
+using Chain = uint64_t;
+Chain Extend(Chain chain, const consensus::Entry& entry);
+
+class LogDisk : public storage::LogWriter, public consensus::LogReader {
+ public:
+  LogDisk(consensus::NodeId id, EventQueue& events, Trace& trace, Random random,
+          const DiskSettings& settings);
+
+  // `on_durable` is called when writes have become durable. Until the next Crash.
+  void Open(std::function<void()> on_durable);
+  // As Open has found it.
+  consensus::Recovered Recover(consensus::Index last_applied) const;
+  void Crash();
+
+  // --- storage::LogWriter and consensus::LogReader ---
+  void Submit(consensus::Persist persist) override;
+  void Trim(consensus::Index index) override;
+  consensus::PersistSeq durable() const override { return durable_seq_; }
+  consensus::Index trimmed() const override { return base_index_; }
+  std::vector<consensus::Entry> Read(consensus::Index first, consensus::Index last,
+                                     size_t bytes_max) const override;
+
+  // --- Faults ---
+  // No commit completes before then.
+  void StallUntil(Time when);
+  // Commits take that many times as long. 1: as usual.
+  void set_slowness(uint32_t slowness) { slowness_ = slowness; }
+  // Called instead of completing the next commit.
+  void set_commit_trap(std::function<void()> trap) { commit_trap_ = std::move(trap); }
+
+  // --- What is durable, for checks ---
+  const consensus::HardState& hard_state() const { return hard_state_; }
+  consensus::Index base_index() const { return base_index_; }
+  consensus::Index last_index() const { return base_index_ + entries_.size(); }
+  // Of the log up to each index, from 0 on.
+  const std::vector<Chain>& chain() const { return chain_; }
+
+ private:
+  void StartCommit();
+  void FinishCommit(uint64_t life);
+  void Apply(const consensus::Persist& persist);
+  void ApplyTrim();
+  Time CommitDuration();
+
+  const consensus::NodeId id_;
+  EventQueue& events_;
+  Trace& trace_;
+  Random random_;
+  const DiskSettings& settings_;
+
+  // Durable.
+  consensus::HardState hard_state_;
+  consensus::Index base_index_;
+  consensus::Term base_term_;
+  std::deque<consensus::Entry> entries_;
+  std::vector<Chain> chain_ = {0};
+
+  // Of this life.
+  uint64_t life_ = 0;
+  std::function<void()> on_durable_;
+  std::deque<consensus::Persist> queue_;
+  std::vector<consensus::Persist> committing_;
+  bool busy_ = false;
+  consensus::PersistSeq submitted_;
+  consensus::PersistSeq durable_seq_;
+  consensus::Index trim_to_;
+
+  Time stalled_until_ = 0;
+  uint32_t slowness_ = 1;
+  std::function<void()> commit_trap_;
+};
+
+}  // namespace quorate::simulation

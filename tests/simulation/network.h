@@ -1,0 +1,75 @@
+// The wires between the nodes. Messages travel as the frames of consensus/codec.h, are encoded
+// where they are sent and decoded where they arrive. They may be lost, doubled, overtaken, and
+// arrive long after either end has been started anew.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "consensus/codec.h"
+#include "consensus/message.h"
+#include "tests/simulation/event_queue.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/settings.h"
+#include "tests/simulation/trace.h"
+#include "tests/simulation/verdict.h"
+
+namespace quorate::simulation {
+
+class SimNetwork {
+ public:
+  using Receiver =
+      std::function<void(consensus::NodeId from, consensus::NodeId to, consensus::Message message)>;
+
+  SimNetwork(size_t node_count, EventQueue& events, Trace& trace, Verdict& verdict, Random random,
+             const NetworkSettings& settings);
+
+  void set_receiver(Receiver receiver) { receiver_ = std::move(receiver); }
+
+  void Send(consensus::NodeId from, consensus::NodeId to, const consensus::Message& message);
+  // How long something small takes from here to there now.
+  Time Latency();
+
+  // --- Faults ---
+
+  // Cuts are counted: a link works when every cut has been taken back.
+  void Cut(size_t from, size_t to) { ++At(from, to).cuts; }
+  void Mend(size_t from, size_t to);
+  void MendAll();
+  bool IsCut(size_t from, size_t to) { return At(from, to).cuts > 0; }
+  // What is on its way from that node is lost.
+  void DropSentBy(size_t from);
+  // From now on; the links' own settings are taken up again with Calm().
+  void set_weather(const NetworkSettings& weather) { weather_ = weather; }
+  const NetworkSettings& weather() const { return weather_; }
+  // No loss and no other fault from now on.
+  void Calm();
+
+ private:
+  struct Link {
+    uint32_t cuts = 0;
+    Time last_arrival = 0;
+    uint64_t sent = 0;
+    uint64_t dropped_before = 0;  // messages with smaller numbers are lost
+    consensus::FrameDecoder decoder;
+  };
+
+  Link& At(size_t from, size_t to) { return links_[from * node_count_ + to]; }
+  static std::string Frame(const consensus::Message& message);
+  void Plan(size_t from, size_t to, std::string frame);
+  void Arrive(size_t from, size_t to, uint64_t number, std::string_view frame);
+
+  const size_t node_count_;
+  EventQueue& events_;
+  Trace& trace_;
+  Verdict& verdict_;
+  Random random_;
+  NetworkSettings weather_;
+  std::vector<Link> links_;
+  Receiver receiver_;
+};
+
+}  // namespace quorate::simulation

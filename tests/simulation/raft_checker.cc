@@ -1,0 +1,202 @@
+#include "tests/simulation/raft_checker.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <variant>
+
+namespace quorate::simulation {
+
+using consensus::Index;
+using consensus::NodeId;
+using consensus::Raft;
+using consensus::Term;
+
+RaftChecker::RaftChecker(std::vector<const LogDisk*> disks, Verdict& verdict)
+    : disks_(std::move(disks)),
+      verdict_(verdict),
+      lives_(disks_.size()),
+      committed_({{0, Term()}}) {}
+
+void RaftChecker::Fail(size_t node, const std::string& what) {
+  verdict_.Fail(fmt::format("node {}: {}", node + 1, what));
+}
+
+void RaftChecker::Started(size_t node, const consensus::Recovered& recovered) {
+  Life& life = lives_[node];
+  life = {};
+  life.log = disks_[node]->chain();
+  life.term = recovered.hard_state.current_term;
+  life.commit_index = recovered.last_applied;
+  life.last_applied = recovered.last_applied;
+  // State Machine Safety over lives: what was applied before is still what is committed.
+  const uint64_t applied = recovered.last_applied.value();
+  if (applied >= committed_.size() || life.log[applied] != committed_[applied].chain) {
+    Fail(node, fmt::format("starts with {} applied, which was never committed", applied));
+  }
+}
+
+void RaftChecker::Submitted(size_t node, const consensus::Persist& persist) {
+  Life& life = lives_[node];
+  if (persist.truncate_from) {
+    const uint64_t from = persist.truncate_from->value();
+    if (from <= life.commit_index.value()) {
+      Fail(node,
+           fmt::format("truncates from {}, committed up to {}", from, life.commit_index.value()));
+    }
+    if (from >= life.log.size()) {
+      Fail(node, fmt::format("truncates from {} behind its log's end", from));
+      return;
+    }
+    life.log.resize(from);
+  }
+  for (const consensus::Entry& entry : persist.entries) {
+    if (entry.index.value() != life.log.size()) {
+      Fail(node,
+           fmt::format("writes entry {} behind {}", entry.index.value(), life.log.size() - 1));
+      return;
+    }
+    const Chain chain = Extend(life.log.back(), entry);
+    life.log.push_back(chain);
+    const auto [known, is_new] =
+        chain_at_.emplace(IndexAndTerm{entry.index.value(), entry.term.value()}, chain);
+    if (!is_new && known->second != chain) {
+      Fail(node, fmt::format("Log Matching: two logs hold entry {} of term {}, and differ up to it",
+                             entry.index.value(), entry.term.value()));
+    }
+  }
+}
+
+void RaftChecker::Sent(size_t node, const Raft& raft, NodeId to,
+                       const consensus::Message& message) {
+  const consensus::HardState& durable = disks_[node]->hard_state();
+  if (durable.current_term != raft.current_term()) {
+    Fail(node,
+         fmt::format("speaks in term {}, which is not on its disk", raft.current_term().value()));
+  }
+  const NodeId self(node + 1);
+  if (const auto* request = std::get_if<consensus::RequestVote>(&message)) {
+    if (!request->pre_vote &&
+        (durable.voted_for != self || request->term != durable.current_term)) {
+      Fail(node, "asks for votes before its own is on its disk");
+    }
+  } else if (const auto* vote = std::get_if<consensus::RequestVoteReply>(&message)) {
+    if (!vote->vote_granted || vote->pre_vote) return;
+    const auto given = votes_.emplace(std::pair(vote->term.value(), node), to.value()).first;
+    if (given->second != to.value()) {
+      Fail(node, fmt::format("votes twice in term {}: for {} and {}", vote->term.value(),
+                             given->second, to.value()));
+    }
+    if (durable.voted_for != to || vote->term != durable.current_term) {
+      Fail(node, "gives a vote that is not on its disk");
+    }
+  } else if (const auto* reply = std::get_if<consensus::AppendEntriesReply>(&message)) {
+    if (!reply->success) return;
+    if (reply->index > disks_[node]->last_index()) {
+      Fail(node, fmt::format("acknowledges {}, has {} on its disk", reply->index.value(),
+                             disks_[node]->last_index().value()));
+    }
+    // What it acknowledges is what that term's leader has.
+    const auto leader = leader_of_term_.find(reply->term.value());
+    if (leader == leader_of_term_.end()) return;
+    const Life& leads = lives_[leader->second.node];
+    if (leads.term == reply->term && reply->index.value() < leads.log.size() &&
+        disks_[node]->chain().size() > reply->index.value() &&
+        leads.log[reply->index.value()] != disks_[node]->chain()[reply->index.value()]) {
+      Fail(node, fmt::format("acknowledges {}, where the leader has another entry",
+                             reply->index.value()));
+    }
+  }
+}
+
+void RaftChecker::EndRound(size_t node, const Node& member) {
+  const Raft& raft = member.raft();
+  Life& life = lives_[node];
+  if (raft.current_term() < life.term) Fail(node, "its term has gone back");
+  if (raft.commit_index() < life.commit_index) Fail(node, "its commit index has gone back");
+  if (member.keys().last_applied() < life.last_applied) Fail(node, "it has unapplied an entry");
+  // Requests that had waited may have been proposed since the round's write.
+  if (raft.last_log_index().value() + 1 < life.log.size()) {
+    Fail(node, "its log is shorter than what it has written");
+    return;
+  }
+  life.term = raft.current_term();
+  if (raft.is_leader()) CheckLeader(node, raft);
+  if (raft.commit_index() != life.commit_index) CheckCommit(node, raft);
+  life.commit_index = raft.commit_index();
+  if (member.keys().last_applied() != life.last_applied) CheckState(node, member);
+  life.last_applied = member.keys().last_applied();
+}
+
+void RaftChecker::CheckLeader(size_t node, const Raft& raft) {
+  const std::vector<Chain>& log = lives_[node].log;
+  const uint64_t term = raft.current_term().value();
+  const auto [known, is_new] =
+      leader_of_term_.emplace(term, LeaderLog{node, log.size() - 1, log.back()});
+  LeaderLog& leader = known->second;
+  if (leader.node != node) {
+    Fail(node,
+         fmt::format("Election Safety: leads in term {}, as does node {}", term, leader.node + 1));
+  }
+  if (is_new) {
+    // The newest entry that was committed in an earlier term, and with it all before.
+    for (uint64_t index = committed(); index > 0; --index) {
+      if (committed_[index].term_of_commit >= raft.current_term()) continue;
+      if (index >= log.size() || log[index] != committed_[index].chain) {
+        Fail(node, fmt::format("Leader Completeness: leads in term {} without entry {}, committed "
+                               "in term {}",
+                               term, index, committed_[index].term_of_commit.value()));
+      }
+      break;
+    }
+  }
+  if (log.size() <= leader.last_index || log[leader.last_index] != leader.chain) {
+    Fail(node, fmt::format("Leader Append-Only: has changed its log in term {}", term));
+  }
+  leader.last_index = log.size() - 1;
+  leader.chain = log.back();
+}
+
+void RaftChecker::CheckCommit(size_t node, const Raft& raft) {
+  const std::vector<Chain>& log = lives_[node].log;
+  const uint64_t commit = raft.commit_index().value();
+  if (commit >= log.size()) {
+    Fail(node, "has committed what it does not have");
+    return;
+  }
+  for (uint64_t index = committed_.size(); index <= commit; ++index) Commit(node, raft, index);
+  if (committed_[commit].chain != log[commit]) {
+    Fail(node, fmt::format("State Machine Safety: another entry is committed at {}", commit));
+  }
+}
+
+// The first to know that this entry is committed.
+void RaftChecker::Commit(size_t node, const Raft& raft, uint64_t index) {
+  const Chain chain = lives_[node].log[index];
+  committed_.push_back({chain, raft.current_term()});
+  size_t on_disk = 0;
+  for (const LogDisk* disk : disks_) {
+    if (disk->chain().size() > index && disk->chain()[index] == chain) ++on_disk;
+  }
+  if (on_disk <= disks_.size() / 2) {
+    Fail(node, fmt::format("has committed {}, which is on {} of {} disks", index, on_disk,
+                           disks_.size()));
+  }
+}
+
+void RaftChecker::CheckState(size_t node, const Node& member) {
+  const storage::KeySpace& keys = member.keys();
+  const uint64_t applied = keys.last_applied().value();
+  if (applied >= committed_.size()) {
+    Fail(node, fmt::format("has applied {}, committed are {}", applied, committed()));
+    return;
+  }
+  const State state = {keys.digest(), keys.revision(), keys.key_count(), keys.clock_ms()};
+  const auto [known, is_new] = states_.emplace(applied, state);
+  if (!is_new && known->second != state) {
+    Fail(node,
+         fmt::format("State Machine Safety: its state at {} differs from another's", applied));
+  }
+}
+
+}  // namespace quorate::simulation

@@ -1,0 +1,96 @@
+// Looks at all nodes at once, after every round of each, and holds them to what must be true of any
+// Raft cluster: the five properties of the paper's figure 3, and the promises about durability that
+// they rest on. Nothing here can be seen by one node alone, which is why the asserts in consensus/
+// are not enough.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "consensus/message.h"
+#include "consensus/raft.h"
+#include "consensus/types.h"
+#include "src/node.h"
+#include "tests/simulation/log_disk.h"
+#include "tests/simulation/verdict.h"
+
+namespace quorate::simulation {
+
+class RaftChecker {
+ public:
+  // `disks`: of all nodes, in the order of their ids 1, 2, ...
+  RaftChecker(std::vector<const LogDisk*> disks, Verdict& verdict);
+
+  // A node begins a life with this, and with what is on its disk.
+  void Started(size_t node, const consensus::Recovered& recovered);
+  // It has handed a write to its disk.
+  void Submitted(size_t node, const consensus::Persist& persist);
+  // It says something. Called after the round's write was submitted.
+  void Sent(size_t node, const consensus::Raft& raft, consensus::NodeId to,
+            const consensus::Message& message);
+  // A round has ended: what it has written and sent has been shown before.
+  void EndRound(size_t node, const Node& member);
+
+  uint64_t committed() const { return committed_.size() - 1; }
+  size_t terms_led() const { return leader_of_term_.size(); }
+
+ private:
+  // One life of one node, as far as it has been seen.
+  struct Life {
+    std::vector<Chain> log;  // in memory, up to each index, from 0 on
+    consensus::Term term;
+    consensus::Index commit_index;
+    consensus::Index last_applied;
+  };
+  struct Committed {
+    Chain chain;
+    consensus::Term term_of_commit;  // of the node that was first to know
+  };
+  struct LeaderLog {
+    uint64_t node;
+    uint64_t last_index;
+    Chain chain;
+  };
+  // The state after an entry.
+  struct State {
+    uint64_t digest;
+    uint64_t revision;
+    uint64_t key_count;
+    int64_t clock_ms;
+    bool operator==(const State&) const = default;
+  };
+  struct IndexAndTerm {
+    uint64_t index;
+    uint64_t term;
+    bool operator==(const IndexAndTerm&) const = default;
+  };
+  struct IndexAndTermHash {
+    size_t operator()(const IndexAndTerm& place) const {
+      return (place.index * 0x9e3779b97f4a7c15) ^ place.term;
+    }
+  };
+
+  void CheckLeader(size_t node, const consensus::Raft& raft);
+  void CheckCommit(size_t node, const consensus::Raft& raft);
+  void CheckState(size_t node, const Node& member);
+  void Commit(size_t node, const consensus::Raft& raft, uint64_t index);
+  void Fail(size_t node, const std::string& what);
+
+  std::vector<const LogDisk*> disks_;
+  Verdict& verdict_;
+  std::vector<Life> lives_;
+
+  std::vector<Committed> committed_;  // by index; 0 stands for the empty log
+  std::map<uint64_t, LeaderLog> leader_of_term_;
+  std::unordered_map<IndexAndTerm, Chain, IndexAndTermHash> chain_at_;
+  std::map<std::pair<uint64_t, size_t>, uint64_t> votes_;  // term, voter -> candidate
+  std::unordered_map<uint64_t, State> states_;             // by index
+};
+
+}  // namespace quorate::simulation

@@ -1,0 +1,74 @@
+// What a seed decides before anything happens: the cluster, the machine's speed, the clients and
+// the weather. Drawn wide on purpose (swarm testing): a run with only some of the faults, or with a
+// queue of length one, finds what a run with everything at once hides.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "src/node.h"
+#include "tests/simulation/event_queue.h"
+#include "tests/simulation/faults.h"
+#include "tests/simulation/random.h"
+
+namespace quorate::simulation {
+
+struct NetworkSettings {
+  Time latency_min = 0;
+  Time latency_max = 0;
+  uint32_t loss_permille = 0;
+  uint32_t duplicate_permille = 0;
+  uint32_t reorder_permille = 0;
+  uint32_t late_permille = 0;  // arrives up to late_max later
+  Time late_max = 0;
+};
+
+struct DiskSettings {
+  Time commit_min = 0;
+  Time commit_max = 0;
+  uint32_t spike_permille = 0;
+  Time spike_max = 0;
+  Time checkpoint_max = 0;
+  uint64_t trim_entries_max = 0;  // by one commit
+};
+
+struct ClientSettings {
+  size_t count = 0;
+  size_t readonly_count = 0;  // of these, how many ask any node with READONLY
+  uint32_t key_count = 0;
+  size_t pipeline_max = 0;
+  Time think_max = 0;
+  uint32_t write_permille = 0;
+  uint32_t value_bytes_max = 0;  // beyond the number that each value is
+  uint32_t cut_permille = 0;     // a request's bytes arrive in pieces
+  uint32_t leave_permille = 0;   // a client closes its connection with requests in flight
+  size_t operations_max = 0;     // all clients together
+};
+
+struct FaultSettings {
+  Time interval = 0;  // on the average between two faults; 0: none
+  Time duration_max = 0;
+  std::vector<Fault> kinds;
+};
+
+struct Settings {
+  uint64_t seed = 0;
+  size_t node_count = 3;
+  NodeOptions node;  // of every node; id and seed are filled in at its starts
+  Time round_max = 0;
+  Time tick = 0;
+  uint32_t tick_drift_permille = 0;
+  Time storm = 0;  // faults happen
+  Time calm = 0;   // then none, and the cluster has to recover
+  NetworkSettings network;
+  DiskSettings disk;
+  ClientSettings clients;
+  FaultSettings faults;
+};
+
+// The same for the same seed. `node_count`: 3 or 5; nothing: drawn, too.
+Settings Draw(uint64_t seed, std::optional<size_t> node_count);
+
+}  // namespace quorate::simulation

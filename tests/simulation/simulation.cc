@@ -1,0 +1,304 @@
+#include "tests/simulation/simulation.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "tests/simulation/client.h"
+#include "tests/simulation/faults.h"
+#include "tests/simulation/history.h"
+#include "tests/simulation/linearizability.h"
+#include "tests/simulation/network.h"
+#include "tests/simulation/raft_checker.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/server.h"
+#include "tests/simulation/settings.h"
+#include "tests/simulation/trace.h"
+#include "tests/simulation/verdict.h"
+
+namespace quorate::simulation {
+namespace {
+
+constexpr size_t kTraceLinesShown = 200;
+// For one key: some seconds, which few histories need.
+constexpr uint64_t kSearchStepsMax = 3'000'000;
+
+class Simulation {
+ public:
+  explicit Simulation(const Options& options)
+      : settings_(Draw(options.seed, options.node_count)),
+        disk_settings_(settings_.disk),
+        random_(options.seed ^ 0x5eed),
+        trace_(events_),
+        network_(settings_.node_count, events_, trace_, verdict_, random_.Fork(),
+                 settings_.network),
+        surroundings_{settings_, events_, trace_, network_},
+        servers_(MakeServers()),
+        checker_(Disks(), verdict_),
+        faults_(surroundings_, servers_, random_.Fork()) {
+    trace_.set_verbose(options.verbose);
+    network_.set_receiver(
+        [this](consensus::NodeId from, consensus::NodeId to, consensus::Message message) {
+          servers_[to.value() - 1]->Receive(from, std::move(message));
+        });
+    for (const auto& server : servers_) server->set_checker(&checker_);
+  }
+
+  Result Run() {
+    Storm();
+    Recover();
+    Probe();
+    JudgeHistory();
+    return MakeResult();
+  }
+
+  const Settings& settings() const { return settings_; }
+  const Trace& trace() const { return trace_; }
+
+ private:
+  std::vector<std::unique_ptr<Server>> MakeServers() {
+    std::vector<std::unique_ptr<Server>> servers;
+    for (size_t i = 0; i < settings_.node_count; ++i) {
+      servers.push_back(std::make_unique<Server>(i, surroundings_, disk_settings_, random_.Fork()));
+    }
+    return servers;
+  }
+
+  std::vector<const LogDisk*> Disks() {
+    std::vector<const LogDisk*> disks;
+    for (const auto& server : servers_) disks.push_back(&server->log());
+    return disks;
+  }
+
+  ClientWorld World() {
+    return {settings_, events_, trace_, verdict_, network_, history_, servers_};
+  }
+
+  void Phase(uint64_t number) { trace_.Add(Happening::kPhase, number); }
+
+  // Runs until then, or until something is wrong, or `done`.
+  template <typename Done>
+  bool RunUntil(Time end, Done done) {
+    // A look at the whole cluster now and then is enough.
+    constexpr Time kLookInterval = 20 * kMillisecond;
+    Time next_look = events_.now();
+    while (!verdict_.failed() && events_.now() < end) {
+      if (events_.now() >= next_look) {
+        if (done()) return true;
+        next_look = events_.now() + kLookInterval;
+      }
+      if (!events_.RunNext()) break;
+    }
+    return done();
+  }
+  void RunUntil(Time end) {
+    RunUntil(end, [] { return false; });
+  }
+
+  void Storm() {
+    Phase(1);
+    for (const auto& server : servers_) server->Start();
+    for (size_t i = 0; i < settings_.clients.count; ++i) {
+      const auto role =
+          i < settings_.clients.readonly_count ? Client::Role::kReader : Client::Role::kUsual;
+      clients_.push_back(std::make_unique<Client>(i + 1, role, random_.Below(settings_.node_count),
+                                                  World(), random_.Fork()));
+      clients_.back()->Start();
+    }
+    faults_.Start();
+    RunUntil(settings_.storm);
+  }
+
+  // Section 5.6's liveness: with a majority up and in touch, and timing as it should be, the
+  // cluster elects a leader and goes on, from whatever state it was left in.
+  void Recover() {
+    if (verdict_.failed()) return;
+    Phase(2);
+    faults_.End();
+    disk_settings_.spike_permille = 0;
+    RunUntil(events_.now() + settings_.calm / 2);
+    for (const auto& client : clients_) client->Stop();
+    const Time end = events_.now() + settings_.calm + CatchUpTime();
+    if (!RunUntil(end, [this] { return IsWhole(); })) {
+      verdict_.Fail("Liveness: " + Unfinished());
+    }
+  }
+
+  // With the smallest windows and batches, entries go to a follower one by one.
+  Time CatchUpTime() const {
+    uint64_t last = 0;
+    uint64_t applied = UINT64_MAX;
+    for (const auto& server : servers_) {
+      last = std::max(last, server->node().raft().last_log_index().value());
+      applied = std::min(applied, server->node().keys().last_applied().value());
+    }
+    const Time entry = 4 * (settings_.network.latency_max + settings_.round_max) +
+                       2 * settings_.disk.commit_max + settings_.disk.checkpoint_max + kMillisecond;
+    return static_cast<Time>(last - std::min(last, applied)) * entry;
+  }
+
+  const Server* Leader() const {
+    for (const auto& server : servers_) {
+      if (server->node().raft().leader_is_established()) return server.get();
+    }
+    return nullptr;
+  }
+
+  // One leader, whom all follow, and the same entries applied by all.
+  bool IsWhole() const {
+    const Server* leader = Leader();
+    if (leader == nullptr) return false;
+    const consensus::Index last = leader->node().raft().last_log_index();
+    for (const auto& client : clients_) {
+      if (!client->idle()) return false;
+    }
+    return std::all_of(servers_.begin(), servers_.end(), [&](const auto& server) {
+      const Node& node = server->node();
+      return node.raft().leader() == leader->id() && node.keys().last_applied() == last &&
+             node.raft().last_log_index() == last && node.requests_in_flight() == 0;
+    });
+  }
+
+  std::string Unfinished() const {
+    std::string text = "the cluster does not recover.";
+    for (const auto& server : servers_) {
+      const consensus::Raft& raft = server->node().raft();
+      text += fmt::format(
+          " Node {}: role {}, term {}, leader {}, log to {}, durable {}, committed {}, applied {}, "
+          "requests {};",
+          server->id().value(), static_cast<int>(raft.role()), raft.current_term().value(),
+          raft.leader().value_or(consensus::NodeId()).value(), raft.last_log_index().value(),
+          raft.durable_index().value(), raft.commit_index().value(),
+          server->node().keys().last_applied().value(), server->node().requests_in_flight());
+    }
+    for (size_t i = 0; i < clients_.size(); ++i) {
+      if (!clients_[i]->idle()) text += fmt::format(" client {} waits;", i + 1);
+    }
+    return text;
+  }
+
+  // A write succeeds, and every node answers reads of all keys.
+  void Probe() {
+    if (verdict_.failed()) return;
+    Phase(3);
+    std::vector<std::unique_ptr<Client>> probes;
+    probes.push_back(
+        std::make_unique<Client>(200, Client::Role::kProbe, 0, World(), random_.Fork()));
+    for (size_t i = 0; i < settings_.node_count; ++i) {
+      probes.push_back(std::make_unique<Client>(201 + i, Client::Role::kReadingProbe, i, World(),
+                                                random_.Fork()));
+    }
+    const uint64_t leaders = checker_.terms_led();
+    for (const auto& probe : probes) probe->Start();
+    const bool done = RunUntil(events_.now() + settings_.calm + CatchUpTime(), [&] {
+      return std::all_of(probes.begin(), probes.end(),
+                         [](const auto& probe) { return probe->succeeded(); });
+    });
+    for (const auto& probe : probes) probe->Stop();
+    if (!done) verdict_.Fail("Liveness: requests do not succeed in a healthy cluster");
+    if (checker_.terms_led() != leaders) {
+      verdict_.Fail("Liveness: the leader changes in a healthy cluster");
+    }
+    for (auto& probe : probes) clients_.push_back(std::move(probe));
+  }
+
+  void JudgeHistory() {
+    if (verdict_.failed()) return;
+    std::vector<Operation> operations = history_.operations();
+    for (Operation& operation : operations) {
+      if (operation.outcome == Outcome::kPending) operation.outcome = Outcome::kUnknown;
+    }
+    report_ = CheckHistory(operations, settings_.clients.key_count, kSearchStepsMax);
+    if (report_.bad_key) {
+      verdict_.Fail(
+          fmt::format("Linearizability: what clients saw of {} cannot be explained, from "
+                      "moment {} on",
+                      KeyName(*report_.bad_key), report_.bad_moment));
+    }
+  }
+
+  Result MakeResult() const {
+    Result result;
+    result.seed = settings_.seed;
+    result.node_count = settings_.node_count;
+    result.violation = verdict_.violation();
+    result.hash = trace_.hash();
+    result.simulated = events_.now();
+    result.events = events_.events();
+    result.committed = checker_.committed();
+    result.leaders = checker_.terms_led();
+    result.operations_done = history_.done();
+    result.operations_unknown = history_.unknown();
+    result.keys_undecided = report_.undecided;
+    if (verdict_.failed()) {
+      result.trace = trace_.Newest(kTraceLinesShown);
+      result.operations = report_.bad_operations;
+    }
+    return result;
+  }
+
+  const Settings settings_;
+  DiskSettings disk_settings_;  // those of now
+  Random random_;
+  Verdict verdict_;
+  EventQueue events_;
+  Trace trace_;
+  SimNetwork network_;
+  Surroundings surroundings_;
+  std::vector<std::unique_ptr<Server>> servers_;
+  RaftChecker checker_;
+  Faults faults_;
+  History history_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  HistoryReport report_;
+};
+
+// The one that runs now, for the handler of aborts.
+const Simulation* running = nullptr;
+
+void OnAbort(int) {
+  std::signal(SIGABRT, SIG_DFL);
+  if (running == nullptr) return;
+  // An assert has failed, on this thread and outside of any allocation: printing is safe enough.
+  Result result;
+  result.seed = running->settings().seed;
+  result.node_count = running->settings().node_count;
+  result.violation = "an assert has failed, see above";
+  result.trace = running->trace().Newest(kTraceLinesShown);
+  std::fputs(Report(result).c_str(), stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+Result Simulate(const Options& options) {
+  spdlog::set_level(spdlog::level::off);
+  Simulation simulation(options);
+  running = &simulation;
+  Result result = simulation.Run();
+  running = nullptr;
+  return result;
+}
+
+void ReportSeedOnAbort() { std::signal(SIGABRT, &OnAbort); }
+
+std::string CommandFor(const Result& result) {
+  return fmt::format("build/release/tests/simulation/simulate --seed {} --nodes {}", result.seed,
+                     result.node_count);
+}
+
+std::string Report(const Result& result) {
+  std::string text;
+  for (const std::string& line : result.trace) text += line + '\n';
+  for (const std::string& line : result.operations) text += line + '\n';
+  text += fmt::format("seed {}, {} nodes: {}\nRepeat it with: {}\n", result.seed, result.node_count,
+                      result.violation, CommandFor(result));
+  return text;
+}
+
+}  // namespace quorate::simulation

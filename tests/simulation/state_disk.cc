@@ -1,0 +1,90 @@
+#include "tests/simulation/state_disk.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "storage/key_slot.h"
+
+namespace quorate::simulation {
+
+StateDisk::StateDisk(consensus::NodeId id, EventQueue& events, Trace& trace, Random random,
+                     const DiskSettings& settings)
+    : id_(id), events_(events), trace_(trace), random_(random), settings_(settings) {}
+
+void StateDisk::Open(std::function<void()> on_finished) {
+  assert(!under_way_);
+  on_finished_ = std::move(on_finished);
+  visible_ = durable_;
+}
+
+void StateDisk::Crash() {
+  ++life_;
+  if (under_way_ && random_.Chance(300)) Apply(*under_way_, &durable_);
+  under_way_.reset();
+  unseen_.reset();
+  finished_ = false;
+  on_finished_ = nullptr;
+  stalled_until_ = 0;
+}
+
+std::optional<storage::RecordView> StateDisk::Find(std::string_view key) const {
+  const auto found = visible_.rows.find(key);
+  if (found == visible_.rows.end()) return std::nullopt;
+  return found->second.view();
+}
+
+void StateDisk::VisitSlot(
+    uint16_t slot,
+    const std::function<bool(std::string_view key, const storage::RecordView&)>& visit) const {
+  for (const auto& [key, row] : visible_.rows) {
+    if (storage::KeySlot(key) == slot && !visit(key, row.view())) return;
+  }
+}
+
+void StateDisk::Refresh() {
+  if (!unseen_) return;
+  Apply(*unseen_, &visible_);
+  unseen_.reset();
+  assert(visible_.meta == durable_.meta);
+}
+
+void StateDisk::Start(storage::Checkpoint checkpoint) {
+  assert(!under_way_);
+  assert(!finished_);
+  under_way_ = std::move(checkpoint);
+  events_.After(random_.Between(100, settings_.checkpoint_max),
+                [this, life = life_] { Finish(life); });
+}
+
+bool StateDisk::TakeFinished() { return std::exchange(finished_, false); }
+
+void StateDisk::StallUntil(Time when) { stalled_until_ = std::max(stalled_until_, when); }
+
+void StateDisk::Finish(uint64_t life) {
+  if (life != life_) return;
+  if (events_.now() < stalled_until_) {
+    events_.At(stalled_until_, [this, life] { Finish(life); });
+    return;
+  }
+  Apply(*under_way_, &durable_);
+  trace_.Add(Happening::kCheckpoint, id_.value(), durable_.meta.last_applied.value());
+  unseen_ = std::exchange(under_way_, std::nullopt);
+  finished_ = true;
+  on_finished_();
+}
+
+// The memtable's order is any, but each of its keys is there once.
+void StateDisk::Apply(const storage::Checkpoint& checkpoint, Image* image) {
+  for (const auto& [key, slot] : *checkpoint.changes) {
+    if (slot.deleted) {
+      image->rows.erase(key);
+    } else {
+      image->rows.insert_or_assign(key, slot);
+    }
+  }
+  image->meta = checkpoint.meta;
+  assert(image->rows.size() == image->meta.key_count);
+}
+
+}  // namespace quorate::simulation

@@ -1,0 +1,69 @@
+// A node's checkpoints on its disk: atomic, and slow. A crash loses the one under way, or finds it
+// just finished. Outlives the lives of its node.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "consensus/types.h"
+#include "storage/state_store.h"
+#include "tests/simulation/event_queue.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/settings.h"
+#include "tests/simulation/trace.h"
+
+namespace quorate::simulation {
+
+class StateDisk : public storage::StateReader, public storage::Checkpointer {
+ public:
+  StateDisk(consensus::NodeId id, EventQueue& events, Trace& trace, Random random,
+            const DiskSettings& settings);
+
+  // `on_finished` is called when a checkpoint is durable. Until the next Crash.
+  void Open(std::function<void()> on_finished);
+  void Crash();
+
+  // --- storage::StateReader ---
+  const storage::StateMeta& meta() const override { return visible_.meta; }
+  std::optional<storage::RecordView> Find(std::string_view key) const override;
+  void VisitSlot(uint16_t slot,
+                 const std::function<bool(std::string_view key, const storage::RecordView&)>& visit)
+      const override;
+  void Refresh() override;
+
+  // --- storage::Checkpointer ---
+  void Start(storage::Checkpoint checkpoint) override;
+  bool TakeFinished() override;
+
+  // No checkpoint completes before then.
+  void StallUntil(Time when);
+
+ private:
+  struct Image {
+    std::map<std::string, storage::Memtable::Slot, std::less<>> rows;
+    storage::StateMeta meta;
+  };
+
+  static void Apply(const storage::Checkpoint& checkpoint, Image* image);
+  void Finish(uint64_t life);
+
+  const consensus::NodeId id_;
+  EventQueue& events_;
+  Trace& trace_;
+  Random random_;
+  const DiskSettings& settings_;
+
+  Image durable_;
+  Image visible_;  // what Refresh has seen
+
+  uint64_t life_ = 0;
+  std::function<void()> on_finished_;
+  std::optional<storage::Checkpoint> under_way_;
+  std::optional<storage::Checkpoint> unseen_;  // durable, and not refreshed to
+  bool finished_ = false;
+  Time stalled_until_ = 0;
+};
+
+}  // namespace quorate::simulation
