@@ -1,5 +1,6 @@
 #include "src/dispatcher.h"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <string>
@@ -13,6 +14,11 @@ namespace {
 // A client with so many requests unanswered, or so many bytes of replies unread, is not read from.
 constexpr size_t kRequestsWaitingMax = 16384;
 constexpr size_t kReplyBytesMax = 1 << 20;
+
+// The largest write command: a value of the largest size that proto-max-bulk-len allows, with its
+// key. It has to fit in one log entry and one message (consensus/codec.h, kEntryBytesMax), and
+// holds up all that is behind it.
+constexpr size_t kWriteBytesMax = 65 << 20;
 
 // A web page can make a browser send an HTTP request here, with commands in its body
 // (cross-protocol scripting). Its first line or its Host header gives it away.
@@ -117,6 +123,9 @@ void Dispatcher::Route(Session& session, const Command& command, const resp::Req
                                (session.readonly || command.keys.first == 0));
   if (!here) {
     node.Redirect(session, command, request);
+  } else if (command.is_write() && request.raw.size() > kWriteBytesMax) {
+    ++instance_.statistics.commands[command.number].rejected_calls;
+    ReplyError(session, fmt::format("ERR command is too large (maximum {} bytes)", kWriteBytesMax));
   } else if (command.is_write()) {
     node.SubmitWrite(session, command, request);
   } else {
