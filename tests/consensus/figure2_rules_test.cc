@@ -18,6 +18,17 @@ TEST(Figure2AllServers, AppliesWhatIsCommittedOnceAndInOrder) {
   EXPECT_EQ(server.Apply(), (std::vector{MakeEntry(4, 1)}));
 }
 
+// What is applied is what the last round knew: the driver has been told of all reads that go before
+// it.
+TEST(Figure2AllServers, ApplyNothingThatTheLastRoundDidNotKnow) {
+  LoneServer server({.term = 1, .log_terms = {1, 1}});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(2), Index(), 0});
+  EXPECT_EQ(server.raft().commit_index(), Index(2));
+  EXPECT_TRUE(server.Apply().empty());
+  server.Round();
+  EXPECT_EQ(server.Apply().size(), 2U);
+}
+
 // "If RPC request or response contains term T > currentTerm: set currentTerm = T, convert to
 // follower"
 class HigherTerm : public testing::TestWithParam<Message> {};

@@ -123,6 +123,19 @@ TEST(LateReplies, DoNotMoveNextBelowMatch) {
   EXPECT_EQ(Second(server).next_index, Index(5));
 }
 
+// A refusal that comes again, long after the gap was filled, does not interrupt the pipeline.
+TEST(LateReplies, DoNotInterruptThePipeline) {
+  LoneServer server({.term = 1, .log_terms = {1, 1, 1, 1, 1}});
+  server.BecomeLeader();
+  server.Receive(kSecond, Success(2, 6));
+  server.Receive(kSecond, Refusal(2, 6, 3, 1));
+  for (uint64_t i = 0; i < 3; ++i) {
+    server.Propose("x");
+    EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond).prev_log_index, Index(6 + i));
+    server.Receive(kSecond, Refusal(2, 5, 3, 1));
+  }
+}
+
 TEST(LateReplies, OfAnEarlierTermAreIgnored) {
   LoneServer server({.term = 3, .log_terms = {3, 3, 3}});
   server.BecomeLeader();
