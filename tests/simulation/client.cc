@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::string_view kReadonly = "*1\r\n$8\r\nREADONLY\r\n";
 
+// How much longer than request-timeout an answer may take: the wait for a leader, and what lies
+// between two looks at the deadlines.
+constexpr int64_t kAnswerSlackMs = 2500;
+
 bool StartsWith(const std::string& text, std::string_view start) {
   return std::string_view(text).substr(0, start.size()) == start;
 }
@@ -114,12 +118,30 @@ void Client::SendPipeline() {
   // Some do not wait at all, the others a little longer than the server does.
   const bool leaves = !IsProbe() && random_.Chance(world_.settings.clients.leave_permille);
   const Time patience =
-      leaves
-          ? random_.Between(0, 20 * kMillisecond)
-          : (world_.settings.node.request_timeout_ms + random_.Between(100, 1500)) * kMillisecond;
-  world_.events.After(patience, [this, pipeline] {
-    if (pipeline == pipeline_ && !waiting_.empty()) GiveUpWaiting();
+      leaves ? random_.Between(0, 20 * kMillisecond)
+             : (world_.settings.node.request_timeout_ms + kAnswerSlackMs) * kMillisecond;
+  world_.events.After(patience, [this, pipeline, leaves] {
+    if (pipeline != pipeline_ || waiting_.empty()) return;
+    if (!leaves) CheckUnanswered();
+    GiveUpWaiting();
   });
+}
+
+// A server that runs, and has read a request, answers it in time, if only to say that the outcome
+// is unknown.
+void Client::CheckUnanswered() {
+  const Server& server = *world_.servers[server_];
+  if (!server.up() || server.paused() || connection_->server_closed || connection_->paused ||
+      !connection_->session->input.empty()) {
+    return;
+  }
+  const Time since = std::max(server.undisturbed_since(), connection_->last_read);
+  const Time slack =
+      (world_.settings.node.request_timeout_ms + kAnswerSlackMs) * kMillisecond - kSecond;
+  if (world_.events.now() - since >= slack) {
+    world_.verdict.Fail(
+        fmt::format("node {} has left requests of client {} without an answer", server_ + 1, id_));
+  }
 }
 
 void Client::GiveUpWaiting() {

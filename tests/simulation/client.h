@@ -62,6 +62,7 @@ class Client {
   void Deliver(std::string bytes);
   void Disconnect();
   void GiveUpWaiting();
+  void CheckUnanswered();
 
   std::vector<Operation> Compose();
   Operation ComposeOne();

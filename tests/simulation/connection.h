@@ -18,6 +18,7 @@ struct Connection {
   std::shared_ptr<Session> session;
   std::string unread;  // received while the server does not read
   bool paused = false;
+  Time last_read = 0;  // when the dispatcher was last given something
   bool server_closed = false;
 
   // The client's end.

@@ -16,6 +16,7 @@ constexpr const char* kNames[] = {"crash one node",
                                   "crash a minority",
                                   "crash a majority",
                                   "crash all",
+                                  "leader storm",
                                   "restart storm",
                                   "crash in a commit",
                                   "pause one node",
@@ -114,8 +115,8 @@ struct Faults::Hand {
     if (!servers[node]->up()) servers[node]->Start();
   }
 
-  // The kernel closes the connections of a process that ends; of a machine that loses power nobody
-  // hears.
+  // The kernel closes the connections of a process that ends; of a machine that loses power, or its
+  // network, nobody hears.
   void TellPeers(size_t node) {
     if (random.Chance(300)) return;
     for (size_t peer = 0; peer < count(); ++peer) {
@@ -138,6 +139,15 @@ struct Faults::Hand {
       Later(random.Between(1, 100) * kMillisecond,
             [this, node, times] { RestartStorm(node, times - 1); });
     });
+  }
+
+  void LeaderStorm(size_t times) {
+    if (times == 0) return;
+    if (const std::optional<size_t> leader = Leader()) Crash(*leader);
+    // Long enough for an election, and for some of what follows it.
+    const Time election =
+        surroundings.settings.node.raft.election_timeout_ticks * surroundings.settings.tick;
+    Later(random.Between(kMillisecond, 3 * election), [this, times] { LeaderStorm(times - 1); });
   }
 
   void Pause(size_t node) {
@@ -187,6 +197,9 @@ struct Faults::Hand {
 
   void Isolate(size_t node, bool incoming, bool outgoing) {
     const Time duration = Duration();
+    // Where connections break at once, the others have a new leader while this one still believes
+    // that it leads.
+    if (outgoing) TellPeers(node);
     for (size_t other = 0; other < count(); ++other) {
       if (incoming) CutFor(other, node, duration);
       if (outgoing) CutFor(node, other, duration);
@@ -294,6 +307,9 @@ void Faults::Hand::StrikeProcess(Fault fault, size_t node) {
       break;
     case Fault::kCrashAll:
       CrashMany(count());
+      break;
+    case Fault::kLeaderStorm:
+      LeaderStorm(static_cast<size_t>(random.Between(3, 20)));
       break;
     case Fault::kRestartStorm:
       RestartStorm(node, static_cast<size_t>(random.Between(2, 10)));

@@ -21,6 +21,7 @@ enum class Fault : uint8_t {
   kCrashMinority,
   kCrashMajority,
   kCrashAll,
+  kLeaderStorm,    // each leader crashes soon after its election, as in the paper's figure 8
   kRestartStorm,   // one node, again and again, soon after each start
   kCrashInCommit,  // while the log is being written: all or nothing of it is there
   kPauseOne,

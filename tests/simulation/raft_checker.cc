@@ -164,6 +164,13 @@ void RaftChecker::CheckCommit(size_t node, const Raft& raft) {
     Fail(node, "has committed what it does not have");
     return;
   }
+  if (raft.is_leader()) {
+    // Section 5.4.2: by counting, a leader commits entries of its own term only.
+    const auto own = chain_at_.find({commit, raft.current_term().value()});
+    if (own == chain_at_.end() || own->second != log[commit]) {
+      Fail(node, fmt::format("commits {} of an earlier term by counting", commit));
+    }
+  }
   for (uint64_t index = committed_.size(); index <= commit; ++index) Commit(node, raft, index);
   if (committed_[commit].chain != log[commit]) {
     Fail(node, fmt::format("State Machine Safety: another entry is committed at {}", commit));

@@ -151,6 +151,7 @@ void Server::Start() {
   const int64_t drift = surroundings_.settings.tick_drift_permille;
   tick_ = surroundings_.settings.tick * (1000 + random_.Between(-drift, drift)) / 1000;
   paused_until_ = 0;
+  undisturbed_since_ = surroundings_.events.now();
   ScheduleTick();
 }
 
@@ -193,6 +194,7 @@ void Server::Resume() {
     return;
   }
   resume_planned_ = false;
+  undisturbed_since_ = surroundings_.events.now();
   // As in a libuv loop that was stopped: one timer for all that have passed, then what has arrived.
   if (std::exchange(tick_missed_, false)) process_->node.Tick();
   for (const auto& action : std::exchange(inbox_, {})) action();
@@ -296,6 +298,7 @@ void Server::ReceiveFromClient(const std::shared_ptr<Connection>& connection,
 }
 
 void Server::Feed(Connection& connection, std::string_view bytes) {
+  connection.last_read = surroundings_.events.now();
   process_->dispatcher.Receive(*connection.session, bytes);
   if (process_->dispatcher.MayRead(*connection.session)) return;
   connection.paused = true;
@@ -325,6 +328,7 @@ bool Server::ServeClients() {
     Session& session = *connection.session;
     if (!process_->dispatcher.MayRead(session)) continue;
     ran |= !session.input.empty() || !connection.unread.empty();
+    if (!session.input.empty()) connection.last_read = surroundings_.events.now();
     process_->dispatcher.Resume(session);
     if (!process_->dispatcher.MayRead(session)) continue;
     connection.paused = false;

@@ -52,6 +52,9 @@ class Server {
   void PauseUntil(Time when);
   bool paused() const { return surroundings_.events.now() < paused_until_; }
 
+  // It has been running without a pause since then.
+  Time undisturbed_since() const { return undisturbed_since_; }
+
   // --- What arrives ---
   void Receive(consensus::NodeId from, consensus::Message message);
   void PeerGone(consensus::NodeId peer);
@@ -98,6 +101,7 @@ class Server {
   std::unique_ptr<Process> process_;
   Time tick_ = 0;
   Time paused_until_ = 0;
+  Time undisturbed_since_ = 0;
   bool resume_planned_ = false;
   bool tick_missed_ = false;
   std::vector<std::function<void()>> inbox_;  // what arrives during a pause

@@ -43,6 +43,7 @@ NodeOptions DrawNode(Random& random, size_t node_count) {
     node.apply_bytes_per_round = static_cast<size_t>(OneOf(random, {1, 300, 4 << 20}));
   }
   node.request_timeout_ms = OneOf(random, {200, 700, 2000, 5000});
+  node.leader_wait_ms = OneOf(random, {0, 100, 1000});
   node.checkpoint_interval_ms = OneOf(random, {20, 100, 1000, 5000});
   node.key_space.memtable_keys_max = static_cast<size_t>(OneOf(random, {2, 5, 256}));
   node.key_space.memtable_bytes_max = static_cast<size_t>(OneOf(random, {500, 5000, 64 << 20}));

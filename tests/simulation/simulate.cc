@@ -56,12 +56,14 @@ int Main(int argc, char** argv) {
   size_t nodes = 0;
   bool verbose = false;
   bool quiet = false;
+  bool stop = false;
   auto* one = app.add_option("--seed,--seeds", seeds, "A seed, or a range of seeds: 1..1000");
   app.add_option("--seconds", run_seconds,
                  "New seeds for that long (from a seed of chance, or from --seed on)");
   app.add_option("--nodes", nodes, "3 or 5 members; by default the seed decides");
   app.add_flag("--trace", verbose, "Print everything that happens");
   app.add_flag("--quiet", quiet, "Print failures and the totals only");
+  app.add_flag("--stop", stop, "Stop at the first failure");
   CLI11_PARSE(app, argc, argv);
 
   uint64_t first = (uint64_t{std::random_device()()} << 32) | std::random_device()();
@@ -87,7 +89,7 @@ int Main(int argc, char** argv) {
     options.verbose = verbose;
     if (nodes != 0) options.node_count = nodes;
     RunOne(options, quiet, &totals);
-    if (seed == last) break;
+    if (seed == last || (stop && totals.failures > 0)) break;
     if (run_seconds > 0 && SecondsSince(start) >= run_seconds) break;
   }
   const double seconds = SecondsSince(start);
