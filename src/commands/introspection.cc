@@ -62,16 +62,16 @@ void WriteSimpleStrings(const auto& texts, resp::ReplyWriter& writer) {
 
 void WriteTips(const Command& command, resp::ReplyWriter& writer) {
   const auto tips = Words(command.tips);
-  writer.Array(tips.size());
+  writer.Set(tips.size());
   for (std::string_view tip : tips) writer.BulkString(tip);
 }
 
 void WriteKeySpecifications(const Command& command, resp::ReplyWriter& writer) {
   if (command.keys.first == 0) {
-    writer.Array(0);
+    writer.Set(0);
     return;
   }
-  writer.Array(1);
+  writer.Set(1);
   writer.Map(3);
   writer.BulkString("flags");
   WriteSimpleStrings(Words(command.key_flags), writer);
@@ -109,7 +109,7 @@ void WriteInfo(const Command& command, resp::ReplyWriter& writer) {
   WriteSimpleStrings(Categories(command), writer);
   WriteTips(command, writer);
   WriteKeySpecifications(command, writer);
-  writer.Array(command.subcommands.size());
+  writer.Set(command.subcommands.size());
   for (const Command& subcommand : command.subcommands) WriteInfo(subcommand, writer);
 }
 
@@ -193,7 +193,7 @@ void List(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
   std::vector<std::string_view> names;
   for (size_t number = 0; number < CommandCount(); ++number) {
     const Command& command = CommandByNumber(number);
-    bool wanted = !filtered && !command.parent;
+    bool wanted = !filtered;
     if (filtered && EqualsIgnoringCase(arguments[3], "pattern")) {
       wanted = GlobMatch(arguments[4], command.full_name, LetterCase::kInsensitive);
     } else if (filtered && EqualsIgnoringCase(arguments[3], "aclcat")) {
@@ -207,7 +207,7 @@ void List(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
     }
     if (wanted) names.push_back(command.full_name);
   }
-  writer.Set(names.size());
+  writer.Array(names.size());
   for (std::string_view name : names) writer.BulkString(name);
 }
 

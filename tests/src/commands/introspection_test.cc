@@ -49,10 +49,16 @@ TEST_F(Introspection, InfoOfASubcommand) {
 
 TEST_F(Introspection, Resp3HasSetsAndMaps) {
   client_.Call({"HELLO", "3"});
-  const std::string info = client_.Call({"COMMAND", "INFO", "get"});
-  EXPECT_NE(info.find("~2\r\n+readonly\r\n+fast\r\n"), std::string::npos) << info;
-  EXPECT_NE(info.find("%3\r\n$5\r\nflags\r\n~2\r\n+RO\r\n+access\r\n"), std::string::npos) << info;
-  EXPECT_EQ(client_.Call({"COMMAND", "INFO", "nope"}), "*1\r\n_\r\n");
+  EXPECT_EQ(
+      client_.Call({"COMMAND", "INFO", "mget", "nope"}),
+      "*2\r\n*10\r\n$4\r\nmget\r\n:-2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:-1\r\n:1\r\n"
+      "~3\r\n+@read\r\n+@string\r\n+@fast\r\n~1\r\n$26\r\nrequest_policy:multi_shard\r\n"
+      "~1\r\n%3\r\n$5\r\nflags\r\n~2\r\n+RO\r\n+access\r\n$12\r\nbegin_search\r\n%2\r\n"
+      "$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n%1\r\n$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n"
+      "%2\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n%3\r\n$7\r\nlastkey\r\n:-1\r\n"
+      "$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n~0\r\n_\r\n");
+  EXPECT_EQ(client_.Call({"COMMAND", "LIST", "FILTERBY", "PATTERN", "mg*t"}),
+            "*1\r\n$4\r\nmget\r\n");
   EXPECT_EQ(client_.Call({"COMMAND", "DOCS", "nope"}), "%0\r\n");
 }
 
@@ -84,8 +90,7 @@ TEST_F(Introspection, DocsHaveRedisFields) {
 
 TEST_F(Introspection, ListsNames) {
   const std::string all = client_.Call({"COMMAND", "LIST"});
-  EXPECT_EQ(all.find("*" + std::to_string(CommandTable().size()) + "\r\n"), 0U);
-  EXPECT_EQ(all.find('|'), std::string::npos) << "no subcommands without a filter";
+  EXPECT_EQ(all.find("*" + std::to_string(CommandCount()) + "\r\n"), 0U) << "subcommands too";
   EXPECT_EQ(client_.Call({"COMMAND", "LIST", "FILTERBY", "PATTERN", "*GET"}),
             "*3\r\n$3\r\nget\r\n$4\r\nmget\r\n$10\r\nconfig|get\r\n");
 }
