@@ -1,0 +1,184 @@
+#include "redis-tests/support/cluster.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <deque>
+#include <fstream>
+#include <ostream>
+#include <utility>
+
+#include "redis-tests/support/client.h"
+#include "redis-tests/support/eventually.h"
+#include "redis-tests/support/free_ports.h"
+
+namespace quorate::redis_tests {
+
+namespace {
+
+// One question may wait for an election; after this another node, or a new connection, is tried.
+constexpr int kProbeTimeoutMs = 5'000;
+constexpr size_t kPrintedLinesMax = 60;
+
+bool AnswersReads(uint16_t port, bool readonly) {
+  Client client(port, kProbeTimeoutMs);
+  if (readonly) {
+    client.Command({"READONLY"});
+  }
+  const Reply reply = client.Command({"GET", "no-such-key"});
+  return reply.answered() && !reply.is_error();
+}
+
+}  // namespace
+
+Cluster::Cluster(Options options) : options_(std::move(options)) {
+  for (uint16_t port : FreePorts(options_.size)) {
+    nodes_.push_back({port, false, nullptr});
+  }
+}
+
+bool Cluster::Start() {
+  for (int id = 1; id <= size(); ++id) {
+    StartProcess(id);
+  }
+  return WaitUntilAllServe();
+}
+
+std::vector<uint16_t> Cluster::ports() const {
+  std::vector<uint16_t> ports;
+  for (const Node& node : nodes_) {
+    ports.push_back(node.port);
+  }
+  return ports;
+}
+
+pid_t Cluster::pid(int id) const { return running(id) ? node(id).process->pid() : -1; }
+
+std::string Cluster::data_folder(int id) const {
+  return folder_.path() + "/node-" + std::to_string(id);
+}
+
+std::vector<std::string> Cluster::CommandLine(int id) const {
+  std::string members;
+  for (int member = 1; member <= size(); ++member) {
+    members += (member == 1 ? "" : ",") + std::to_string(member) +
+               "=127.0.0.1:" + std::to_string(port(member)) + "@" +
+               std::to_string(port(member) + kPeerPortOffset);
+  }
+  std::vector<std::string> line = {
+      QUORATE_SERVER, "--node-id",     std::to_string(id),  "--port", std::to_string(port(id)),
+      "--dir",        data_folder(id), "--initial-cluster", members};
+  line.insert(line.end(), options_.flags.begin(), options_.flags.end());
+  return line;
+}
+
+int Cluster::WaitForLeader() {
+  int leader = kNoNode;
+  Eventually(kDeadlineMs, [&] {
+    for (int id = 1; id <= size() && leader == kNoNode; ++id) {
+      if (running(id) && !node(id).paused && AnswersReads(port(id), false)) {
+        leader = id;
+      }
+    }
+    return leader != kNoNode;
+  });
+  return leader;
+}
+
+int Cluster::WaitForFollower() {
+  const int leader = WaitForLeader();
+  for (int id = 1; id <= size(); ++id) {
+    if (id != leader && running(id) && !node(id).paused) {
+      return leader == kNoNode ? kNoNode : id;
+    }
+  }
+  return kNoNode;
+}
+
+bool Cluster::WaitUntilAllServe() {
+  for (int id = 1; id <= size(); ++id) {
+    if (!Eventually(kDeadlineMs, [&] { return AnswersReads(port(id), true); })) {
+      return false;
+    }
+  }
+  return WaitForLeader() != kNoNode;
+}
+
+void Cluster::Kill9(int id) {
+  assert(running(id));
+  node(id).process.reset();
+  node(id).paused = false;
+}
+
+void Cluster::Pause(int id) {
+  assert(running(id));
+  node(id).process->Signal(SIGSTOP);
+  node(id).paused = true;
+}
+
+void Cluster::Resume(int id) {
+  assert(running(id));
+  node(id).process->Signal(SIGCONT);
+  node(id).paused = false;
+}
+
+std::optional<ProcessEnd> Cluster::Terminate(int id) {
+  assert(running(id));
+  node(id).process->Signal(SIGTERM);
+  const std::optional<ProcessEnd> end = node(id).process->WaitForEnd(kDeadlineMs);
+  node(id).process.reset();
+  return end;
+}
+
+void Cluster::Restart(int id) {
+  assert(!running(id));
+  StartProcess(id);
+}
+
+bool Cluster::Heal() {
+  for (int id = 1; id <= size(); ++id) {
+    if (running(id) && !node(id).process->running()) {
+      return false;  // It ended by itself, which no test asks for.
+    }
+    if (!running(id)) {
+      Restart(id);
+    } else if (node(id).paused) {
+      Resume(id);
+    }
+  }
+  return WaitUntilAllServe();
+}
+
+void Cluster::PrintLogs(std::ostream& out) {
+  folder_.Keep();
+  for (int id = 1; id <= size(); ++id) {
+    out << "---- node " << id << ", end of " << LogPath(id) << '\n';
+    std::ifstream file(LogPath(id));
+    std::deque<std::string> lines;
+    for (std::string line; std::getline(file, line);) {
+      lines.push_back(std::move(line));
+      if (lines.size() > kPrintedLinesMax) {
+        lines.pop_front();
+      }
+    }
+    for (const std::string& line : lines) {
+      out << line << '\n';
+    }
+  }
+  out << std::flush;
+}
+
+std::string Cluster::LogPath(int id) const {
+  return folder_.path() + "/node-" + std::to_string(id) + ".log";
+}
+
+void Cluster::StartProcess(int id) {
+  const int log = open(LogPath(id).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  assert(log >= 0);
+  node(id).process = ChildProcess::Start({CommandLine(id), folder_.path(), -1, log, log});
+  close(log);
+}
+
+}  // namespace quorate::redis_tests

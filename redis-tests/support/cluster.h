@@ -1,0 +1,81 @@
+// A cluster of real processes.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "redis-tests/support/child_process.h"
+#include "redis-tests/support/temporary_folder.h"
+
+namespace quorate::redis_tests {
+
+// Real quorate-server processes on 127.0.0.1, each with a data folder of its own below a temporary
+// one. Nodes are named by their id, 1 to size(). For the thread that made it (see ChildProcess),
+// but port() and ports() for all. Its processes end with it.
+class Cluster {
+ public:
+  static constexpr int kNoNode = 0;
+
+  struct Options {
+    int size = 3;
+    std::vector<std::string> flags;  // Given to every node.
+  };
+
+  Cluster() : Cluster(Options()) {}
+  explicit Cluster(Options options);
+
+  // Starts all nodes and waits until all of them serve. False after kDeadlineMs.
+  bool Start();
+
+  int size() const { return static_cast<int>(nodes_.size()); }
+  uint16_t port(int id) const { return node(id).port; }
+  std::vector<uint16_t> ports() const;
+  pid_t pid(int id) const;
+  std::string data_folder(int id) const;
+  // The command line that starts this node, the program first.
+  std::vector<std::string> CommandLine(int id) const;
+
+  // The node that answers a linearizable read, asked of each node that runs until there is one;
+  // kNoNode after kDeadlineMs.
+  int WaitForLeader();
+  // Some node that runs and is not the leader; kNoNode when there is none.
+  int WaitForFollower();
+  // Whether, within kDeadlineMs, all nodes answer linearizable reads: so each has applied whatever
+  // was acknowledged before this call.
+  bool WaitUntilAllServe();
+
+  bool running(int id) const { return node(id).process != nullptr; }
+  void Kill9(int id);
+  void Pause(int id);   // SIGSTOP
+  void Resume(int id);  // SIGCONT
+  // SIGTERM; how the process ended, or an empty optional when it did not within kDeadlineMs.
+  std::optional<ProcessEnd> Terminate(int id);
+  void Restart(int id);
+  // Restarts what was killed, resumes what was paused; then as WaitUntilAllServe.
+  bool Heal();
+
+  // The last lines that each node has logged; and keeps the folder with the whole logs and the
+  // data.
+  void PrintLogs(std::ostream& out);
+
+ private:
+  struct Node {
+    uint16_t port = 0;
+    bool paused = false;
+    std::unique_ptr<ChildProcess> process;  // Null while the node does not run.
+  };
+
+  Node& node(int id) { return nodes_[static_cast<size_t>(id - 1)]; }
+  const Node& node(int id) const { return nodes_[static_cast<size_t>(id - 1)]; }
+  std::string LogPath(int id) const;
+  void StartProcess(int id);
+
+  const Options options_;
+  TemporaryFolder folder_;
+  std::vector<Node> nodes_;
+};
+
+}  // namespace quorate::redis_tests
