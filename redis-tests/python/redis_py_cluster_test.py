@@ -1,0 +1,98 @@
+"""redis-py's cluster client, as Debian packages it."""
+
+import logging
+
+import redis
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisClusterException
+
+from test_cluster import EVERY_BYTE, MEBIBYTE, ClusterTestCase, keep_trying, main
+
+# What an application has to expect while there is no leader. Anything else, such as a TypeError from
+# a reply that the library does not understand, is a failure. The IndexError is a fault of Debian's
+# redis-py 4.3: when a node that it knew as a replica is the master, it finds no master, once.
+FAILOVER_ERRORS = (redis.RedisError, RedisClusterException, IndexError)
+
+
+class RedisPyCluster(ClusterTestCase):
+
+    def client(self, port=None, **options):
+        """A cluster client that knows this node alone; the leader unless another is named."""
+        client = RedisCluster(host="127.0.0.1", port=port or self.cluster.leader_port, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def test_set_get_delete(self):
+        client = self.client()
+        self.assertIs(client.set(self.key("a"), "1"), True)
+        self.assertEqual(client.get(self.key("a")), b"1")
+        self.assertIsNone(client.set(self.key("a"), "2", nx=True))
+        self.assertEqual(client.set(self.key("a"), "2", get=True), b"1")
+        self.assertEqual(client.exists(self.key("a")), 1)
+        self.assertEqual(client.delete(self.key("a")), 1)
+        self.assertIsNone(client.get(self.key("a")))
+
+    def test_binary_and_mebibyte_values(self):
+        client = self.client()
+        for value in (b"", EVERY_BYTE, MEBIBYTE):
+            client.set(EVERY_BYTE, value)
+            self.assertEqual(client.get(EVERY_BYTE), value)
+
+    def test_pipeline_of_a_thousand(self):
+        pipeline = self.client().pipeline()
+        expected = []
+        for i in range(1000):
+            pipeline.set(self.key(i), i)
+            pipeline.get(self.key(i))
+            expected += [True, str(i).encode()]
+        self.assertEqual(pipeline.execute(), expected)
+
+    def test_every_node_is_a_starting_point(self):
+        for port in self.cluster.ports:
+            client = self.client(port)
+            self.assertTrue(client.set(self.key("a"), port))
+            self.assertEqual(client.get(self.key("a")), str(port).encode())
+            self.assertEqual(sorted(node.port for node in client.get_nodes()),
+                             sorted(self.cluster.ports))
+            self.assertEqual([node.port for node in client.get_primaries()],
+                             [self.cluster.leader_port])
+
+    def test_reading_from_replicas_is_never_old(self):
+        client = self.client(read_from_replicas=True)
+        for i in range(300):
+            client.set(self.key("a"), i)
+            # Each read goes to the next node.
+            self.assertEqual(client.get(self.key("a")), str(i).encode())
+
+    def test_questions_about_the_cluster(self):
+        client = self.client()
+        self.assertTrue(client.ping(target_nodes=RedisCluster.ALL_NODES))
+        self.assertEqual(client.cluster_info()["cluster_state"], "ok")
+        self.assertEqual(len(client.cluster_nodes()), 3)
+        self.assertEqual(len(client.cluster_shards()[0]["nodes"]), 3)
+        self.assertEqual(client.cluster_keyslot("a"), 15495)
+        self.assertIsInstance(client.dbsize(), int)
+
+    def test_going_on_after_the_leader_was_killed(self):
+        for round_number in range(2):
+            # dynamic_startup_nodes, and a client for each round: after a failure Debian's redis-py
+            # can ask a node for the cluster's shape only if it has done so when the client was made;
+            # any other gives "cannot pickle '_thread.lock' object".
+            client = self.client(self.cluster.follower_port, dynamic_startup_nodes=False)
+            for i in range(100):
+                client.set(self.key(i), f"{round_number}:{i}")
+            self.cluster.kill_leader()
+            keep_trying(lambda: client.set(self.key("a"), round_number), FAILOVER_ERRORS)
+            self.assertEqual(client.get(self.key("a")), str(round_number).encode())
+            for i in range(100):
+                self.assertEqual(client.get(self.key(i)), f"{round_number}:{i}".encode())
+            pipeline = client.pipeline()
+            for i in range(1000):
+                pipeline.set(self.key(i), i)
+            self.assertEqual(pipeline.execute(), [True] * 1000)
+            self.cluster.heal()
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    main()
