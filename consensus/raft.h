@@ -69,7 +69,7 @@ struct PeerStatus {
   Index match_index;
   Index next_index;
   bool recently_active = false;  // heard from within an election timeout
-  bool needs_snapshot = false;   // the entries it lacks have been trimmed: it is sent nothing else
+  bool needs_snapshot = false;   // what it lacks was trimmed: it is sent heartbeats alone
 };
 
 class Raft {
@@ -118,8 +118,8 @@ class Raft {
   bool RequestLeadership();
 
   // A connection from `peer` has broken in a way that says its process has ended. If it was the
-  // leader, this server does not wait for the election timeout but holds a pre-vote at the next
-  // tick.
+  // leader, this server does not wait for the election timeout but holds a pre-vote at one of the
+  // next few ticks.
   void PeerGone(NodeId peer);
 
   // --- Outputs ---

@@ -111,9 +111,9 @@ void Raft::Impl::SendAppends(Progress& peer) {
     Index first = peer.next_index();
     Index prev_log_index = first - 1;
     std::optional<Term> prev_log_term = log_.TermAt(prev_log_index);
-    if (!prev_log_term) {
-      // Only a server that has lost its log is behind what all once had. It is sent heartbeats
-      // alone.
+    if (!prev_log_term || prev_log_index < all_match_index_) {
+      // Only a server that has lost its log is behind what all once had. Of that, storage may be
+      // trimming more than it has reported, so nothing of it is read. Heartbeats alone are sent.
       peer.NeedSnapshot();
       return;
     }

@@ -1,7 +1,7 @@
 // Raft under every fault that the network, the disks and the clocks may have, many seeds. Repeat
 // one with
 //   QUORATE_SEED=<seed> consensus_tests --gtest_filter='RandomFaults.*'
-// and run more with QUORATE_SEEDS=<count>.
+// and run more, from there on or from the first, with QUORATE_SEEDS=<count>.
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -36,7 +36,7 @@ struct Totals {
 Totals RunSeeds(size_t servers, uint64_t seeds) {
   std::signal(SIGABRT, PrintSeed);
   uint64_t first = FromEnvironment("QUORATE_SEED", 0);
-  uint64_t count = first != 0 ? 1 : FromEnvironment("QUORATE_SEEDS", seeds);
+  uint64_t count = FromEnvironment("QUORATE_SEEDS", first != 0 ? 1 : seeds);
   Totals totals;
   for (uint64_t seed = first != 0 ? first : 1; count > 0; ++seed, --count) {
     running_seed = seed;

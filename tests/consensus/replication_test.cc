@@ -373,6 +373,14 @@ TEST(OldEntries, HandingOutIsBoundedButHoldsOneEntry) {
 
 // --- Trimming ---
 
+// After a restart nothing is known of the others, but that what was trimmed here was on all disks.
+TEST(Trimming, AllMatchStartsAtTheBase) {
+  LoneServer server({.term = 1, .log_terms = {1, 1, 1, 1}, .base = 2, .last_applied = 3});
+  EXPECT_EQ(server.raft().all_match_index(), Index(2));
+  server.BecomeLeader();
+  EXPECT_EQ(server.raft().all_match_index(), Index(2));
+}
+
 TEST(Trimming, AllMatchIsTheLeastOfAllAndNotPastTheCommit) {
   Replicating server;
   EXPECT_EQ(server.raft().all_match_index(), Index(1));
@@ -439,6 +447,24 @@ TEST(Trimming, AFollowerBehindTheBaseNeedsASnapshot) {
   EXPECT_EQ(Of<Heartbeat>(messages, kSecond).size(), 1U);
   EXPECT_TRUE(Of<AppendEntries>(messages, kSecond).empty());
   EXPECT_FALSE(Of<AppendEntries>(messages, kThird).empty());
+}
+
+// The same where the log still begins earlier: what all have had, storage may be trimming right
+// now.
+TEST(Trimming, AFollowerBehindWhatAllHadNeedsASnapshot) {
+  Replicating server;
+  server.Propose("x");
+  server.Settle();
+  server.CommitAll();
+  ASSERT_EQ(server.raft().all_match_index(), Index(2));
+  server.Receive(kThird, Heartbeat{Term(2), Index(2), Index(2), 0});
+  server.BecomeLeader();
+  server.Receive(kSecond, Refusal(3, 2, 1, 1));
+  server.Receive(kThird, Refusal(3, 2, 2, 1));
+  Messages messages = server.Round();
+  EXPECT_TRUE(Of<AppendEntries>(messages, kSecond).empty());
+  EXPECT_TRUE(Second(server).needs_snapshot);
+  EXPECT_EQ(server.disk().reads(), 0U);
 }
 
 // --- Heartbeats ---
