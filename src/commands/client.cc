@@ -1,4 +1,5 @@
 // CLIENT and its subcommands (https://redis.io/docs/latest/commands/?group=connection).
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <string>
