@@ -25,7 +25,7 @@ struct Instance {
   std::function<void()> config_changed;
   std::string executable;   // absolute path
   std::string config_file;  // absolute path, or empty
-  bool stop_requested = false;  // by a command: the server stops in its own time
+  bool stop_requested = false;  // by a command or a signal; cannot be taken back
   std::string run_id;       // 40 hex digits, drawn anew at each start
 };
 

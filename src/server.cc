@@ -123,6 +123,7 @@ void Server::EndRound() {
 
 void Server::BeginStop() {
   stop_ = Stop::kHandingOver;
+  instance_.stop_requested = true;  // for SHUTDOWN ABORT, whoever has begun the stop
   stop_deadline_ms_ = instance_.clock.monotonic_ms() + kStopTimeoutMs;
   hand_over_deadline_ms_ = instance_.clock.monotonic_ms() + kHandOverTimeoutMs;
   clients_.StopListening();

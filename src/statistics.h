@@ -49,7 +49,6 @@ struct StorageStatistics {
   uint64_t last_commit_us = 0;  // how long the log's last durable commit took
   uint64_t checkpoints = 0;
   uint64_t last_checkpoint_us = 0;
-  int64_t last_checkpoint_unix_s = 0;
   uint64_t log_file_bytes = 0;  // on disk
   uint64_t state_file_bytes = 0;
 };
