@@ -83,10 +83,11 @@ TEST_F(SimulationTest, MuchHappens) {
   EXPECT_LT(all.keys_undecided, 5u);
 }
 
-// Each of these has found a bug, which is named beside it.
+// Each of these finds a bug, named beside it, when that is put back. A change in what is drawn from
+// a seed makes another seed find it: look for it with `simulate --stop`, and write it here.
 TEST_F(SimulationTest, SeedsThatHaveFoundBugs) {
   // An entry of an earlier term was committed where this node had proposed in a later one: assert.
-  Run(11513039809896534319U, 3);
+  Run(5, 3);
 }
 
 TEST_F(SimulationTest, ThreeNodes_FixedSeeds) {
