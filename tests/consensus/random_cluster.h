@@ -23,6 +23,10 @@
 
 namespace quorate::consensus {
 
+// The hash of a log that ends with `entry`, from that of the log before it. Two logs with one hash
+// hold the same entries.
+uint64_t ExtendChain(uint64_t chain, const Entry& entry);
+
 class RandomCluster {
  public:
   RandomCluster(uint64_t seed, size_t servers);
@@ -49,8 +53,10 @@ class RandomCluster {
     NodeId id;
     std::unique_ptr<Raft> raft;  // none: crashed
     MemoryDisk disk;
-    std::deque<uint64_t> write_due;  // when each write that is queued will be durable
+    std::deque<uint64_t> write_due;     // when each write that is queued will be durable
+    std::optional<PersistSeq> durable;  // what the Raft is not told of yet
     uint64_t disk_stalled_until = 0;
+    uint64_t paused_until = 0;  // the process stands still, its clock too; messages wait
     uint64_t restart_at = 0;
     Index checkpoint;  // a restart has applied up to here
     Index applied;
@@ -82,15 +88,20 @@ class RandomCluster {
   void DrawPartition();
   void Step();
   void DeliverDue();
+  void RunServers();
   void CompleteWrites(Server& server);
-  void InputsFor(Server& server);
+  void TellDurable(Server& server);
+  void TickServer(Server& server);
+  void ServeClients(Server& server);
+  void Checkpoint(Server& server);
+  void DrawFaults(Server& server);
   void Propose(Server& server);
   void RequestRead(Server& server);
   void Touched(Server& server);
   void Round(Server& server);
   void Apply(Server& server);
 
-  // --- Checks ---
+  // --- Checks (random_cluster_checks.cc) ---
   void TakeWrite(Server& server, const Persist& persist);
   void CheckMessage(Server& server, const Envelope& envelope);
   void CheckLeader(Server& server);
@@ -116,6 +127,9 @@ class RandomCluster {
   uint64_t long_delay_ = 0;
   uint64_t crash_ = 0;
   uint64_t stall_ = 0;
+  uint64_t pause_ = 0;
+  uint64_t peer_gone_ = 0;
+  uint64_t transfer_ = 0;
   uint64_t proposal_ = 0;
   uint64_t round_at_once_ = 0;
 

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <sstream>
+
+#include "tests/consensus/random_cluster.h"
+
+namespace quorate::consensus {
+
+uint64_t ExtendChain(uint64_t chain, const Entry& entry) {
+  uint64_t content = entry.term.value() * 0x100000001b3 + entry.payload.crc32c() * 31 +
+                     entry.payload.size() * 7 + static_cast<uint64_t>(entry.kind);
+  return Random(chain ^ content).Next();
+}
+
+void RandomCluster::Violate(const std::string& what) {
+  if (violation_.empty()) {
+    std::ostringstream text;
+    text << "seed " << seed_ << ", " << servers_.size() << " servers, tick " << now_ << ": "
+         << what;
+    violation_ = text.str();
+  }
+}
+
+void RandomCluster::TakeWrite(Server& server, const Persist& persist) {
+  if (persist.truncate_from) {
+    if (persist.truncate_from->value() >= server.chain.size()) {
+      Violate("truncation past the log's end");
+      return;
+    }
+    server.chain.resize(persist.truncate_from->value());
+  }
+  for (const Entry& entry : persist.entries) {
+    if (entry.index.value() != server.chain.size()) {
+      Violate("a write that does not follow the log");
+      return;
+    }
+    server.chain.push_back(ExtendChain(server.chain.back(), entry));
+    auto [known, is_new] =
+        chain_at_.emplace(std::pair(entry.index, entry.term), server.chain.back());
+    if (!is_new && known->second != server.chain.back()) {
+      Violate("Log Matching: two logs differ up to " + std::to_string(entry.index.value()));
+    }
+  }
+}
+
+void RandomCluster::CheckLeader(Server& server) {
+  if (!server.raft->is_leader()) {
+    return;
+  }
+  Term term = server.raft->current_term();
+  auto [leader, is_new] = leader_of_term_.emplace(term, server.id);
+  if (leader->second != server.id) {
+    Violate("Election Safety: two leaders in term " + std::to_string(term.value()));
+  }
+  if (is_new) {
+    // Leader Completeness: the last entry that was committed in an earlier term, and with it all
+    // before.
+    for (uint64_t index = committed(); index > 0; --index) {
+      if (committed_[index].in_term < term) {
+        if (server.chain.size() <= index || server.chain[index] != committed_[index].chain) {
+          Violate("Leader Completeness: the leader of term " + std::to_string(term.value()) +
+                  " lacks " + std::to_string(index));
+        }
+        break;
+      }
+    }
+  }
+  auto [log, first_seen] =
+      leader_log_.emplace(term, std::pair(server.raft->last_log_index(), server.chain.back()));
+  if (!first_seen) {
+    auto& [last, chain] = log->second;
+    if (server.chain.size() <= last.value() || server.chain[last.value()] != chain) {
+      Violate("Leader Append-Only: broken in term " + std::to_string(term.value()));
+    }
+    last = server.raft->last_log_index();
+    chain = server.chain.back();
+  }
+}
+
+void RandomCluster::CheckCommit(Server& server) {
+  uint64_t commit = server.raft->commit_index().value();
+  if (commit >= server.chain.size()) {
+    Violate("commit index past the log's end");
+    return;
+  }
+  for (uint64_t index = committed_.size(); index <= commit; ++index) {
+    committed_.push_back({server.chain[index], server.raft->current_term()});
+    size_t on_disk = 0;
+    for (const Server& other : servers_) {
+      // chain holds what is in memory; up to the disk's end it is the disk's, but where a
+      // truncation is queued.
+      Index durable = other.disk.last_index();
+      for (const Persist& write : other.disk.queue()) {
+        if (write.truncate_from) {
+          durable = std::min(durable, *write.truncate_from - 1);
+        }
+      }
+      if (durable.value() >= index && other.chain[index] == server.chain[index]) {
+        ++on_disk;
+      }
+    }
+    if (on_disk <= servers_.size() / 2) {
+      Violate("entry " + std::to_string(index) + " committed with " + std::to_string(on_disk) +
+              " disks");
+    }
+  }
+  if (committed_[commit].chain != server.chain[commit]) {
+    Violate("State Machine Safety: another entry is committed at " + std::to_string(commit));
+  }
+}
+
+void RandomCluster::CheckReads(Server& server, const Effects& effects) {
+  for (const ReadState& proven : effects.reads) {
+    uint64_t token = proven.token.value();
+    auto read = server.reads.find(token);
+    if (read == server.reads.end()) {
+      Violate("read " + std::to_string(token) + " named twice");
+      return;
+    }
+    if (proven.index < read->second.floor) {
+      Violate("stale read: index " + std::to_string(proven.index.value()) + ", committed before " +
+              std::to_string(read->second.floor.value()));
+    }
+    if (proven.index.value() > committed()) {
+      Violate("read index past what is committed");
+    }
+    if (token <= server.last_proven) {
+      Violate("reads out of order");
+    }
+    server.last_proven = token;
+    server.reads.erase(read);
+    ++proven_reads_;
+  }
+  for (ReadToken dropped : effects.dropped_reads) {
+    if (server.reads.erase(dropped.value()) == 0) {
+      Violate("read " + std::to_string(dropped.value()) + " dropped twice");
+    }
+  }
+}
+
+void RandomCluster::CheckMessage(Server& server, const Envelope& envelope) {
+  const HardState& durable = server.disk.hard_state();
+  if (durable.current_term != server.raft->current_term()) {
+    Violate("a message of a term that is not durable");
+  }
+  if (const auto* vote = std::get_if<RequestVote>(&envelope.message)) {
+    if (!vote->pre_vote && (durable.voted_for != server.id || vote->term != durable.current_term)) {
+      Violate("a candidacy that is not durable");
+    }
+  } else if (const auto* reply = std::get_if<RequestVoteReply>(&envelope.message)) {
+    if (reply->vote_granted && !reply->pre_vote) {
+      auto given = votes_.emplace(std::pair(reply->term, server.id), envelope.to).first;
+      if (given->second != envelope.to) {
+        Violate("two votes in one term");
+      }
+      if (durable.voted_for != envelope.to || reply->term != durable.current_term) {
+        Violate("a vote that is not durable");
+      }
+    }
+  } else if (const auto* success = std::get_if<AppendEntriesReply>(&envelope.message)) {
+    if (success->success) {
+      if (success->index > server.disk.last_index()) {
+        Violate("an acknowledgement of what is not durable");
+      }
+      auto leader = leader_log_.find(success->term);
+      const Server& to = At(envelope.to);
+      if (leader != leader_log_.end() && to.raft && to.raft->is_leader() &&
+          to.raft->current_term() == success->term &&
+          to.chain[success->index.value()] != server.chain[success->index.value()]) {
+        Violate("an acknowledgement of what the leader does not have");
+      }
+    }
+  } else if (const auto* append = std::get_if<AppendEntries>(&envelope.message)) {
+    size_t bytes = 0;
+    for (const Entry& entry : append->entries) {
+      bytes += entry.payload.size();
+    }
+    if (append->entries.size() > 1 && bytes > config_.append_bytes_max) {
+      Violate("an AppendEntries larger than its limit");
+    }
+  }
+}
+
+}  // namespace quorate::consensus
