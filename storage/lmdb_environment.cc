@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -80,6 +81,17 @@ Result<std::unique_ptr<Environment>> Environment::Open(const std::string& path,
 // is shorter than the pages counted is no error by itself: pages that were taken and given back in
 // one transaction at the file's end are never written.
 Status Environment::ExtendToContents() const {
+  const Result<Extent> extent = MeasureFile();
+  if (!extent.ok()) return Error{extent.error()};
+  const auto [descriptor, file_bytes, used_bytes] = extent.value();
+  if (file_bytes >= used_bytes) return Ok();
+  if (ftruncate(descriptor, static_cast<off_t>(used_bytes)) != 0) {
+    return FileError(file_, "cannot be extended to its contents", errno);
+  }
+  return Ok();
+}
+
+Result<Environment::Extent> Environment::MeasureFile() const {
   MDB_envinfo info;
   MDB_stat statistics;
   int descriptor = -1;
@@ -87,14 +99,41 @@ Status Environment::ExtendToContents() const {
   if (code == 0) code = mdb_env_stat(handle_, &statistics);
   if (code == 0) code = mdb_env_get_fd(handle_, &descriptor);
   if (code != 0) return MakeError("cannot be looked at", code);
-  const size_t bytes = (info.me_last_pgno + 1) * statistics.ms_psize;
   struct stat status;
   if (fstat(descriptor, &status) != 0) return FileError(file_, "cannot be looked at", errno);
-  if (static_cast<size_t>(status.st_size) >= bytes) return Ok();
-  if (ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) {
-    return FileError(file_, "cannot be extended to its contents", errno);
+  return Extent{.descriptor = descriptor,
+                .file_bytes = static_cast<size_t>(status.st_size),
+                .used_bytes = (info.me_last_pgno + 1) * statistics.ms_psize};
+}
+
+std::optional<uint64_t> Environment::FreeBytes() const {
+  struct statvfs status;
+  if (statvfs(path_.c_str(), &status) != 0) return std::nullopt;
+  return uint64_t{status.f_bavail} * status.f_frsize;
+}
+
+void Environment::PrepareGrowth() const {
+  constexpr size_t kStepBytesMin = 1 << 20;
+  constexpr size_t kStepBytesMax = 16 << 20;
+  constexpr size_t kFreeSteps = 16;  // nor is the disk filled for this
+  // What goes wrong here is met again, and reported, by the commit that needs the space.
+  const Result<Extent> extent = MeasureFile();
+  if (!extent.ok()) return;
+  const auto [descriptor, file_bytes, used_bytes] = extent.value();
+  const size_t step = std::clamp(used_bytes / 2, kStepBytesMin, kStepBytesMax);
+  if (file_bytes >= used_bytes + step / 4) return;
+  const std::optional<uint64_t> free_bytes = FreeBytes();
+  if (!free_bytes || *free_bytes < kFreeSteps * step) return;
+  const std::string zeros(kStepBytesMin, '\0');
+  const size_t end = used_bytes + step;
+  // Behind the last page of the last commit, and behind the file's end: nothing of value lies
+  // there.
+  for (size_t at = std::max(file_bytes, used_bytes); at < end;) {
+    const size_t size = std::min(zeros.size(), end - at);
+    const ssize_t written = pwrite(descriptor, zeros.data(), size, static_cast<off_t>(at));
+    if (written <= 0) return;
+    at += static_cast<size_t>(written);
   }
-  return Ok();
 }
 
 int Environment::OpenFile() {
@@ -134,11 +173,9 @@ Error Environment::MakeError(std::string_view what, int code) const {
 Error Environment::MakeWriteError(std::string_view what, int code) const {
   constexpr uint64_t kPlentyBytes = 64 << 20;
   Error error = MakeError(what, code);
-  struct statvfs status;
-  if (statvfs(path_.c_str(), &status) != 0) return error;
-  const uint64_t free_bytes = uint64_t{status.f_bavail} * status.f_frsize;
-  if (free_bytes < kPlentyBytes) {
-    error.text += " (" + std::to_string(free_bytes) + " bytes are free on that disk)";
+  const std::optional<uint64_t> free_bytes = FreeBytes();
+  if (free_bytes && *free_bytes < kPlentyBytes) {
+    error.text += " (" + std::to_string(*free_bytes) + " bytes are free on that disk)";
   }
   return error;
 }

@@ -11,6 +11,7 @@
 #include <cassert>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,6 +52,12 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
+  // Writes zeros behind the file's pages, so that the commits to come overwrite what the file has
+  // and need nothing of the file system's journal: a commit that makes the file longer waits for
+  // what other files have waiting there. Does so in growing steps, and nothing where enough is left
+  // or the disk is nearly full. Only by the writing thread, between two transactions.
+  void PrepareGrowth() const;
+
   MDB_env* handle() const { return handle_; }
   const std::string& file() const { return file_; }
   // "<file>: <what>: <LMDB's text>"
@@ -66,6 +73,14 @@ class Environment {
   Environment(std::string path, Options options);
   int OpenFile();
   Status ExtendToContents() const;
+  // The file as it is and as its pages need it.
+  struct Extent {
+    int descriptor;
+    size_t file_bytes;
+    size_t used_bytes;
+  };
+  Result<Extent> MeasureFile() const;
+  std::optional<uint64_t> FreeBytes() const;  // of the disk; nothing when that cannot be told
   // What else there is to say about a failed OpenFile.
   std::string Advice(int code) const;
   static void AssertFailed(MDB_env* handle, const char* message);

@@ -65,6 +65,9 @@ class LogStore : public consensus::LogReader {
   // the page cache, where a run that ended with a failed sync may have left it.
   Status ConfirmDurable();
 
+  // Makes room for the commits to come, where it is time to: see Environment::PrepareGrowth.
+  void PrepareGrowth() const { environment_->PrepareGrowth(); }
+
   // The last entry that was trimmed away.
   consensus::Index base_index() const { return header_.base_index; }
   consensus::Index last_index() const { return header_.last_index; }

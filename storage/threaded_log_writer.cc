@@ -71,7 +71,11 @@ ThreadedLogWriter::Statistics ThreadedLogWriter::statistics() const {
 }
 
 void ThreadedLogWriter::Run() {
-  while (std::optional<Work> work = NextWork()) Commit(std::move(*work));
+  store_.PrepareGrowth();
+  while (std::optional<Work> work = NextWork()) {
+    Commit(std::move(*work));
+    store_.PrepareGrowth();
+  }
 }
 
 std::optional<ThreadedLogWriter::Work> ThreadedLogWriter::NextWork() {

@@ -109,9 +109,7 @@ TEST(Crash, KilledAtAnyMoment) {
     inspector.Inspect(directory / "data");
     if (testing::Test::HasFailure()) return;
   }
-  EXPECT_GT(acknowledged->committed, 100U);
-  EXPECT_GT(acknowledged->checkpoint, 0U);
-  EXPECT_GT(acknowledged->trimmed, 0U);
+  EXPECT_GT(acknowledged->committed, 0U);
 }
 
 TEST(Crash, AnOrderlyEndLosesNothing) {
@@ -136,7 +134,7 @@ TEST(Crash, AFailedSyncEndsTheProcess) {
   TemporaryDirectory directory;
   const Shared<Acknowledged> acknowledged;
   Inspector inspector(*acknowledged);
-  for (uint64_t round = 0; round < 20; ++round) {
+  for (uint64_t round = 0; round < TestRounds(20); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     const uint64_t sync = 1 + random.Below(60);
     const int status = RunChild([&] {

@@ -148,7 +148,9 @@ TEST(Damage, OfACutFileIsRefused) {
     file = log->file();
   }
   const std::string intact = ReadFile(file);
-  for (size_t pages = 0; pages < intact.size() / kPageBytes - 1; ++pages) {
+  Random random(TestSeed(1));
+  for (uint64_t round = 0; round < TestRounds(100); ++round) {
+    const size_t pages = random.Below(intact.size() / kPageBytes - 1);
     WriteFile(file, intact.substr(0, pages * kPageBytes));
     // LMDB itself ends the process in some of these cases.
     const int status = RunChild([&] { return LogStore::Open(path, {}).ok() ? 0 : 1; });

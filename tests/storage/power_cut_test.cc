@@ -133,6 +133,7 @@ TEST(PowerCut, LeavesAllThatWasCommitted) {
       ASSERT_TRUE(log->Commit(std::vector{write}, trim_to).ok());
       system_calls::Mark();
       committed.push_back(ContentsOf(*log, hard_state));
+      if (random.OneIn(3)) log->PrepareGrowth();
     }
     events = system_calls::TakeRecord();
   }

@@ -17,6 +17,8 @@ std::atomic<uint64_t> calls_left{0};  // until the process ends; 0: it does not
 std::atomic<int> end_status{0};
 std::atomic<uint64_t> syncs_left{0};  // until they fail; 0: they do not
 
+std::atomic<uint64_t> bytes_written{0};
+
 std::mutex record_mutex;
 std::atomic<bool> is_recording{false};
 dev_t recorded_device;
@@ -26,6 +28,10 @@ std::vector<Event> record;
 void Count() {
   if (calls_left == 0) return;
   if (--calls_left == 0) _exit(end_status);
+}
+
+void CountBytes(ssize_t written) {
+  if (written > 0) bytes_written += static_cast<uint64_t>(written);
 }
 
 bool SyncFails() {
@@ -74,6 +80,8 @@ void EndProcessBefore(uint64_t call, int exit_status) {
 
 void FailSyncsFrom(uint64_t sync) { syncs_left = sync; }
 
+uint64_t BytesWritten() { return bytes_written; }
+
 void Record(const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) abort();
@@ -96,6 +104,7 @@ std::vector<Event> TakeRecord() {
 extern "C" {
 
 using quorate::storage::system_calls::Count;
+using quorate::storage::system_calls::CountBytes;
 using quorate::storage::system_calls::IsRecorded;
 using quorate::storage::system_calls::NoteWrite;
 using quorate::storage::system_calls::Sync;
@@ -113,6 +122,7 @@ ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
     return -1;
   }
   const ssize_t written = syscall(SYS_pwrite64, descriptor, bytes, size, offset);
+  CountBytes(written);
   if (written > 0 && IsRecorded(descriptor)) {
     NoteWrite(descriptor, static_cast<uint64_t>(offset),
               std::string(static_cast<const char*>(bytes), static_cast<size_t>(written)));
@@ -124,6 +134,7 @@ ssize_t writev(int descriptor, const iovec* parts, int count) {
   Count();
   const auto offset = static_cast<uint64_t>(lseek(descriptor, 0, SEEK_CUR));
   const ssize_t written = syscall(SYS_writev, descriptor, parts, count);
+  CountBytes(written);
   if (written > 0 && IsRecorded(descriptor)) {
     std::string bytes;
     for (int part = 0; part < count; ++part) {

@@ -15,6 +15,9 @@ void EndProcessBefore(uint64_t call, int exit_status);
 // From the sync of that number on, the first being 1, every sync fails with EIO and syncs nothing.
 void FailSyncsFrom(uint64_t sync);
 
+// By pwrite and writev, to all files, since the program began.
+uint64_t BytesWritten();
+
 // What has been done to one file.
 struct Event {
   enum class Kind { kWrite, kSync, kMark };

@@ -136,6 +136,20 @@ TEST_F(ThreadedLogWriterTest, ReportsSlowCommits) {
   EXPECT_EQ(reports[0].bytes, 300U);
 }
 
+// Commits find their pages in the file already, however long the log becomes.
+TEST_F(ThreadedLogWriterTest, GrowsTheFileAheadOfTheLog) {
+  ThreadedLogWriter writer(*log_, Options());
+  for (uint64_t index = 1; index <= 40; ++index) {
+    writer.Submit(MakeWrite(index, MakeEntries(index, index, 1, 100'000)));
+    waker_.WaitUntil([&] { return writer.durable() == PersistSeq(index); });
+  }
+  writer.Stop();
+  EXPECT_GT(std::filesystem::file_size(log_->file()), 40 * 100'000U + (256 << 10));
+  log_.reset();
+  log_ = OpenLog(directory_ / "log");
+  EXPECT_EQ(ReadAll(*log_), MakeEntries(1, 40, 1, 100'000));
+}
+
 TEST_F(ThreadedLogWriterTest, StartsWhereTheLogWasTrimmed) {
   ASSERT_TRUE(log_->Commit(std::vector{MakeWrite(1, MakeEntries(1, 9, 1))}, Index(4)).ok());
   ThreadedLogWriter writer(*log_, Options());
