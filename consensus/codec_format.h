@@ -18,8 +18,7 @@
 
 namespace quorate::consensus::codec_format {
 
-// --- Layout
-// ---------------------------------------------------------------------------------------
+// --- Layout ---
 
 inline constexpr size_t kLengthBytes = 4;
 inline constexpr size_t kCrcBytes = 4;
@@ -51,8 +50,7 @@ inline uint32_t HeadCrc32c(std::string_view head) {
   return Crc32c(head.substr(kLengthBytes + kCrcBytes), Crc32c(head.substr(0, kLengthBytes)));
 }
 
-// --- Fields
-// ---------------------------------------------------------------------------------------
+// --- Fields ---
 
 // A Hello as it is sent: the magic number keeps strangers out who happen to send a fitting length.
 inline constexpr uint64_t kMagic = 0x65746172'6F755121;  // "!Quorate"
@@ -145,8 +143,7 @@ struct Format<TransferRequest> {
   static constexpr std::tuple kFields = {&TransferRequest::term};
 };
 
-// --- Access to the fields
-// -------------------------------------------------------------------------
+// --- Access to the fields ---
 
 // Booleans, plain numbers and Number<>: as sent.
 inline constexpr size_t FieldBytes(bool) { return 1; }
@@ -202,8 +199,7 @@ bool LoadFields(const char* at, Body* body) {
                     Format<Body>::kFields);
 }
 
-// --- Sense
-// ----------------------------------------------------------------------------------------
+// --- Sense ---
 
 // What is wrong with a message by itself, or nullptr. Asserted before sending, and checked on
 // receipt.
@@ -216,8 +212,7 @@ const char* Problem(const Body& message) {
   return message.term == Term() ? "term 0" : nullptr;
 }
 
-// --- Completeness
-// ---------------------------------------------------------------------------------
+// --- Completeness ---
 
 // Stands for a value of any type, to count an aggregate's members by how many initializers it
 // takes.

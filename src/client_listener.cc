@@ -23,41 +23,10 @@ ClientListener::ClientListener(uv_loop_t* loop, Instance& instance, Dispatcher& 
     : loop_(loop), instance_(instance), dispatcher_(dispatcher) {}
 
 std::optional<std::string> ClientListener::Listen() {
-  for (const BindAddress& address : instance_.config.bind) {
-    std::optional<std::string> error = ListenOn(address);
-    if (!error) continue;
-    if (!address.may_be_absent) return error;
-    spdlog::debug("{}; the address is optional", *error);
-  }
-  if (servers_.empty()) return "none of the addresses to bind is available";
-  return std::nullopt;
-}
-
-std::optional<std::string> ClientListener::ListenOn(const BindAddress& address) {
-  const uint16_t port = instance_.config.port;
-  const auto failed = [&](const std::string& reason) {
-    return fmt::format("could not listen on {}:{}: {}", address.host, port, reason);
-  };
-  std::string reason;
-  const auto resolved = Resolve(loop_, address.numeric_host(), port, &reason);
-  if (!resolved) return failed(reason);
-  auto server = std::make_unique<uv_tcp_t>();
-  uv_tcp_init(loop_, server.get());
-  server->data = this;
-  const bool only_v6 = resolved->ss_family == AF_INET6;
-  int code = uv_tcp_bind(server.get(), reinterpret_cast<const sockaddr*>(&*resolved),
-                         only_v6 ? static_cast<unsigned>(UV_TCP_IPV6ONLY) : 0U);
-  if (code == 0) {
-    code = uv_listen(reinterpret_cast<uv_stream_t*>(server.get()),
-                     static_cast<int>(instance_.config.tcp_backlog), &OnConnection);
-  }
-  if (code != 0) {
-    uv_close(reinterpret_cast<uv_handle_t*>(server.release()),
-             [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); });
-    return failed(UvError(code));
-  }
-  servers_.push_back(std::move(server));
-  return std::nullopt;
+  const Config& config = instance_.config;
+  return ListenOn(loop_, config.bind,
+                  {config.port, static_cast<int>(config.tcp_backlog), this, &OnConnection},
+                  &servers_);
 }
 
 void ClientListener::OnConnection(uv_stream_t* server, int status) {
@@ -139,13 +108,7 @@ void ClientListener::CloseIdle() {
   }
 }
 
-void ClientListener::StopListening() {
-  for (auto& server : servers_) {
-    uv_close(reinterpret_cast<uv_handle_t*>(server.release()),
-             [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); });
-  }
-  servers_.clear();
-}
+void ClientListener::StopListening() { quorate::StopListening(&servers_); }
 
 void ClientListener::StopReading() {
   reading_stopped_ = true;

@@ -44,7 +44,6 @@ class ClientListener {
  private:
   friend class ClientConnection;
 
-  std::optional<std::string> ListenOn(const BindAddress& address);
   static void OnConnection(uv_stream_t* server, int status);
   void Accept(uv_stream_t* server);
   // Why a new connection is turned away, as the reply; nothing: welcome.

@@ -9,8 +9,6 @@
 #include <limits>
 #include <utility>
 
-#include "storage/key_slot.h"
-
 namespace quorate {
 namespace {
 
@@ -18,15 +16,6 @@ using consensus::Entry;
 using consensus::EntryKind;
 using consensus::Index;
 using consensus::NodeId;
-
-// Requests that never entered a log were certainly not executed, and get errors that clients retry
-// on. Those that did enter one and whose fate is open get a code of their own.
-constexpr const char* kNotExecuted = "CLUSTERDOWN The cluster is down";
-constexpr const char* kUnknownOutcome =
-    "UNKNOWN No majority confirmed this write in time: it may or may not have been executed";
-
-// How often the deadlines are looked at.
-constexpr int64_t kExpiryIntervalMs = 100;
 
 resp::Limits NoLimits() {
   resp::Limits limits;
@@ -51,8 +40,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
   parts_.statistics.commands.resize(CommandCount());
 }
 
-// --- Requests of clients
-// ------------------------------------------------------------------------------
+// --- Requests of clients ---
 
 void Node::SubmitWrite(Session& session, const Command& command, const resp::Request& request) {
   const std::string_view bytes = request.raw;
@@ -129,8 +117,7 @@ size_t Node::requests_in_flight() const {
   return requests;
 }
 
-// --- Events
-// -------------------------------------------------------------------------------------------
+// --- Events ---
 
 void Node::Receive(NodeId from, consensus::Message message) {
   raft_.Receive(from, std::move(message));
@@ -164,8 +151,7 @@ bool Node::TransferLeadership(std::optional<NodeId> target) {
   return target ? raft_.TransferLeadership(*target) : raft_.TransferLeadership();
 }
 
-// --- Towards the log
-// ------------------------------------------------------------------------------------
+// --- Towards the log ---
 
 // Asks for the proof of this round's reads. Before the round's batch is proposed: then the commit
 // of that batch proves them too, and they are answered before it is applied, so that no read sees a
@@ -242,8 +228,7 @@ void Node::TrimLog() {
   }
 }
 
-// --- Applying
-// -------------------------------------------------------------------------------------------
+// --- Applying ---
 
 bool Node::Apply() {
   size_t bytes = 0;
@@ -367,8 +352,7 @@ void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments argu
   parts_.sessions.Schedule(session);
 }
 
-// --- Reads
-// ----------------------------------------------------------------------------------------------
+// --- Reads ---
 
 void Node::AnswerProven(ReadGroup group) {
   const Index applied = keys_.last_applied();
@@ -414,114 +398,7 @@ void Node::RunRead(const PendingRequest& request, Arguments arguments) {
   parts_.sessions.Schedule(session);
 }
 
-// --- Requests that are not executed, or may not have been
-// -------------------------------------------------
-
-void Node::RefuseGroup(const ReadGroup& group, const char* error) {
-  for (const PendingRead& read : group.reads) {
-    Refuse(read, group.arena.At(read.request), error);
-  }
-}
-
-void Node::RefuseBatch(const PendingBatch& batch, std::string_view commands,
-                       const char* write_error, const char* read_error) {
-  for (const BatchOperation& operation : batch.operations) {
-    if (operation.is_read) {
-      Refuse(operation, batch.arena.At(operation.request), read_error);
-      continue;
-    }
-    Parse(commands);
-    const size_t size = parser_.consumed();
-    Refuse(operation, commands.substr(0, size), write_error);
-    commands.remove_prefix(size);
-  }
-}
-
-void Node::Refuse(const PendingRequest& request, std::string_view bytes, const char* error) {
-  if (request.session->closed) return;
-  if (error) {
-    AnswerWithError(request, error);
-  } else if (LeaderMayAppear()) {
-    held_.push_back({request, std::string(bytes)});
-  } else {
-    AnswerWithError(request, RedirectError(*request.command, Parse(bytes)));
-  }
-}
-
-void Node::AnswerWithError(const PendingRequest& request, std::string_view error) {
-  Session& session = *request.session;
-  if (session.closed) return;
-  session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) { writer.Error(error); });
-  CountError(parts_.statistics, error);
-  ++parts_.statistics.commands[request.command->number].rejected_calls;
-  parts_.sessions.Schedule(session);
-}
-
-bool Node::LeaderMayAppear() {
-  const bool has_leader = raft_.leader().has_value();
-  if (had_leader_ && !has_leader) leaderless_since_ms_ = parts_.clock.monotonic_ms();
-  had_leader_ = has_leader;
-  return !has_leader &&
-         parts_.clock.monotonic_ms() < leaderless_since_ms_ + options_.leader_wait_ms;
-}
-
-void Node::AnswerHeld() {
-  const bool wait = LeaderMayAppear();
-  if (held_.empty() || wait) return;
-  for (const Held& held : std::exchange(held_, {})) {
-    AnswerWithError(held.request, RedirectError(*held.request.command, Parse(held.bytes)));
-  }
-}
-
-void Node::ExpireRequests() {
-  const int64_t now_ms = parts_.clock.monotonic_ms();
-  if (now_ms - last_expiry_ms_ < kExpiryIntervalMs) return;
-  last_expiry_ms_ = now_ms;
-
-  for (auto it = proposed_.begin(); it != proposed_.end();) {
-    PendingBatch& batch = it->second;
-    if (batch.deadline_ms > now_ms) {
-      ++it;
-      continue;
-    }
-    RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, kUnknownOutcome, kNotExecuted);
-    proposed_bytes_ -= batch.payload.size();
-    it = proposed_.erase(it);
-  }
-  std::erase_if(unproven_, [&](auto& entry) {
-    if (entry.second.deadline_ms > now_ms) return false;
-    RefuseGroup(entry.second, kNotExecuted);
-    return true;
-  });
-  std::erase_if(late_reads_, [&](auto& entry) {
-    if (entry.second.deadline_ms > now_ms) return false;
-    RefuseGroup(entry.second, kNotExecuted);
-    return true;
-  });
-  if (builder_.command_count() > 0 && filling_.deadline_ms <= now_ms) {
-    // Held back while leadership was handed over, and never proposed.
-    const PendingBatch batch = std::exchange(filling_, {});
-    ++batch_number_;
-    RefuseBatch(batch, builder_.commands(), kNotExecuted, kNotExecuted);
-    builder_ = {};
-  }
-}
-
-std::string Node::RedirectError(const Command& command, Arguments arguments) const {
-  const std::optional<NodeId> leader = raft_.leader();
-  if (!leader) return kNotExecuted;
-  for (const Member& member : options_.members) {
-    if (member.id != leader->value()) continue;
-    const bool has_key =
-        command.keys.first > 0 && static_cast<size_t>(command.keys.first) < arguments.size();
-    const uint16_t slot = has_key ? storage::KeySlot(arguments[command.keys.first]) : 0;
-    return fmt::format("MOVED {} {}:{}", slot, member.host, member.port);
-  }
-  return kNotExecuted;
-}
-
-// --- Checkpoints
-// ------------------------------------------------------------------------------------------
+// --- Checkpoints ---
 
 void Node::BeginCheckpoint() {
   if (keys_.checkpoint_under_way() || !keys_.has_changes()) return;
@@ -534,8 +411,7 @@ void Node::CheckpointIfDue() {
   if (keys_.full() || age_ms >= options_.checkpoint_interval_ms) BeginCheckpoint();
 }
 
-// --- What operators and commands see
-// ------------------------------------------------------------------------
+// --- What operators and commands see ---
 
 const Member& Node::self() const {
   const auto found =
@@ -573,8 +449,7 @@ void Node::LogLeadership() {
   }
 }
 
-// --- Small things
-// -------------------------------------------------------------------------------------------
+// --- Small things ---
 
 Arguments Node::Parse(std::string_view bytes) {
   const auto status = parser_.Parse(bytes);

@@ -71,8 +71,7 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  // --- Requests of clients
-  // --------------------------------------------------------------------------
+  // --- Requests of clients ---
 
   // Both answer on the session's reply queue, now or later, exactly once. Precondition: the request
   // has passed ResolveCommand.
@@ -85,8 +84,7 @@ class Node {
   // So much is in flight that clients should not be read from. Look again after a Flush.
   bool throttled() const;
 
-  // --- Events
-  // -----------------------------------------------------------------------------------------
+  // --- Events ---
 
   void Receive(consensus::NodeId from, consensus::Message message);
   // A peer's process seems to have ended.
@@ -107,8 +105,7 @@ class Node {
   // us.
   bool TransferLeadership(std::optional<consensus::NodeId> target);
 
-  // --- What operators and commands see
-  // ------------------------------------------------------------------
+  // --- What operators and commands see ---
 
   const consensus::Raft& raft() const { return raft_; }
   const storage::KeySpace& keys() const { return keys_; }

@@ -54,8 +54,7 @@ void PeerLink::Close() {
   timer_ = nullptr;
 }
 
-// --- Connecting
-// -----------------------------------------------------------------------------------------
+// --- Connecting ---
 
 void PeerLink::Connect() {
   assert(state_ == State::kWaiting);
@@ -186,8 +185,7 @@ void PeerLink::OnTimer() {
   }
 }
 
-// --- Sending
-// --------------------------------------------------------------------------------------------
+// --- Sending ---
 
 void PeerLink::Send(const consensus::Message& message) {
   if (state_ != State::kConnected || queued_.bytes() > options_.queued_bytes_max) return;

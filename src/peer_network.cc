@@ -17,8 +17,6 @@ namespace {
 // strangers'.
 constexpr size_t kIncomingMax = 64;
 
-void DeleteSocket(uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); }
-
 }  // namespace
 
 PeerNetwork::PeerNetwork(uv_loop_t* loop, const Config& config, uint64_t cluster_id)
@@ -35,41 +33,13 @@ PeerNetwork::PeerNetwork(uv_loop_t* loop, const Config& config, uint64_t cluster
 
 PeerNetwork::~PeerNetwork() { CloseAll(); }
 
-// --- The port
-// -------------------------------------------------------------------------------------------
+// --- The port ---
 
 std::optional<std::string> PeerNetwork::Listen() {
   if (links_.empty()) return std::nullopt;
-  for (const BindAddress& address : config_.bind) {
-    std::optional<std::string> error = ListenOn(address);
-    if (error && !address.may_be_absent) return error;
-  }
-  if (servers_.empty()) return "none of the addresses to bind is available for the peer port";
-  return std::nullopt;
-}
-
-std::optional<std::string> PeerNetwork::ListenOn(const BindAddress& address) {
-  const uint16_t port = config_.self().peer_port;
-  const auto failed = [&](const std::string& reason) {
-    return fmt::format("could not listen for peers on {}:{}: {}", address.host, port, reason);
-  };
-  std::string reason;
-  const auto resolved = Resolve(loop_, address.numeric_host(), port, &reason);
-  if (!resolved) return failed(reason);
-  auto server = std::make_unique<uv_tcp_t>();
-  uv_tcp_init(loop_, server.get());
-  server->data = this;
-  const unsigned flags = resolved->ss_family == AF_INET6 ? unsigned{UV_TCP_IPV6ONLY} : 0U;
-  int code = uv_tcp_bind(server.get(), reinterpret_cast<const sockaddr*>(&*resolved), flags);
-  if (code == 0) {
-    code = uv_listen(reinterpret_cast<uv_stream_t*>(server.get()), kIncomingMax, &OnConnection);
-  }
-  if (code != 0) {
-    uv_close(reinterpret_cast<uv_handle_t*>(server.release()), &DeleteSocket);
-    return failed(UvError(code));
-  }
-  servers_.push_back(std::move(server));
-  return std::nullopt;
+  return ListenOn(loop_, config_.bind,
+                  {config_.self().peer_port, static_cast<int>(kIncomingMax), this, &OnConnection},
+                  &servers_);
 }
 
 void PeerNetwork::OnConnection(uv_stream_t* server, int status) {
@@ -108,8 +78,7 @@ void PeerNetwork::Accept(uv_stream_t* server) {
       });
 }
 
-// --- What arrives
-// ---------------------------------------------------------------------------------------
+// --- What arrives ---
 
 void PeerNetwork::OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffer) {
   if (size == 0) return;
@@ -172,8 +141,7 @@ void PeerNetwork::Drop(Incoming* incoming) {
            [](uv_handle_t* handle) { delete static_cast<Incoming*>(handle->data); });
 }
 
-// --- What is sent
-// ---------------------------------------------------------------------------------------
+// --- What is sent ---
 
 void PeerNetwork::Connect() {
   for (auto& [id, link] : links_) link->Connect();
@@ -188,10 +156,7 @@ void PeerNetwork::EndRound() {
 }
 
 void PeerNetwork::CloseAll() {
-  for (auto& server : servers_) {
-    uv_close(reinterpret_cast<uv_handle_t*>(server.release()), &DeleteSocket);
-  }
-  servers_.clear();
+  StopListening(&servers_);
   for (auto& [id, link] : links_) link->Close();
   while (!incoming_.empty()) Drop(incoming_.back());
 }

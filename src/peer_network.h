@@ -49,7 +49,6 @@ class PeerNetwork : public Network {
     std::optional<uint64_t> from;  // once the Hello was accepted
   };
 
-  std::optional<std::string> ListenOn(const BindAddress& address);
   static void OnConnection(uv_stream_t* server, int status);
   void Accept(uv_stream_t* server);
   void OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffer);

@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cstring>
+#include <utility>
 
 namespace quorate {
 
@@ -48,6 +49,59 @@ std::optional<sockaddr_storage> Resolve(uv_loop_t* loop, const std::string& host
   std::memcpy(&address, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
   uv_freeaddrinfo(request.addrinfo);
   return address;
+}
+
+namespace {
+
+void CloseAndDelete(std::unique_ptr<uv_tcp_t> server) {
+  uv_close(reinterpret_cast<uv_handle_t*>(server.release()),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); });
+}
+
+std::optional<std::string> ListenOnOne(uv_loop_t* loop, const BindAddress& address,
+                                       const ListenOptions& options,
+                                       std::vector<std::unique_ptr<uv_tcp_t>>* servers) {
+  const auto failed = [&](const std::string& reason) {
+    return fmt::format("could not listen on {}:{}: {}", address.host, options.port, reason);
+  };
+  std::string reason;
+  const auto resolved = Resolve(loop, address.numeric_host(), options.port, &reason);
+  if (!resolved) return failed(reason);
+  auto server = std::make_unique<uv_tcp_t>();
+  uv_tcp_init(loop, server.get());
+  server->data = options.data;
+  const unsigned flags = resolved->ss_family == AF_INET6 ? unsigned{UV_TCP_IPV6ONLY} : 0U;
+  int code = uv_tcp_bind(server.get(), reinterpret_cast<const sockaddr*>(&*resolved), flags);
+  if (code == 0) {
+    code = uv_listen(reinterpret_cast<uv_stream_t*>(server.get()), options.backlog,
+                     options.on_connection);
+  }
+  if (code != 0) {
+    CloseAndDelete(std::move(server));
+    return failed(UvError(code));
+  }
+  servers->push_back(std::move(server));
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> ListenOn(uv_loop_t* loop, const std::vector<BindAddress>& addresses,
+                                    const ListenOptions& options,
+                                    std::vector<std::unique_ptr<uv_tcp_t>>* servers) {
+  for (const BindAddress& address : addresses) {
+    std::optional<std::string> error = ListenOnOne(loop, address, options, servers);
+    if (error && !address.may_be_absent) return error;
+  }
+  if (servers->empty()) {
+    return fmt::format("none of the addresses to bind is available for port {}", options.port);
+  }
+  return std::nullopt;
+}
+
+void StopListening(std::vector<std::unique_ptr<uv_tcp_t>>* servers) {
+  for (auto& server : *servers) CloseAndDelete(std::move(server));
+  servers->clear();
 }
 
 }  // namespace quorate

@@ -36,8 +36,7 @@ class KeySpace {
   // Starts from the reader's checkpoint. `reader` must outlive the KeySpace.
   KeySpace(StateReader& reader, const Limits& limits);
 
-  // --- Reading
-  // ----------------------------------------------------------------------------------------
+  // --- Reading ---
 
   // Valid until the next Put, Delete or CheckpointFinished.
   std::optional<RecordView> Find(std::string_view key) const;
@@ -50,8 +49,7 @@ class KeySpace {
   consensus::Term last_applied_term() const { return meta_.last_applied_term; }
   uint64_t CountKeysInSlot(uint16_t slot) const;
 
-  // --- Applying
-  // ---------------------------------------------------------------------------------------
+  // --- Applying ---
 
   // Opens the next entry. Precondition: index == last_applied() + 1. The clock never goes back: an
   // earlier `clock_ms` counts as the current one. Until EndEntry, no checkpoint may begin.
@@ -64,8 +62,7 @@ class KeySpace {
   bool Delete(std::string_view key);
   void EndEntry();
 
-  // --- Checkpoints
-  // ------------------------------------------------------------------------------------
+  // --- Checkpoints ---
 
   // No further entry may be applied before a checkpoint has begun or ended.
   bool full() const;

@@ -32,8 +32,7 @@ struct Change {
 LmdbStateStore::LmdbStateStore(std::unique_ptr<Environment> environment, ReadTransaction reader)
     : environment_(std::move(environment)), reader_(std::move(reader)) {}
 
-// --- Creating and opening
-// -------------------------------------------------------------------------------
+// --- Creating and opening ---
 
 Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
                               const Options& options) {
@@ -134,8 +133,7 @@ Error LmdbStateStore::Damaged(std::string_view row_key) const {
                                  " (hexadecimal) is damaged: its checksum is wrong");
 }
 
-// --- Reading
-// --------------------------------------------------------------------------------------------
+// --- Reading ---
 
 std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
   if (key.size() > kKeyBytesMax) return std::nullopt;
@@ -204,8 +202,7 @@ Status LmdbStateStore::VerifyRows() const {
   return Ok();
 }
 
-// --- Writing
-// --------------------------------------------------------------------------------------------
+// --- Writing ---
 
 Status LmdbStateStore::Write(const Checkpoint& checkpoint) {
   if (failed_) return environment_->MakeError("an earlier checkpoint has failed");

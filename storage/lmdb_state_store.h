@@ -34,8 +34,7 @@ class LmdbStateStore : public StateReader {
   const Identity& identity() const { return identity_; }
   const std::string& file() const { return environment_->file(); }
 
-  // --- Reading: one thread
-  // ------------------------------------------------------------------------------
+  // --- Reading: one thread ---
 
   const StateMeta& meta() const override { return meta_; }
   std::optional<RecordView> Find(std::string_view key) const override;
@@ -49,8 +48,7 @@ class LmdbStateStore : public StateReader {
   // few million rows.
   Status VerifyRows() const;
 
-  // --- Writing: one thread at a time, which may be another
-  // ----------------------------------------------
+  // --- Writing: one thread at a time, which may be another ---
 
   // Makes the checkpoint durable in one transaction. The view for reading stays where it is. After
   // an error the store is not to be used again, as with LogStore::Commit.

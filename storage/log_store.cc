@@ -50,8 +50,7 @@ void AssertMayFollow(const HardState& before, const HardState& after) {
 LogStore::LogStore(std::unique_ptr<Environment> environment, Options options)
     : environment_(std::move(environment)), options_(std::move(options)) {}
 
-// --- Creating and opening
-// -------------------------------------------------------------------------------
+// --- Creating and opening ---
 
 Status LogStore::Create(const std::string& path, const Identity& identity, const Options& options) {
   const Environment::Options settings{.map_bytes = options.map_bytes, .fatal = options.fatal};
@@ -171,8 +170,7 @@ Error LogStore::Damaged(Index index, std::string_view how) const {
                                  std::string(how) + kNotShortened);
 }
 
-// --- Writing
-// --------------------------------------------------------------------------------------------
+// --- Writing ---
 
 Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> trim_to) {
   if (failed_) return environment_->MakeError("an earlier commit has failed");
@@ -323,8 +321,7 @@ Status LogStore::PutHeader(MDB_txn* transaction, const LogHeader& header) {
   return Ok();
 }
 
-// --- Reading
-// --------------------------------------------------------------------------------------------
+// --- Reading ---
 
 std::vector<Entry> LogStore::Read(Index first, Index last, size_t bytes_max) const {
   assert(first > Index());

@@ -49,8 +49,7 @@ class LogStore : public consensus::LogReader {
   // As Create has left it: no vote, no term, no entry.
   bool pristine() const { return header_ == LogHeader(); }
 
-  // --- Writing: one thread at a time
-  // --------------------------------------------------------------------
+  // --- Writing: one thread at a time ---
 
   // Makes all of the writes durable, in order and in one transaction, and trims a bounded slice of
   // the entries up to and including `trim_to`. Entries being read meanwhile stay readable. LMDB
@@ -73,8 +72,7 @@ class LogStore : public consensus::LogReader {
   consensus::Index last_index() const { return header_.last_index; }
   const std::string& file() const { return environment_->file(); }
 
-  // --- Reading: one thread, which may be another than the writing one
-  // -----------------------------------
+  // --- Reading: one thread, which may be another than the writing one ---
 
   // A damaged record is fatal.
   std::vector<consensus::Entry> Read(consensus::Index first, consensus::Index last,

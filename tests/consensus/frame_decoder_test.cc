@@ -86,8 +86,7 @@ void ExpectRefusedAsFirst(std::string_view frame, std::string_view reason) {
       << "refused for: '" << decoded.failure << "', not for: '" << reason << "'";
 }
 
-// --- Damage
-// ---------------------------------------------------------------------------------------
+// --- Damage ---
 
 // No flipped bit goes unnoticed, wherever it is: in a length, a checksum, a field, a payload. It is
 // noticed with the frame's last byte at the latest, not when what a flipped length announces has
@@ -155,8 +154,7 @@ TEST(FrameDecoder, StaysInError) {
   EXPECT_TRUE(decoded.messages.empty());
 }
 
-// --- The first frame
-// ------------------------------------------------------------------------------
+// --- The first frame ---
 
 TEST(FrameDecoder, FirstFrameMustBeAHello) {
   ExpectRefusedAsFirst(Encode(Message(TimeoutNow{Term(3)})), "type 10 before the Hello");
@@ -199,8 +197,7 @@ TEST(FrameDecoder, HelloMustMakeSense) {
 
 TEST(FrameDecoder, OneHelloOnly) { ExpectRefused(Encode(kHello), "type 1, which is no message"); }
 
-// --- Headers
-// --------------------------------------------------------------------------------------
+// --- Headers ---
 
 TEST(FrameDecoder, UnknownTypes) {
   for (const int type : {0, 12, 13, 127, 128, 255}) {
@@ -240,8 +237,7 @@ TEST(FrameDecoder, BodyOfAnotherLength) {
       "length");
 }
 
-// --- Fields
-// ---------------------------------------------------------------------------------------
+// --- Fields ---
 
 TEST(FrameDecoder, BooleansAreZeroOrOne) {
   for (const int value : {2, 127, 255}) {
@@ -267,8 +263,7 @@ TEST(FrameDecoder, LogPositionsThatCannotBe) {
   ExpectRefused(Forgery().AppendFields(5, 1, 0, 0).Frame(kAppendType), "position");
 }
 
-// --- Entries
-// --------------------------------------------------------------------------------------
+// --- Entries ---
 
 TEST(FrameDecoder, CountBeyondTheFrame) {
   for (const uint64_t count : {uint64_t{1}, uint64_t{2}, uint64_t{1} << 31, uint64_t{0xFFFFFFFF}}) {
@@ -354,8 +349,7 @@ TEST(FrameDecoder, IndexesPastTheLargest) {
   EXPECT_EQ(std::get<AppendEntries>(decoded.messages[0]).entries[0].index, Index(UINT64_MAX));
 }
 
-// --- Noise
-// ----------------------------------------------------------------------------------------
+// --- Noise ---
 
 TEST(FrameDecoder, RandomBytesAreNoMessage) {
   for (uint64_t seed = 1; seed <= 3000; ++seed) {

@@ -1,0 +1,130 @@
+// The part of Node that answers requests which are not executed, or may not have been.
+#include <spdlog/fmt/fmt.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "src/node.h"
+#include "storage/key_slot.h"
+
+namespace quorate {
+namespace {
+
+using consensus::NodeId;
+
+// Requests that never entered a log were certainly not executed, and get errors that clients retry
+// on. Those that did enter one and whose fate is open get a code of their own.
+constexpr const char* kNotExecuted = "CLUSTERDOWN The cluster is down";
+constexpr const char* kUnknownOutcome =
+    "UNKNOWN No majority confirmed this write in time: it may or may not have been executed";
+
+// How often the deadlines are looked at.
+constexpr int64_t kExpiryIntervalMs = 100;
+
+}  // namespace
+
+void Node::RefuseGroup(const ReadGroup& group, const char* error) {
+  for (const PendingRead& read : group.reads) {
+    Refuse(read, group.arena.At(read.request), error);
+  }
+}
+
+void Node::RefuseBatch(const PendingBatch& batch, std::string_view commands,
+                       const char* write_error, const char* read_error) {
+  for (const BatchOperation& operation : batch.operations) {
+    if (operation.is_read) {
+      Refuse(operation, batch.arena.At(operation.request), read_error);
+      continue;
+    }
+    Parse(commands);
+    const size_t size = parser_.consumed();
+    Refuse(operation, commands.substr(0, size), write_error);
+    commands.remove_prefix(size);
+  }
+}
+
+void Node::Refuse(const PendingRequest& request, std::string_view bytes, const char* error) {
+  if (request.session->closed) return;
+  if (error) {
+    AnswerWithError(request, error);
+  } else if (LeaderMayAppear()) {
+    held_.push_back({request, std::string(bytes)});
+  } else {
+    AnswerWithError(request, RedirectError(*request.command, Parse(bytes)));
+  }
+}
+
+void Node::AnswerWithError(const PendingRequest& request, std::string_view error) {
+  Session& session = *request.session;
+  if (session.closed) return;
+  session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) { writer.Error(error); });
+  CountError(parts_.statistics, error);
+  ++parts_.statistics.commands[request.command->number].rejected_calls;
+  parts_.sessions.Schedule(session);
+}
+
+bool Node::LeaderMayAppear() {
+  const bool has_leader = raft_.leader().has_value();
+  if (had_leader_ && !has_leader) leaderless_since_ms_ = parts_.clock.monotonic_ms();
+  had_leader_ = has_leader;
+  return !has_leader &&
+         parts_.clock.monotonic_ms() < leaderless_since_ms_ + options_.leader_wait_ms;
+}
+
+void Node::AnswerHeld() {
+  const bool wait = LeaderMayAppear();
+  if (held_.empty() || wait) return;
+  for (const Held& held : std::exchange(held_, {})) {
+    AnswerWithError(held.request, RedirectError(*held.request.command, Parse(held.bytes)));
+  }
+}
+
+void Node::ExpireRequests() {
+  const int64_t now_ms = parts_.clock.monotonic_ms();
+  if (now_ms - last_expiry_ms_ < kExpiryIntervalMs) return;
+  last_expiry_ms_ = now_ms;
+
+  for (auto it = proposed_.begin(); it != proposed_.end();) {
+    PendingBatch& batch = it->second;
+    if (batch.deadline_ms > now_ms) {
+      ++it;
+      continue;
+    }
+    RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, kUnknownOutcome, kNotExecuted);
+    proposed_bytes_ -= batch.payload.size();
+    it = proposed_.erase(it);
+  }
+  std::erase_if(unproven_, [&](auto& entry) {
+    if (entry.second.deadline_ms > now_ms) return false;
+    RefuseGroup(entry.second, kNotExecuted);
+    return true;
+  });
+  std::erase_if(late_reads_, [&](auto& entry) {
+    if (entry.second.deadline_ms > now_ms) return false;
+    RefuseGroup(entry.second, kNotExecuted);
+    return true;
+  });
+  if (builder_.command_count() > 0 && filling_.deadline_ms <= now_ms) {
+    // Held back while leadership was handed over, and never proposed.
+    const PendingBatch batch = std::exchange(filling_, {});
+    ++batch_number_;
+    RefuseBatch(batch, builder_.commands(), kNotExecuted, kNotExecuted);
+    builder_ = {};
+  }
+}
+
+std::string Node::RedirectError(const Command& command, Arguments arguments) const {
+  const std::optional<NodeId> leader = raft_.leader();
+  if (!leader) return kNotExecuted;
+  for (const Member& member : options_.members) {
+    if (member.id != leader->value()) continue;
+    const bool has_key =
+        command.keys.first > 0 && static_cast<size_t>(command.keys.first) < arguments.size();
+    const uint16_t slot = has_key ? storage::KeySlot(arguments[command.keys.first]) : 0;
+    return fmt::format("MOVED {} {}:{}", slot, member.host, member.port);
+  }
+  return kNotExecuted;
+}
+
+}  // namespace quorate
