@@ -227,7 +227,7 @@ void RandomCluster::ServeClients(Server& server) {
   if (Chance(proposal_)) {
     Propose(server);
   }
-  if (Chance(200)) {
+  if (Chance(read_)) {
     RequestRead(server);
   }
   if (Chance(100)) {
@@ -272,18 +272,20 @@ void RandomCluster::DrawFaults(Server& server) {
   }
 }
 
-void RandomCluster::Propose(Server& server) {
+bool RandomCluster::Propose(Server& server) {
   std::string bytes = std::to_string(++next_payload_);
   bytes.append(random_.Below(30), '.');
-  if (server.raft->Propose(Payload(bytes))) {
-    Touched(server);
+  if (!server.raft->Propose(Payload(bytes))) {
+    return false;
   }
+  Touched(server);
+  return true;
 }
 
-void RandomCluster::RequestRead(Server& server) {
+bool RandomCluster::RequestRead(Server& server) {
   uint64_t token = ++next_token_;
   if (!server.raft->RequestRead(ReadToken(token))) {
-    return;
+    return false;
   }
   OpenRead read{.floor = Index(committed()), .barrier = std::nullopt};
   if (server.raft->is_leader()) {
@@ -291,6 +293,7 @@ void RandomCluster::RequestRead(Server& server) {
   }
   server.reads.emplace(token, read);
   Touched(server);
+  return true;
 }
 
 void RandomCluster::Touched(Server& server) {
@@ -365,6 +368,21 @@ void RandomCluster::Apply(Server& server) {
 
 // --- Liveness ---
 
+void RandomCluster::StepUntil(uint64_t tick) {
+  while (now_ < tick && violation_.empty()) {
+    Step();
+  }
+}
+
+RandomCluster::Server* RandomCluster::EstablishedLeader() {
+  for (Server& server : servers_) {
+    if (server.raft && server.raft->leader_is_established()) {
+      return &server;
+    }
+  }
+  return nullptr;
+}
+
 void RandomCluster::HealAndServe() {
   if (!violation_.empty()) {
     return;
@@ -373,60 +391,63 @@ void RandomCluster::HealAndServe() {
   for (auto& row : cut_) {
     row.assign(servers_.size(), false);
   }
+  uint64_t longest_log = 0;
   for (Server& server : servers_) {
     server.disk_stalled_until = 0;
     server.paused_until = 0;
     server.restart_at = now_;
+    longest_log = std::max<uint64_t>(longest_log, server.chain.size());
   }
   // The smallest windows let one entry through each round trip.
-  uint64_t backlog = 0;
-  for (const Server& server : servers_) {
-    backlog = std::max<uint64_t>(backlog, server.chain.size());
-  }
-  uint64_t patience = 12ULL * config_.election_timeout_ticks + 6 * backlog;
+  uint64_t patience = 12ULL * config_.election_timeout_ticks + 6 * longest_log;
   proposal_ = 0;
-  for (uint64_t end = now_ + patience; now_ < end && violation_.empty();) {
-    Step();
-  }
-  const Raft* leader = nullptr;
-  for (Server& server : servers_) {
-    if (server.raft->leader_is_established()) {
-      leader = server.raft.get();
-    }
-  }
+  StepUntil(now_ + patience);
+  Server* leader = EstablishedLeader();
   if (leader == nullptr) {
     Violate("no leader after healing");
     return;
   }
-  Term term = leader->current_term();
-  uint64_t committed_before = committed();
-  uint64_t proven_before = proven_reads_;
-  proposal_ = 50;
-  for (uint64_t end = now_ + patience; now_ < end && violation_.empty();) {
-    Step();
+
+  // It stays, and every proposal and every read from now on succeeds.
+  Term term = leader->raft->current_term();
+  uint64_t expected = committed();
+  uint64_t expected_reads = proven_reads_;
+  read_ = 0;
+  for (int i = 0; i < 10 && violation_.empty(); ++i) {
+    ++expected;
+    if (!Propose(*leader)) {
+      Violate("a proposal refused in a healthy cluster");
+    }
+    for (Server& server : servers_) {
+      ++expected_reads;
+      if (!RequestRead(server)) {
+        Violate("a read refused in a healthy cluster");
+      }
+    }
+    StepUntil(now_ + 3);
   }
-  proposal_ = 0;
-  for (uint64_t end = now_ + patience; now_ < end && violation_.empty();) {
-    Step();
+  StepUntil(now_ + 12ULL * config_.election_timeout_ticks);
+  if (committed() != expected) {
+    Violate("proposals that were not committed after healing");
   }
-  if (committed() < committed_before + 3) {
-    Violate("no progress after healing");
-  }
-  if (proven_reads_ < proven_before + 3) {
-    Violate("no reads after healing");
+  if (proven_reads_ < expected_reads) {
+    Violate("reads that were not proven after healing");
   }
   for (Server& server : servers_) {
-    if (server.raft->current_term() != term || server.raft->leader() != leader->id()) {
+    if (server.raft->current_term() != term || server.raft->leader() != leader->id) {
       Violate("the leader changed in a healthy cluster");
     }
-    if (server.applied != leader->last_log_index()) {
+    if (server.applied != leader->raft->last_log_index()) {
       Violate("server " + std::to_string(server.id.value()) + " has applied " +
               std::to_string(server.applied.value()) + " of " +
-              std::to_string(leader->last_log_index().value()));
+              std::to_string(leader->raft->last_log_index().value()));
+    }
+    if (!server.reads.empty()) {
+      Violate("a read without an answer");
     }
   }
-  for (const PeerStatus& peer : leader->peers()) {
-    if (peer.match_index != leader->last_log_index()) {
+  for (const PeerStatus& peer : leader->raft->peers()) {
+    if (peer.match_index != leader->raft->last_log_index()) {
       Violate("a follower that is not known to match");
     }
   }

@@ -79,6 +79,8 @@ class RandomCluster {
   };
 
   void Violate(const std::string& what);
+  void StepUntil(uint64_t tick);
+  Server* EstablishedLeader();
   bool Chance(uint64_t in_a_thousand) { return random_.Below(1000) < in_a_thousand; }
   Server& At(NodeId id) { return servers_[id.value() - 1]; }
 
@@ -95,8 +97,8 @@ class RandomCluster {
   void ServeClients(Server& server);
   void Checkpoint(Server& server);
   void DrawFaults(Server& server);
-  void Propose(Server& server);
-  void RequestRead(Server& server);
+  bool Propose(Server& server);
+  bool RequestRead(Server& server);
   void Touched(Server& server);
   void Round(Server& server);
   void Apply(Server& server);
@@ -131,6 +133,7 @@ class RandomCluster {
   uint64_t peer_gone_ = 0;
   uint64_t transfer_ = 0;
   uint64_t proposal_ = 0;
+  uint64_t read_ = 200;
   uint64_t round_at_once_ = 0;
 
   std::vector<Committed> committed_;  // by index; [0] is unused
