@@ -60,7 +60,7 @@ Totals RunSeeds(size_t servers, uint64_t seeds) {
 // Figure 3's properties, durability before every promise, linearizable reads, and service after
 // healing.
 TEST(RandomFaults, ThreeServers) {
-  Totals totals = RunSeeds(3, 120);
+  Totals totals = RunSeeds(3, 250);
   EXPECT_GT(totals.committed, 0U);
   EXPECT_GT(totals.reads, 0U);
   RecordProperty("committed", std::to_string(totals.committed));
@@ -69,7 +69,7 @@ TEST(RandomFaults, ThreeServers) {
 }
 
 TEST(RandomFaults, FiveServers) {
-  Totals totals = RunSeeds(5, 60);
+  Totals totals = RunSeeds(5, 120);
   EXPECT_GT(totals.committed, 0U);
   EXPECT_GT(totals.reads, 0U);
 }
@@ -77,8 +77,8 @@ TEST(RandomFaults, FiveServers) {
 // Majorities of two and of four, and a server alone, are easily got wrong.
 TEST(RandomFaults, EvenSizesAndOne) {
   EXPECT_GT(RunSeeds(1, 10).committed, 0U);
-  EXPECT_GT(RunSeeds(2, 30).committed, 0U);
-  EXPECT_GT(RunSeeds(4, 20).committed, 0U);
+  EXPECT_GT(RunSeeds(2, 50).committed, 0U);
+  EXPECT_GT(RunSeeds(4, 50).committed, 0U);
 }
 
 }  // namespace
