@@ -2,8 +2,10 @@
 // QUORATE_TEST_SEED repeats a run, and QUORATE_TEST_ROUNDS makes it longer.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <random>
 #include <string>
 
@@ -34,7 +36,10 @@ class Random {
   bool OneIn(uint64_t n) { return Below(n) == 0; }
   std::string Bytes(size_t size) {
     std::string bytes(size, '\0');
-    for (char& byte : bytes) byte = static_cast<char>(engine_());
+    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+      const uint64_t word = engine_();
+      std::memcpy(bytes.data() + at, &word, std::min(sizeof(word), size - at));
+    }
     return bytes;
   }
 

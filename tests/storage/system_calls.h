@@ -13,6 +13,7 @@ namespace quorate::storage::system_calls {
 void EndProcessBefore(uint64_t call, int exit_status);
 
 // From the sync of that number on, the first being 1, every sync fails with EIO and syncs nothing.
+// 0: none does.
 void FailSyncsFrom(uint64_t sync);
 
 // By pwrite and writev, to all files, since the program began.
