@@ -73,7 +73,8 @@ Status MakeLog(const Paths& paths, const Identity& identity, const StorageOption
 
 Status MakeState(const Paths& paths, const Identity& identity, const StorageOptions& options) {
   if (Status made = MakeAnew(paths.new_state); !made.ok()) return made;
-  Status created = LmdbStateStore::Create(paths.new_state, identity, StateOptions(options));
+  Status created = LmdbStateStore::Create(paths.new_state, identity, options.initial_configuration,
+                                          StateOptions(options));
   if (!created.ok()) return created;
   return Rename(paths.new_state, paths.state);
 }

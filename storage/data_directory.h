@@ -23,6 +23,9 @@ namespace quorate::storage {
 struct StorageOptions {
   size_t map_bytes = kMapBytesDefault;
   FatalHandler fatal = nullptr;
+  // The members of a cluster that begins now, as consensus encodes them: for a folder that is made
+  // by this start. Empty: not known yet, as for a node that is to be added to a cluster.
+  std::string initial_configuration = {};
 };
 
 // A folder that is open, locked against other processes. The members are destroyed in the right
@@ -31,6 +34,8 @@ struct OpenedStorage {
   DirectoryLock lock;
   Identity identity;         // as it was given at the first start
   bool first_start = false;  // the data was made just now
+  // The state is of a snapshot that did not follow from the log, which was begun anew behind it.
+  bool log_begun_anew = false;
   std::unique_ptr<LogStore> log;
   std::unique_ptr<LmdbStateStore> state;
   consensus::Recovered recovered;

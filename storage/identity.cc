@@ -18,6 +18,7 @@ std::string EncodeIdentity(const Identity& identity) {
   AppendInteger(&body, kFormatVersion);
   AppendInteger(&body, identity.cluster_id);
   AppendInteger(&body, identity.node_id.value());
+  AppendInteger(&body, static_cast<uint8_t>(identity.joined));
   AppendInteger(&body, static_cast<uint64_t>(identity.members.size()));
   body += identity.members;
   return Seal(kSealName, kAnyTransaction, body);
@@ -34,6 +35,7 @@ std::optional<StoredIdentity> DecodeIdentity(std::string_view record) {
   if (stored.format_version != kFormatVersion) return stored;
   stored.identity.cluster_id = fields.Take<uint64_t>();
   stored.identity.node_id = consensus::NodeId(fields.Take<uint64_t>());
+  stored.identity.joined = fields.Take<uint8_t>() != 0;
   const auto members_bytes = fields.Take<uint64_t>();
   stored.identity.members = std::string(fields.TakeBytes(members_bytes));
   if (!fields.finished()) return std::nullopt;

@@ -14,12 +14,13 @@ struct Identity {
   uint64_t cluster_id = 0;
   consensus::NodeId node_id;
   std::string members;  // the cluster's first members, in the caller's own words
+  bool joined = false;  // was added to a cluster that was there already
 
   bool operator==(const Identity&) const = default;
 };
 
 // The version of everything on disk. A folder of another version is refused.
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 struct StoredIdentity {
   uint32_t format_version = kFormatVersion;

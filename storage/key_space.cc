@@ -80,6 +80,12 @@ bool KeySpace::Delete(std::string_view key) {
   return true;
 }
 
+void KeySpace::SetConfiguration(std::string_view configuration) {
+  assert(open_entry_);
+  meta_.configuration = configuration;
+  meta_.configuration_index = open_entry_->index;
+}
+
 void KeySpace::EndEntry() {
   assert(open_entry_);
   meta_.last_applied = open_entry_->index;

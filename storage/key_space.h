@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "consensus/types.h"
@@ -47,6 +48,9 @@ class KeySpace {
   int64_t clock_ms() const { return meta_.clock_ms; }
   consensus::Index last_applied() const { return meta_.last_applied; }
   consensus::Term last_applied_term() const { return meta_.last_applied_term; }
+  // See StateMeta.
+  const std::string& configuration() const { return meta_.configuration; }
+  consensus::Index configuration_index() const { return meta_.configuration_index; }
   uint64_t CountKeysInSlot(uint16_t slot) const;
 
   // --- Applying ---
@@ -60,6 +64,8 @@ class KeySpace {
   void PutString(std::string_view key, std::string_view value);
   // False: there was none.
   bool Delete(std::string_view key);
+  // The entry sets the members. Precondition: inside an entry.
+  void SetConfiguration(std::string_view configuration);
   void EndEntry();
 
   // --- Checkpoints ---

@@ -35,7 +35,9 @@ LmdbStateStore::LmdbStateStore(std::unique_ptr<Environment> environment, ReadTra
 // --- Creating and opening ---
 
 Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
-                              const Options& options) {
+                              std::string_view configuration, const Options& options) {
+  StateMeta meta;
+  meta.configuration = configuration;
   const Environment::Options settings{
       .map_bytes = options.map_bytes, .random_reads = true, .fatal = options.fatal};
   if (Status created = Environment::Create(path, settings); !created.ok()) return created;
@@ -49,7 +51,7 @@ Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
   if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, MDB_CREATE, &rows);
   if (code == 0) code = PutIdentity(handle, identity);
   if (code == 0)
-    code = PutRecord(handle, kMetaName, EncodeStateMeta(StateMeta(), mdb_txn_id(handle)));
+    code = PutRecord(handle, kMetaName, EncodeStateMeta(meta, mdb_txn_id(handle)));
   if (code == 0) code = transaction.value().Commit();
   if (code != 0) return environment.value()->MakeWriteError("the state cannot be created", code);
   return Ok();

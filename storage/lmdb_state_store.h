@@ -23,8 +23,10 @@ class LmdbStateStore : public StateReader {
     FatalHandler fatal = nullptr;
   };
 
-  // Makes the state before the first entry, in a folder that exists and is empty. Durable.
-  static Status Create(const std::string& path, const Identity& identity, const Options& options);
+  // Makes the state before the first entry, with the members that the cluster begins with, in a
+  // folder that exists and is empty. Durable.
+  static Status Create(const std::string& path, const Identity& identity,
+                       std::string_view configuration, const Options& options);
 
   // Opens the newest checkpoint. Verifies whose it is made for, its meta record, and that it has as
   // many rows as that says. Rows are verified when they are read. Writes nothing.

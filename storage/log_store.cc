@@ -138,6 +138,8 @@ Status LogStore::VerifyEntries(MDB_txn* transaction) {
   recovered_.last_index = header_.last_index;
   recovered_.last_applied = header_.base_index;
 
+  sizes_.Reset(header_.base_index);
+
   Cursor cursor;
   int code = OpenCursor(transaction, entries_, &cursor);
   if (code != 0) return environment_->MakeError("the log cannot be read", code);
@@ -157,6 +159,7 @@ Status LogStore::VerifyEntries(MDB_txn* transaction) {
       recovered_.terms.push_back({.term = row->term, .first = index});
     }
     term = row->term;
+    sizes_.Append(row->payload.size());
   }
   if (code != MDB_NOTFOUND) return environment_->MakeError("the log cannot be read", code);
   if (index != header_.last_index) return Damaged(index + 1, "is missing");
@@ -179,6 +182,7 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
   Status committed = Commit(writes, trim_to, &header);
   if (committed.ok()) {
     header_ = header;
+    NoteSizes(writes);
   } else {
     failed_ = true;
   }
@@ -207,6 +211,14 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
     return environment_->MakeWriteError("the log cannot be written", code);
   }
   return Ok();
+}
+
+void LogStore::NoteSizes(std::span<const Persist> writes) {
+  for (const Persist& write : writes) {
+    if (write.truncate_from) sizes_.Truncate(*write.truncate_from);
+    for (const Entry& entry : write.entries) sizes_.Append(entry.payload.size());
+  }
+  sizes_.Trim(header_.base_index);
 }
 
 Status LogStore::ConfirmDurable() {

@@ -18,6 +18,7 @@
 #include "storage/identity.h"
 #include "storage/lmdb_environment.h"
 #include "storage/log_record.h"
+#include "storage/log_sizes.h"
 #include "storage/result.h"
 
 namespace quorate::storage {
@@ -71,6 +72,8 @@ class LogStore : public consensus::LogReader {
   consensus::Index base_index() const { return header_.base_index; }
   consensus::Index last_index() const { return header_.last_index; }
   const std::string& file() const { return environment_->file(); }
+  // As last committed. Any thread.
+  const LogSizes& sizes() const { return sizes_; }
 
   // --- Reading: one thread, which may be another than the writing one ---
 
@@ -95,6 +98,7 @@ class LogStore : public consensus::LogReader {
   Status PutHeader(MDB_txn* transaction, const LogHeader& header);
   Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
                 LogHeader* header);
+  void NoteSizes(std::span<const consensus::Persist> writes);
   Error Damaged(consensus::Index index, std::string_view how) const;
 
   std::unique_ptr<Environment> environment_;
@@ -104,6 +108,7 @@ class LogStore : public consensus::LogReader {
   consensus::Recovered recovered_;
 
   LogHeader header_;  // as last committed
+  LogSizes sizes_;
   bool failed_ = false;
 
   // Reset between calls: a view that is kept would keep trimmed pages from being reused.

@@ -1,6 +1,8 @@
 // Where consensus's writes go: made durable in the background, in order, many at a time.
 #pragma once
 
+#include <cstddef>
+
 #include "consensus/types.h"
 
 namespace quorate::storage {
@@ -18,6 +20,11 @@ class LogWriter {
   virtual consensus::PersistSeq durable() const = 0;
   // The log has been trimmed up to and including this entry, durably. Any thread.
   virtual consensus::Index trimmed() const = 0;
+  // The payload of all entries that the log holds, durably. Any thread.
+  virtual size_t log_bytes() const = 0;
+  // What to trim to so that the newest entries are kept which have no more than that much payload
+  // together. Any thread. See LogSizes.
+  virtual consensus::Index StartOfTail(size_t payload_bytes_max) const = 0;
 };
 
 }  // namespace quorate::storage

@@ -18,6 +18,11 @@ std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction) {
   AppendInteger(&body, meta.clock_ms);
   AppendInteger(&body, meta.key_count);
   AppendInteger(&body, meta.digest);
+  AppendInteger(&body, meta.configuration_index.value());
+  AppendInteger(&body, meta.snapshot_index.value());
+  AppendInteger(&body, meta.snapshot_term.value());
+  AppendInteger(&body, static_cast<uint64_t>(meta.configuration.size()));
+  body += meta.configuration;
   return Seal(kSealName, transaction, body);
 }
 
@@ -32,6 +37,11 @@ std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t trans
   meta.clock_ms = fields.Take<int64_t>();
   meta.key_count = fields.Take<uint64_t>();
   meta.digest = fields.Take<uint64_t>();
+  meta.configuration_index = consensus::Index(fields.Take<uint64_t>());
+  meta.snapshot_index = consensus::Index(fields.Take<uint64_t>());
+  meta.snapshot_term = consensus::Term(fields.Take<uint64_t>());
+  const auto configuration_bytes = fields.Take<uint64_t>();
+  meta.configuration = std::string(fields.TakeBytes(configuration_bytes));
   if (!fields.finished()) return std::nullopt;
   return meta;
 }

@@ -9,7 +9,7 @@
 
 namespace quorate::storage {
 
-// As written by the LMDB transaction of that number.
+// As written by the LMDB transaction of that number, or kAnyTransaction outside of LMDB.
 std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction);
 // Nothing when the record is damaged, or was written by another transaction.
 std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t transaction);

@@ -15,7 +15,8 @@
 
 namespace quorate::storage {
 
-// What is saved with every checkpoint, in the transaction of its data.
+// What is saved with every checkpoint, in the transaction of its data. Between nodes and in backups
+// it travels as EncodeStateMeta(meta, kAnyTransaction).
 struct StateMeta {
   consensus::Index last_applied;
   consensus::Term last_applied_term;
@@ -23,6 +24,16 @@ struct StateMeta {
   int64_t clock_ms = 0;   // the log's clock: the newest entry's time, never going back
   uint64_t key_count = 0;
   uint64_t digest = 0;  // sum of RecordDigest over all keys, modulo 2^64
+
+  // The members as of last_applied, as consensus encodes them, and the entry that set them; 0: the
+  // state began with them. Empty: not known yet, to a member that joined later.
+  std::string configuration;
+  consensus::Index configuration_index;
+
+  // The snapshot that this state was begun from, or zeros. The log may have to be begun anew after
+  // it.
+  consensus::Index snapshot_index;
+  consensus::Term snapshot_term;
 
   bool operator==(const StateMeta&) const = default;
 };

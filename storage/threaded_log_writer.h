@@ -60,6 +60,10 @@ class ThreadedLogWriter : public LogWriter {
 
   consensus::PersistSeq durable() const override { return consensus::PersistSeq(durable_.load()); }
   consensus::Index trimmed() const override { return consensus::Index(trimmed_.load()); }
+  size_t log_bytes() const override { return store_.sizes().bytes(); }
+  consensus::Index StartOfTail(size_t payload_bytes_max) const override {
+    return store_.sizes().StartOfTail(payload_bytes_max);
+  }
   Statistics statistics() const;
 
  private:

@@ -143,11 +143,13 @@ void LogDisk::Apply(const Persist& persist) {
       entries_.pop_back();
       chain_.pop_back();
     }
+    sizes_.Truncate(*persist.truncate_from);
   }
   for (const Entry& entry : persist.entries) {
     assert(entry.index == last_index() + 1);
     entries_.push_back(entry);
     chain_.push_back(Extend(chain_.back(), entry));
+    sizes_.Append(entry.payload.size());
   }
 }
 
@@ -160,6 +162,7 @@ void LogDisk::ApplyTrim() {
     entries_.pop_front();
     ++base_index_;
   }
+  sizes_.Trim(base_index_);
   trace_.Add(Happening::kTrim, id_.value(), base_index_.value());
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "consensus/types.h"
+#include "storage/log_sizes.h"
 #include "storage/log_writer.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/random.h"
@@ -40,6 +41,10 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   void Trim(consensus::Index index) override;
   consensus::PersistSeq durable() const override { return durable_seq_; }
   consensus::Index trimmed() const override { return base_index_; }
+  size_t log_bytes() const override { return sizes_.bytes(); }
+  consensus::Index StartOfTail(size_t payload_bytes_max) const override {
+    return sizes_.StartOfTail(payload_bytes_max);
+  }
   std::vector<consensus::Entry> Read(consensus::Index first, consensus::Index last,
                                      size_t bytes_max) const override;
 
@@ -76,6 +81,7 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   consensus::Index base_index_;
   consensus::Term base_term_;
   std::deque<consensus::Entry> entries_;
+  storage::LogSizes sizes_;  // of entries_
   std::vector<Chain> chain_ = {0};
 
   // Of this life.

@@ -46,6 +46,10 @@ class WatchedLog : public storage::LogWriter {
   void Trim(consensus::Index index) override { disk_.Trim(index); }
   consensus::PersistSeq durable() const override { return disk_.durable(); }
   consensus::Index trimmed() const override { return disk_.trimmed(); }
+  size_t log_bytes() const override { return disk_.log_bytes(); }
+  consensus::Index StartOfTail(size_t payload_bytes_max) const override {
+    return disk_.StartOfTail(payload_bytes_max);
+  }
 
  private:
   const size_t place_;

@@ -12,8 +12,14 @@ void TestDisk::Complete() {
   for (; !queue_.empty(); queue_.pop_front()) {
     consensus::Persist& persist = queue_.front();
     if (persist.hard_state) hard_state_ = *persist.hard_state;
-    if (persist.truncate_from) log_.erase(log_.lower_bound(*persist.truncate_from), log_.end());
-    for (consensus::Entry& entry : persist.entries) log_.insert_or_assign(entry.index, entry);
+    if (persist.truncate_from) {
+      log_.erase(log_.lower_bound(*persist.truncate_from), log_.end());
+      sizes_.Truncate(*persist.truncate_from);
+    }
+    for (consensus::Entry& entry : persist.entries) {
+      log_.insert_or_assign(entry.index, entry);
+      sizes_.Append(entry.payload.size());
+    }
     durable_ = persist.seq;
   }
 }

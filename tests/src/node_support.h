@@ -16,6 +16,7 @@
 #include "src/instance.h"
 #include "src/node.h"
 #include "storage/key_space.h"
+#include "storage/log_sizes.h"
 #include "storage/log_writer.h"
 
 namespace quorate {
@@ -31,9 +32,16 @@ class TestClock : public Clock {
 class TestDisk : public storage::LogWriter, public consensus::LogReader {
  public:
   void Submit(consensus::Persist persist) override { queue_.push_back(std::move(persist)); }
-  void Trim(consensus::Index index) override { trimmed_ = index; }
+  void Trim(consensus::Index index) override {
+    trimmed_ = index;
+    sizes_.Trim(index);
+  }
   consensus::PersistSeq durable() const override { return durable_; }
   consensus::Index trimmed() const override { return trimmed_; }
+  size_t log_bytes() const override { return sizes_.bytes(); }
+  consensus::Index StartOfTail(size_t payload_bytes_max) const override {
+    return sizes_.StartOfTail(payload_bytes_max);
+  }
   std::vector<consensus::Entry> Read(consensus::Index first, consensus::Index last,
                                      size_t) const override {
     std::vector<consensus::Entry> entries;
@@ -54,6 +62,7 @@ class TestDisk : public storage::LogWriter, public consensus::LogReader {
   consensus::Index trimmed_;
   consensus::HardState hard_state_;
   std::map<consensus::Index, consensus::Entry> log_;
+  storage::LogSizes sizes_;
 };
 
 // Checkpoints in memory, finished when the test says so.

@@ -96,6 +96,27 @@ TEST_F(KeySpaceTest, TheClockNeverGoesBack) {
   EXPECT_EQ(keys_.last_applied_term(), Term(2));
 }
 
+TEST_F(KeySpaceTest, TheMembersAreThoseOfTheLastEntryThatSetThem) {
+  const auto set = [&](std::string_view configuration) {
+    keys_.BeginEntry(keys_.last_applied() + 1, Term(1), 0);
+    keys_.SetConfiguration(configuration);
+    keys_.EndEntry();
+  };
+  set("one");
+  set("two");
+  Put("key", "value");
+  EXPECT_EQ(keys_.configuration(), "two");
+  EXPECT_EQ(keys_.configuration_index(), Index(2));
+  Checkpointed(keys_, *state_);
+  set("three");
+  state_.reset();
+  state_ = OpenState(directory_ / "state");
+  const KeySpace restarted(*state_, {});
+  EXPECT_EQ(restarted.configuration(), "two");
+  EXPECT_EQ(restarted.configuration_index(), Index(2));
+  EXPECT_EQ(restarted.last_applied(), Index(3));
+}
+
 TEST_F(KeySpaceTest, ReadsSeeEachLayerThroughTheOnesAbove) {
   Put("checkpointed", "1");
   Put("overwritten", "1");

@@ -79,6 +79,9 @@ void ExpectSame(const LogStore& log, const Model& model) {
   ASSERT_EQ(log.base_index(), model.base_index);
   ASSERT_EQ(log.last_index(), model.last_index());
   ASSERT_EQ(ReadAll(log), model.entries);
+  size_t bytes = 0;
+  for (const Entry& entry : model.entries) bytes += entry.payload.size();
+  ASSERT_EQ(log.sizes().bytes(), bytes);
 }
 
 TEST(LogModel, RandomWritesTrimsAndRestarts) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "storage/identity.h"
+#include "storage/sealed_record.h"
 #include "storage/state_meta.h"
 #include "tests/storage/log_fixture.h"
 
@@ -102,14 +103,18 @@ TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
                        .revision = 11,
                        .clock_ms = -3,
                        .key_count = 5,
-                       .digest = ~0ULL};
+                       .digest = ~0ULL,
+                       .configuration = "1=here",
+                       .configuration_index = Index(4),
+                       .snapshot_index = Index(3),
+                       .snapshot_term = Term(1)};
   EXPECT_EQ(DecodeStateMeta(EncodeStateMeta(meta, 8), 8), meta);
   ExpectGuarded(EncodeStateMeta(meta, 8),
                 [](std::string_view record) { return DecodeStateMeta(record, 8).has_value(); });
 }
 
 TEST(Identity, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
-  const Identity identity{.cluster_id = 1ULL << 63, .node_id = NodeId(3), .members = "1=a,2=b,3=c"};
+  const Identity identity{.cluster_id = 1ULL << 63, .node_id = NodeId(3), .members = "1=a,2=b,3=c", .joined = true};
   const std::optional<StoredIdentity> stored = DecodeIdentity(EncodeIdentity(identity));
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->format_version, kFormatVersion);
@@ -120,11 +125,10 @@ TEST(Identity, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
 
 // An intact record under the name of another kind of record.
 TEST(SealedRecord, BelongsToItsKind) {
-  const LogHeader header;
-  StateMeta meta;
-  EXPECT_EQ(EncodeLogHeader(header, 8).size(), EncodeStateMeta(meta, 8).size());
-  EXPECT_FALSE(DecodeStateMeta(EncodeLogHeader(header, 8), 8));
-  EXPECT_FALSE(DecodeLogHeader(EncodeStateMeta(meta, 8), 8));
+  EXPECT_EQ(Unseal("one", 8, Seal("one", 8, "body")), "body");
+  EXPECT_FALSE(Unseal("other", 8, Seal("one", 8, "body")));
+  EXPECT_FALSE(DecodeStateMeta(EncodeLogHeader(LogHeader(), 8), 8));
+  EXPECT_FALSE(DecodeLogHeader(EncodeStateMeta(StateMeta(), 8), 8));
 }
 
 // An intact record of an earlier commit, as a damaged pointer to a page not yet used again would

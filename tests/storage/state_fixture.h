@@ -31,7 +31,7 @@ inline std::unique_ptr<LmdbStateStore> OpenState(const std::string& path,
 inline std::unique_ptr<LmdbStateStore> MakeState(const std::string& path,
                                                  const LmdbStateStore::Options& options = {}) {
   std::filesystem::create_directory(path);
-  const Status created = LmdbStateStore::Create(path, StateIdentity(), options);
+  const Status created = LmdbStateStore::Create(path, StateIdentity(), "", options);
   EXPECT_TRUE(created.ok()) << created.error();
   return OpenState(path, options);
 }

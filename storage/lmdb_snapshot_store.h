@@ -1,0 +1,38 @@
+// Snapshots out of LMDB and into it. A view is a read transaction of its own on the state's
+// environment; what arrives fills an environment of its own beside it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "storage/data_directory.h"
+#include "storage/lmdb_state_store.h"
+#include "storage/snapshot.h"
+
+namespace quorate::storage {
+
+class LmdbSnapshotStore : public SnapshotStore {
+ public:
+  // Called on other threads: there is something to take.
+  using Wake = std::function<void()>;
+
+  // Of the folder that `state` was opened in. `state` must outlive the store.
+  LmdbSnapshotStore(LmdbStateStore& state, std::string directory, StorageOptions options,
+                    Wake wake);
+  // Waits for what was given up and is still at work.
+  ~LmdbSnapshotStore() override;
+
+  Result<std::unique_ptr<SnapshotView>> OpenView() override;
+  std::unique_ptr<SnapshotTarget> BeginTarget(const StateMeta& meta) override;
+
+ private:
+  LmdbStateStore& state_;
+  const std::string directory_;
+  const StorageOptions options_;
+  const Wake wake_;
+  std::thread retired_;  // of the last target that was given up
+};
+
+}  // namespace quorate::storage
