@@ -106,9 +106,9 @@ void Client::SendPipeline() {
   for (Operation& operation : Compose()) {
     operation.client = id_;
     operation.connection = connection_->id;
-    bytes += Encode(operation, world_.settings.clients.value_bytes_max);
     const size_t id = world_.history.Begin(std::move(operation));
     const Operation& begun = world_.history.at(id);
+    bytes += Encode(begun, world_.settings.clients.value_bytes_max);
     world_.trace.Add(Happening::kRequest, id_, server_ + 1, id, static_cast<uint64_t>(begun.kind),
                      begun.keys.front());
     waiting_.push_back(id);

@@ -55,6 +55,7 @@ std::string Encode(const Operation& operation, uint32_t value_bytes_max) {
     }
   }
   arguments.insert(arguments.end(), words.begin() + 1, words.end());
+  if (operation.kind == CommandKind::kDel) arguments.push_back(fmt::format("-{}", operation.id));
   const std::vector<std::string_view> views(arguments.begin(), arguments.end());
   std::string encoded;
   resp::AppendCommand(views, &encoded);

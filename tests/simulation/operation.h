@@ -56,7 +56,8 @@ const char* NameOf(Outcome outcome);
 std::string KeyName(uint32_t key);
 // The bytes of a value: its number, and some more to make values of different sizes.
 std::string ValueBytes(ValueId value, uint32_t bytes_max);
-// The operation as RESP.
+// The operation as RESP, its id given. A DEL names one more key, which never exists, so that it can
+// be told from another in the log.
 std::string Encode(const Operation& operation, uint32_t value_bytes_max);
 // One line for people.
 std::string Describe(const Operation& operation);

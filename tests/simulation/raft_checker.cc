@@ -58,6 +58,7 @@ void RaftChecker::Submitted(size_t node, const consensus::Persist& persist) {
     }
     const Chain chain = Extend(life.log.back(), entry);
     life.log.push_back(chain);
+    if (entry.kind == consensus::EntryKind::kBatch) batches_.try_emplace(chain, entry.payload);
     const auto [known, is_new] =
         chain_at_.emplace(IndexAndTerm{entry.index.value(), entry.term.value()}, chain);
     if (!is_new && known->second != chain) {
@@ -189,6 +190,15 @@ void RaftChecker::Commit(size_t node, const Raft& raft, uint64_t index) {
     Fail(node, fmt::format("has committed {}, which is on {} of {} disks", index, on_disk,
                            disks_.size()));
   }
+}
+
+std::vector<consensus::Payload> RaftChecker::CommittedBatches() const {
+  std::vector<consensus::Payload> batches;
+  for (const Committed& entry : committed_) {
+    const auto found = batches_.find(entry.chain);
+    if (found != batches_.end()) batches.push_back(found->second);
+  }
+  return batches;
 }
 
 void RaftChecker::CheckState(size_t node, const Node& member) {

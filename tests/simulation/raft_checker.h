@@ -38,6 +38,8 @@ class RaftChecker {
   void EndRound(size_t node, const Node& member);
 
   uint64_t committed() const { return committed_.size() - 1; }
+  // Those of the committed entries that hold commands, in their order.
+  std::vector<consensus::Payload> CommittedBatches() const;
   size_t terms_led() const { return leader_of_term_.size(); }
 
  private:
@@ -89,6 +91,7 @@ class RaftChecker {
   std::vector<Committed> committed_;  // by index; 0 stands for the empty log
   std::map<uint64_t, LeaderLog> leader_of_term_;
   std::unordered_map<IndexAndTerm, Chain, IndexAndTermHash> chain_at_;
+  std::unordered_map<Chain, consensus::Payload> batches_;  // of entries, by the log up to them
   std::map<std::pair<uint64_t, size_t>, uint64_t> votes_;  // term, voter -> candidate
   std::unordered_map<uint64_t, State> states_;             // by index
 };

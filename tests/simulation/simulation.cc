@@ -13,6 +13,7 @@
 #include "tests/simulation/faults.h"
 #include "tests/simulation/history.h"
 #include "tests/simulation/linearizability.h"
+#include "tests/simulation/log_order.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/raft_checker.h"
 #include "tests/simulation/random.h"
@@ -220,6 +221,17 @@ class Simulation {
                       "moment {} on",
                       KeyName(*report_.bad_key), report_.bad_moment));
     }
+    JudgeLogOrder(operations);
+  }
+
+  void JudgeLogOrder(const std::vector<Operation>& operations) {
+    const auto writes = WritesIn(checker_.CommittedBatches(), operations);
+    if (!writes) {
+      verdict_.Fail("Log order: the log holds commands that nobody has sent");
+      return;
+    }
+    const std::string violation = CheckLogOrder(operations, *writes, settings_.clients.key_count);
+    if (!violation.empty()) verdict_.Fail("Log order: what clients saw differs: " + violation);
   }
 
   Result MakeResult() const {
