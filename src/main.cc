@@ -203,7 +203,7 @@ int Serve(Config config) {
     options.checkpoint_interval_ms = static_cast<int64_t>(config.checkpoint_interval_ms);
     Node node(
         options, data.recovered,
-        {*data.log, log_writer, *data.state, checkpointer, peers, clock, statistics, sessions});
+        {log_writer, log_writer, *data.state, checkpointer, peers, clock, statistics, sessions});
     peers.Attach(node);
 
     Instance instance{config, node, sessions, statistics, clock, {}, {}, {}, {}, {}, {}};

@@ -47,6 +47,7 @@ LogStore::Options LogOptions(const StorageOptions& options) {
   LogStore::Options log;
   log.map_bytes = options.map_bytes;
   log.fatal = options.fatal;
+  log.journal_bytes = options.journal_bytes;
   return log;
 }
 
@@ -185,7 +186,7 @@ Result<OpenedStorage> OpenStorage(const std::string& directory,
   if (Status fits = CheckFit(directory, recovered, meta); !fits.ok()) return Error{fits.error()};
   recovered.last_applied = meta.last_applied;
 
-  if (Status sure = log.value()->ConfirmDurable(); !sure.ok()) return Error{sure.error()};
+  if (Status sure = log.value()->StartJournal(); !sure.ok()) return Error{sure.error()};
   if (Status sure = state.value()->ConfirmDurable(); !sure.ok()) return Error{sure.error()};
   return OpenedStorage{.lock = std::move(lock.value()),
                        .identity = found,

@@ -23,6 +23,7 @@ namespace quorate::storage {
 struct StorageOptions {
   size_t map_bytes = kMapBytesDefault;
   FatalHandler fatal = nullptr;
+  size_t journal_bytes = kJournalBytesDefault;
   // The members of a cluster that begins now, as consensus encodes them: for a folder that is made
   // by this start. Empty: not known yet, as for a node that is to be added to a cluster.
   std::string initial_configuration = {};

@@ -15,24 +15,14 @@ namespace {
 constexpr mode_t kDirectoryMode = 0750;
 constexpr mode_t kFileMode = 0640;
 
-class FileDescriptor {
- public:
-  FileDescriptor(const std::string& path, int flags)
-      : descriptor_(open(path.c_str(), flags | O_CLOEXEC, kFileMode)) {}
-  ~FileDescriptor() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-
-  bool is_open() const { return descriptor_ >= 0; }
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
 }  // namespace
+
+FileDescriptor::FileDescriptor(const std::string& path, int flags)
+    : descriptor_(open(path.c_str(), flags | O_CLOEXEC, kFileMode)) {}
+
+FileDescriptor::~FileDescriptor() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
 
 Error FileError(const std::string& path, const std::string& what, int error_number) {
   return Error{path + ": " + what + ": " + std::generic_category().message(error_number)};
@@ -56,6 +46,21 @@ Result<size_t> FileBytes(const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) return FileError(path, "cannot be looked at", errno);
   return static_cast<size_t>(status.st_size);
+}
+
+Result<std::string> ReadFile(const std::string& path) {
+  const FileDescriptor file(path, O_RDONLY);
+  if (!file.is_open()) return FileError(path, "cannot be opened", errno);
+  const Result<size_t> size = FileBytes(path);
+  if (!size.ok()) return Error{size.error()};
+  std::string bytes(size.value(), '\0');
+  for (size_t at = 0; at < bytes.size();) {
+    const ssize_t got = pread(file.get(), &bytes[at], bytes.size() - at, static_cast<off_t>(at));
+    if (got < 0) return FileError(path, "cannot be read", errno);
+    if (got == 0) bytes.resize(at);
+    at += static_cast<size_t>(got);
+  }
+  return bytes;
 }
 
 Status MakeDirectory(const std::string& path) {

@@ -19,6 +19,25 @@ std::string ParentOf(const std::string& path);
 Result<bool> Exists(const std::string& path);
 Result<size_t> FileBytes(const std::string& path);
 
+Result<std::string> ReadFile(const std::string& path);
+
+// An open file, closed when this goes.
+class FileDescriptor {
+ public:
+  // Flags as those of open(). What it creates has mode 0640.
+  FileDescriptor(const std::string& path, int flags);
+  ~FileDescriptor();
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+
+  // False: errno is as open() has left it.
+  bool is_open() const { return descriptor_ >= 0; }
+  int get() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
 // A folder of mode 0750, in a folder that exists.
 Status MakeDirectory(const std::string& path);
 Status Rename(const std::string& from, const std::string& to);

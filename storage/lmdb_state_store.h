@@ -56,7 +56,9 @@ class LmdbStateStore : public StateReader {
   // an error the store is not to be used again, as with LogStore::Commit.
   Status Write(const Checkpoint& checkpoint);
 
-  // See LogStore::ConfirmDurable. Before the first Write.
+  // Writes the meta record again. When this succeeds, what Open has read is on the disk and not only
+  // in the page cache, where a run that ended with a failed sync may have left it. Before the first
+  // Write.
   Status ConfirmDurable();
 
  private:

@@ -46,6 +46,8 @@ std::string EncodeLogHeader(const LogHeader& header, uint64_t transaction) {
   AppendInteger(&body, header.base_term.value());
   AppendInteger(&body, header.last_index.value());
   AppendInteger(&body, header.last_term.value());
+  AppendInteger(&body, header.journal.generation);
+  AppendInteger(&body, header.journal.position);
   return Seal(kHeaderSealName, transaction, body);
 }
 
@@ -60,6 +62,8 @@ std::optional<LogHeader> DecodeLogHeader(std::string_view record, uint64_t trans
   header.base_term = Term(fields.Take<uint64_t>());
   header.last_index = Index(fields.Take<uint64_t>());
   header.last_term = Term(fields.Take<uint64_t>());
+  header.journal.generation = fields.Take<uint64_t>();
+  header.journal.position = fields.Take<uint64_t>();
   if (!fields.finished()) return std::nullopt;
   return header;
 }

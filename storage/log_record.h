@@ -10,6 +10,14 @@
 
 namespace quorate::storage {
 
+// A place in the log's journal (log_journal.h). Generation 0: there is no journal.
+struct JournalMark {
+  uint64_t generation = 0;
+  uint64_t position = 0;
+
+  bool operator==(const JournalMark&) const = default;
+};
+
 // What is true of the log as a whole. Written with every commit, so that the log's ends are known
 // by more than which rows happen to be found: a row that damage has made unreachable is missed.
 struct LogHeader {
@@ -18,6 +26,7 @@ struct LogHeader {
   consensus::Term base_term;
   consensus::Index last_index;  // base_index when the log is empty
   consensus::Term last_term;
+  JournalMark journal;  // what is from here on in the journal is not in LMDB yet
 
   bool operator==(const LogHeader&) const = default;
 };

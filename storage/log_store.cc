@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <random>
 #include <utility>
 
+#include "storage/file_system.h"
 #include "storage/lmdb_records.h"
 
 namespace quorate::storage {
@@ -79,6 +81,7 @@ Result<std::unique_ptr<LogStore>> LogStore::Open(const std::string& path, const 
   if (!environment.ok()) return Error{environment.error()};
   std::unique_ptr<LogStore> store(new LogStore(std::move(environment.value()), options));
   if (Status loaded = store->Load(); !loaded.ok()) return Error{loaded.error()};
+  if (Status recovered = store->RecoverJournal(); !recovered.ok()) return Error{recovered.error()};
   return store;
 }
 
@@ -132,6 +135,7 @@ Status LogStore::LoadHeader(MDB_txn* transaction) {
 }
 
 Status LogStore::VerifyEntries(MDB_txn* transaction) {
+  recovered_ = {};
   recovered_.hard_state = header_.hard_state;
   recovered_.base_index = header_.base_index;
   recovered_.base_term = header_.base_term;
@@ -173,12 +177,52 @@ Error LogStore::Damaged(Index index, std::string_view how) const {
                                  std::string(how) + kNotShortened);
 }
 
+// --- The journal ---
+
+std::string LogStore::JournalFile() const { return ParentOf(file()) + "/journal"; }
+
+Status LogStore::RecoverJournal() {
+  if (header_.journal == JournalMark()) return Ok();
+  const Result<std::vector<Persist>> writes = LogJournal::Recover(JournalFile(), header_.journal);
+  if (!writes.ok()) return Error{writes.error()};
+  if (writes.value().empty()) return Ok();
+  Status committed = Commit(writes.value(), std::nullopt, JournalMark());
+  if (!committed.ok()) return committed;
+  return Load();
+}
+
+Status LogStore::StartJournal() {
+  assert(!failed_);
+  const std::string path = JournalFile();
+  LogHeader header = header_;
+  const Result<bool> exists = Exists(path);
+  if (!exists.ok()) return Error{exists.error()};
+  const Result<size_t> bytes = exists.value() ? FileBytes(path) : Result<size_t>(size_t{0});
+  if (!bytes.ok()) return Error{bytes.error()};
+  if (bytes.value() != options_.journal_bytes) {
+    // A start that ends in between finds half a journal, and must not look for anything in it.
+    header.journal = {};
+    if (Status put = CommitHeader(header); !put.ok()) return put;
+    Status prepared = LogJournal::Prepare(path, options_.journal_bytes);
+    if (!prepared.ok()) return prepared;
+  }
+  std::random_device device;
+  header.journal = {.generation = (uint64_t{device()} << 32 | device()) | 1, .position = 0};
+  if (Status put = CommitHeader(header); !put.ok()) return put;
+  auto journal = LogJournal::Open(path, header.journal.generation);
+  if (!journal.ok()) return Error{journal.error()};
+  journal_ = std::move(journal.value());
+  return Ok();
+}
+
 // --- Writing ---
 
-Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> trim_to) {
+Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> trim_to,
+                        std::optional<JournalMark> journaled) {
   if (failed_) return environment_->MakeError("an earlier commit has failed");
   if (writes.empty() && !(trim_to && *trim_to > header_.base_index)) return Ok();
   LogHeader header = header_;
+  if (journaled) header.journal = *journaled;
   Status committed = Commit(writes, trim_to, &header);
   if (committed.ok()) {
     header_ = header;
@@ -202,7 +246,8 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
       entries += write.entries.size();
       for (const Entry& entry : write.entries) bytes += EntryRowBytes(entry);
     }
-    Status trimmed = Trim(handle, *trim_to, std::max(entries, options_.trim_entries_max),
+    Status trimmed = Trim(handle, std::min(*trim_to, header->last_index),
+                          std::max(entries, options_.trim_entries_max),
                           std::max(bytes, options_.trim_bytes_max), header);
     if (!trimmed.ok()) return trimmed;
   }
@@ -221,14 +266,14 @@ void LogStore::NoteSizes(std::span<const Persist> writes) {
   sizes_.Trim(header_.base_index);
 }
 
-Status LogStore::ConfirmDurable() {
-  assert(!failed_);
+Status LogStore::CommitHeader(const LogHeader& header) {
   auto transaction = WriteTransaction::Begin(*environment_);
   if (!transaction.ok()) return Error{transaction.error()};
-  if (Status put = PutHeader(transaction.value().handle(), header_); !put.ok()) return put;
+  if (Status put = PutHeader(transaction.value().handle(), header); !put.ok()) return put;
   if (const int code = transaction.value().Commit()) {
     return environment_->MakeWriteError("the log cannot be written", code);
   }
+  header_ = header;
   return Ok();
 }
 

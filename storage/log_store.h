@@ -17,11 +17,15 @@
 #include "consensus/types.h"
 #include "storage/identity.h"
 #include "storage/lmdb_environment.h"
+#include "storage/log_journal.h"
 #include "storage/log_record.h"
 #include "storage/log_sizes.h"
 #include "storage/result.h"
 
 namespace quorate::storage {
+
+// Beyond it, writes wait until LMDB has taken over what is in the journal.
+inline constexpr size_t kJournalBytesDefault = 16 << 20;
 
 class LogStore : public consensus::LogReader {
  public:
@@ -31,14 +35,16 @@ class LogStore : public consensus::LogReader {
     // The most that one commit trims; more where it appends more, so that trimming keeps up.
     size_t trim_entries_max = 1024;
     size_t trim_bytes_max = 8 << 20;
+    size_t journal_bytes = kJournalBytesDefault;
   };
 
   // Makes an empty log for that identity, in a folder that exists and is empty. Durable.
   static Status Create(const std::string& path, const Identity& identity, const Options& options);
 
   // Opens a log and verifies all of it: the hard state, that the entries follow one another without
-  // a gap from the base to the recorded end, that terms do not decrease, and each checksum. Writes
-  // nothing.
+  // a gap from the base to the recorded end, that terms do not decrease, and each checksum. Where
+  // the server did not come to an orderly end, LMDB is first given what only the journal has; else
+  // nothing is written.
   static Result<std::unique_ptr<LogStore>> Open(const std::string& path, const Options& options);
 
   // Whose log that is, without a look at its entries.
@@ -48,22 +54,31 @@ class LogStore : public consensus::LogReader {
   // What Open has found. `last_applied` is the state's business: here it is base_index.
   const consensus::Recovered& recovered() const { return recovered_; }
   // As Create has left it: no vote, no term, no entry.
-  bool pristine() const { return header_ == LogHeader(); }
+  bool pristine() const {
+    LogHeader header = header_;
+    header.journal = {};
+    return header == LogHeader();
+  }
 
   // --- Writing: one thread at a time ---
 
   // Makes all of the writes durable, in order and in one transaction, and trims a bounded slice of
-  // the entries up to and including `trim_to`. Entries being read meanwhile stay readable. LMDB
-  // keeps all that is written in memory until the end: bound it.
+  // the entries up to and including `trim_to`, as far as there are so many. Entries being read
+  // meanwhile stay readable. LMDB keeps all that is written in memory until the end: bound it.
+  //
+  // `journaled`, if it is given: the writes are those of the journal's records up to there.
   //
   // After an error nothing of it counts, the store is not to be used again, and each further call
   // fails: what a failed sync has done to the file is unknown, and a second one would not tell.
-  Status Commit(std::span<const consensus::Persist> writes,
-                std::optional<consensus::Index> trim_to);
+  Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
+                std::optional<JournalMark> journaled = std::nullopt);
 
-  // Writes the header again. When this succeeds, what Open has read is on the disk and not only in
-  // the page cache, where a run that ended with a failed sync may have left it.
-  Status ConfirmDurable();
+  // Begins a new, empty journal, and writes the header, which names it. When this succeeds, what
+  // Open has read is on the disk and not only in the page cache, where a run that ended with a
+  // failed sync may have left it.
+  Status StartJournal();
+  // Its user may be another thread than the one that writes here. After StartJournal.
+  LogJournal& journal() { return *journal_; }
 
   // Makes room for the commits to come, where it is time to: see Environment::PrepareGrowth.
   void PrepareGrowth() const { environment_->PrepareGrowth(); }
@@ -96,6 +111,9 @@ class LogStore : public consensus::LogReader {
   // The row points into the transaction's pages, until the next change.
   Status GetRow(MDB_txn* transaction, consensus::Index index, EntryRow* row) const;
   Status PutHeader(MDB_txn* transaction, const LogHeader& header);
+  Status CommitHeader(const LogHeader& header);
+  Status RecoverJournal();
+  std::string JournalFile() const;
   Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
                 LogHeader* header);
   void NoteSizes(std::span<const consensus::Persist> writes);
@@ -108,6 +126,7 @@ class LogStore : public consensus::LogReader {
   consensus::Recovered recovered_;
 
   LogHeader header_;  // as last committed
+  std::unique_ptr<LogJournal> journal_;
   LogSizes sizes_;
   bool failed_ = false;
 

@@ -18,13 +18,19 @@ size_t PayloadBytes(const Persist& write) {
   return bytes;
 }
 
+LogMerger::Options MergerOptions(const ThreadedLogWriter::Options& options) {
+  LogMerger::Options merger = options.merger;
+  merger.trimmed = options.wake;
+  merger.fatal = options.fatal;
+  return merger;
+}
+
 }  // namespace
 
 ThreadedLogWriter::ThreadedLogWriter(LogStore& store, Options options)
     : store_(store),
       options_(std::move(options)),
-      trim_to_(store.base_index()),
-      trimmed_(store.base_index().value()),
+      merger_(store, MergerOptions(options_)),
       thread_([this] { Run(); }) {}
 
 void ThreadedLogWriter::Submit(Persist persist) {
@@ -38,15 +44,7 @@ void ThreadedLogWriter::Submit(Persist persist) {
   changed_.notify_one();
 }
 
-void ThreadedLogWriter::Trim(Index index) {
-  {
-    const std::lock_guard lock(mutex_);
-    assert(!stopping_);
-    assert(index >= trim_to_);
-    trim_to_ = index;
-  }
-  changed_.notify_one();
-}
+void ThreadedLogWriter::Trim(Index index) { merger_.Trim(index); }
 
 void ThreadedLogWriter::Stop() {
   if (!thread_.joinable()) return;
@@ -57,6 +55,7 @@ void ThreadedLogWriter::Stop() {
   changed_.notify_one();
   thread_.join();
   assert(durable() == submitted_);
+  merger_.Stop();
 }
 
 ThreadedLogWriter::Statistics ThreadedLogWriter::statistics() const {
@@ -71,43 +70,46 @@ ThreadedLogWriter::Statistics ThreadedLogWriter::statistics() const {
 }
 
 void ThreadedLogWriter::Run() {
-  store_.PrepareGrowth();
-  while (std::optional<Work> work = NextWork()) {
-    Commit(std::move(*work));
-    store_.PrepareGrowth();
+  for (std::vector<Persist> writes = NextWrites(); !writes.empty(); writes = NextWrites()) {
+    Commit(std::move(writes));
   }
 }
 
-std::optional<ThreadedLogWriter::Work> ThreadedLogWriter::NextWork() {
+std::vector<Persist> ThreadedLogWriter::NextWrites() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !queue_.empty() || stopping_ || TrimIsDue(); });
-  if (queue_.empty() && stopping_) return std::nullopt;
-  Work work;
+  changed_.wait(lock, [this] { return !queue_.empty() || stopping_; });
+  std::vector<Persist> writes;
   size_t bytes = 0;
   while (!queue_.empty()) {
     bytes += PayloadBytes(queue_.front());
-    if (bytes > options_.commit_bytes_max && !work.writes.empty()) break;
-    work.writes.push_back(std::move(queue_.front()));
+    if (bytes > options_.commit_bytes_max && !writes.empty()) break;
+    writes.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
-  if (TrimIsDue()) work.trim_to = trim_to_;
-  return work;
+  return writes;
 }
 
-void ThreadedLogWriter::Commit(Work work) {
+void ThreadedLogWriter::Commit(std::vector<Persist> writes) {
   CommitReport report;
-  report.writes = work.writes.size();
-  for (const Persist& write : work.writes) {
+  report.writes = writes.size();
+  for (const Persist& write : writes) {
     report.entries += write.entries.size();
     report.bytes += PayloadBytes(write);
   }
+  const PersistSeq last = writes.back().seq;
 
   const int64_t began_usec = MonotonicUsec();
   commit_began_usec_.store(began_usec);
-  Status committed = store_.Commit(work.writes, work.trim_to);
-  // A failed sync is not tried again: the kernel has marked the pages clean, and a second one would
-  // say that all is well. durable_ stays where it is, so nothing more is ever acknowledged.
-  if (!committed.ok()) Die(options_.fatal, committed.error());
+  if (store_.journal().Takes(writes)) {
+    merger_.WaitForRoom(writes);
+    Status appended = store_.journal().Append(writes);
+    // A failed sync is not tried again: the kernel has marked the pages clean, and a second one
+    // would say that all is well. durable_ stays where it is, so nothing more is ever acknowledged.
+    if (!appended.ok()) Die(options_.fatal, appended.error());
+    merger_.Take(std::move(writes));
+  } else {
+    merger_.Commit(std::move(writes));
+  }
   commit_began_usec_.store(0);
   report.duration_usec = MonotonicUsec() - began_usec;
 
@@ -115,8 +117,7 @@ void ThreadedLogWriter::Commit(Work work) {
   entries_.fetch_add(report.entries);
   bytes_.fetch_add(report.bytes);
   last_commit_usec_.store(report.duration_usec);
-  trimmed_.store(store_.base_index().value());
-  if (!work.writes.empty()) durable_.store(work.writes.back().seq.value());
+  durable_.store(last.value());
   // The stores are sequentially consistent: whoever is woken after this sees them, also where the
   // wake-up is joined with an earlier one and so carries no ordering of its own.
   if (options_.wake) options_.wake();

@@ -1,4 +1,5 @@
-// The log writer's thread: takes all that is queued, makes it durable with one commit, and says so.
+// The log writer's thread: takes all that is queued, makes it durable with one record of the
+// journal, and says so. LMDB is given the writes later, by a thread of its own (log_merger.h).
 #pragma once
 
 #include <atomic>
@@ -7,11 +8,11 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <vector>
 
 #include "storage/fatal.h"
+#include "storage/log_merger.h"
 #include "storage/log_store.h"
 #include "storage/log_writer.h"
 
@@ -25,14 +26,15 @@ struct CommitReport {
   size_t bytes = 0;  // of payload
 };
 
-class ThreadedLogWriter : public LogWriter {
+class ThreadedLogWriter : public LogWriter, public consensus::LogReader {
  public:
   struct Options {
-    // Payload in one commit (but always one write): what LMDB holds in memory until it is on disk.
-    size_t commit_bytes_max = 16 << 20;
+    // Payload that becomes durable at once (but always one write).
+    size_t commit_bytes_max = 2 << 20;
     int64_t slow_commit_usec = 100'000;
+    LogMerger::Options merger = {};  // but for its callbacks
 
-    // All are called on the writer's thread.
+    // All are called on the writer's thread or the merger's.
     std::function<void()> wake = nullptr;  // durable() or trimmed() has moved on
     std::function<void(const CommitReport&)> slow_commit =
         nullptr;                   // took longer than slow_commit_usec
@@ -48,18 +50,26 @@ class ThreadedLogWriter : public LogWriter {
     int64_t under_way_usec = 0;    // how long the one under way has taken; 0: none is
   };
 
-  // Starts the thread. `store` must outlive the writer, which is the only one to write to it.
+  // Starts both threads. `store`, whose journal is started, must outlive the writer, which is the
+  // only one to write to it.
   ThreadedLogWriter(LogStore& store, Options options);
   ~ThreadedLogWriter() override { Stop(); }
 
   // One thread calls these.
   void Submit(consensus::Persist persist) override;
   void Trim(consensus::Index index) override;
-  // Makes durable what is queued, then ends the thread. What was only to be trimmed stays.
+  // Makes durable what is queued, gives it all to LMDB, and ends the threads. What was only to be
+  // trimmed stays.
   void Stop();
 
+  // All that is durable, whoever has it. One thread; see LogStore::Read.
+  std::vector<consensus::Entry> Read(consensus::Index first, consensus::Index last,
+                                     size_t bytes_max) const override {
+    return merger_.Read(first, last, bytes_max);
+  }
+
   consensus::PersistSeq durable() const override { return consensus::PersistSeq(durable_.load()); }
-  consensus::Index trimmed() const override { return consensus::Index(trimmed_.load()); }
+  consensus::Index trimmed() const override { return merger_.trimmed(); }
   size_t log_bytes() const override { return store_.sizes().bytes(); }
   consensus::Index StartOfTail(size_t payload_bytes_max) const override {
     return store_.sizes().StartOfTail(payload_bytes_max);
@@ -67,30 +77,22 @@ class ThreadedLogWriter : public LogWriter {
   Statistics statistics() const;
 
  private:
-  // What one commit does.
-  struct Work {
-    std::vector<consensus::Persist> writes;
-    std::optional<consensus::Index> trim_to;
-  };
-
   void Run();
   // Waits for something to do. Nothing: it is time to end.
-  std::optional<Work> NextWork();
-  bool TrimIsDue() const { return trim_to_ > store_.base_index(); }
-  void Commit(Work work);
+  std::vector<consensus::Persist> NextWrites();
+  void Commit(std::vector<consensus::Persist> writes);
 
   LogStore& store_;
   const Options options_;
+  LogMerger merger_;
 
   // Held for moments, never during a commit.
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<consensus::Persist> queue_;
-  consensus::Index trim_to_;
   bool stopping_ = false;
 
   std::atomic<uint64_t> durable_{0};
-  std::atomic<uint64_t> trimmed_;
   std::atomic<uint64_t> commits_{0};
   std::atomic<uint64_t> entries_{0};
   std::atomic<uint64_t> bytes_{0};

@@ -31,6 +31,14 @@ constexpr int kRefused = 9;
 constexpr int kLost = 10;
 constexpr int kNotPermitted = 77;
 
+// With a journal that such disks have room for.
+StorageOptions Small(FatalHandler fatal = nullptr) {
+  StorageOptions options;
+  options.fatal = std::move(fatal);
+  options.journal_bytes = 64 << 10;
+  return options;
+}
+
 // Writes until the disk is full.
 int WriteUntilFatal(const std::string& path, Acknowledged& acknowledged, const char* expected) {
   Workload::Options options{.seed = 1};
@@ -38,7 +46,7 @@ int WriteUntilFatal(const std::string& path, Acknowledged& acknowledged, const c
     std::fprintf(stderr, "(as expected) %s\n", text.c_str());
     _exit(text.find(expected) != std::string::npos ? kFatal : kWrongText);
   };
-  Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), {.fatal = options.fatal});
+  Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), Small(options.fatal));
   if (!opened.ok()) return kRefused;
   Workload(opened.value(), acknowledged, options).Run();
   return 0;
@@ -46,7 +54,7 @@ int WriteUntilFatal(const std::string& path, Acknowledged& acknowledged, const c
 
 // 0 when all that was acknowledged is there.
 int Inspect(const std::string& path, const Acknowledged& acknowledged) {
-  const Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), {});
+  const Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), Small());
   if (!opened.ok()) {
     std::fprintf(stderr, "%s\n", opened.error().c_str());
     return kRefused;
@@ -61,7 +69,7 @@ int Inspect(const std::string& path, const Acknowledged& acknowledged) {
 }
 
 int WriteSome(const std::string& path, Acknowledged& acknowledged) {
-  Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), {});
+  Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), Small());
   if (!opened.ok()) return kRefused;
   const uint64_t before = acknowledged.committed;
   Workload(opened.value(), acknowledged, {.seed = 2, .steps = 200}).Run();
@@ -140,7 +148,7 @@ TEST(DiskFull, AFirstStartIsTakenUpOnceThereIsSpace) {
       signal(SIGXFSZ, SIG_IGN);
       const rlimit limit{bytes, bytes};
       if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
-      return OpenStorage(path, WorkloadIdentity(), {}).ok() ? 0 : kRefused;
+      return OpenStorage(path, WorkloadIdentity(), Small()).ok() ? 0 : kRefused;
     });
     ASSERT_TRUE(status == 0 || status == kRefused) << status;
   }
@@ -156,7 +164,7 @@ TEST(AddressSpace, ALimitIsExplained) {
   const int status = RunChild([&] {
     const rlimit limit{rlim_t{4} << 30, rlim_t{4} << 30};
     if (setrlimit(RLIMIT_AS, &limit) != 0) return 1;
-    const Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), {});
+    const Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), Small());
     if (opened.ok()) return 0;
     std::fprintf(stderr, "(as expected) %s\n", opened.error().c_str());
     return opened.error().find("ulimit -v") == std::string::npos ? kWrongText : kRefused;

@@ -220,7 +220,7 @@ TEST_F(LogStoreTest, NothingToDoIsNoCommit) {
 
 TEST_F(LogStoreTest, ConfirmingChangesNothing) {
   Commit({MakeWrite(1, MakeEntries(1, 5, 1))}, 2);
-  const Status sure = log_->ConfirmDurable();
+  const Status sure = log_->StartJournal();
   ASSERT_TRUE(sure.ok()) << sure.error();
   Reopen();
   EXPECT_EQ(ReadAll(*log_), MakeEntries(3, 5, 1));

@@ -80,7 +80,8 @@ class LogTamperingTest : public testing::Test {
                     .base_index = Index(0),
                     .base_term = Term(0),
                     .last_index = Index(10),
-                    .last_term = Term(2)};
+                    .last_term = Term(2),
+                    .journal = {}};
 };
 
 #define EXPECT_CONTAINS(text, part) \

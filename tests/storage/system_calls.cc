@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <mutex>
+#include <utility>
 
 namespace quorate::storage::system_calls {
 namespace {
@@ -21,8 +22,7 @@ std::atomic<uint64_t> bytes_written{0};
 
 std::mutex record_mutex;
 std::atomic<bool> is_recording{false};
-dev_t recorded_device;
-ino_t recorded_inode;
+std::vector<std::pair<dev_t, ino_t>> recorded_files;
 std::vector<Event> record;
 
 void Count() {
@@ -43,21 +43,26 @@ bool SyncFails() {
   return true;
 }
 
-bool IsRecorded(int descriptor) {
-  if (!is_recording) return false;
-  struct stat status;
-  return fstat(descriptor, &status) == 0 && status.st_dev == recorded_device &&
-         status.st_ino == recorded_inode;
-}
-
 void Note(Event event) {
   const std::lock_guard lock(record_mutex);
   record.push_back(std::move(event));
 }
 
+// Nothing when the file is not recorded.
+void NoteOf(int descriptor, Event event) {
+  struct stat status;
+  if (!is_recording || fstat(descriptor, &status) != 0) return;
+  for (size_t file = 0; file < recorded_files.size(); ++file) {
+    if (recorded_files[file] != std::pair(status.st_dev, status.st_ino)) continue;
+    event.file = file;
+    Note(std::move(event));
+    return;
+  }
+}
+
 void NoteWrite(int descriptor, uint64_t offset, std::string bytes) {
   const bool durable_at_once = (fcntl(descriptor, F_GETFL) & O_DSYNC) != 0;
-  Note({Event::Kind::kWrite, offset, std::move(bytes), durable_at_once});
+  NoteOf(descriptor, {Event::Kind::kWrite, offset, std::move(bytes), durable_at_once});
 }
 
 int Sync(long number, int descriptor) {
@@ -67,7 +72,7 @@ int Sync(long number, int descriptor) {
     return -1;
   }
   const auto result = static_cast<int>(syscall(number, descriptor));
-  if (result == 0 && IsRecorded(descriptor)) Note({.kind = Event::Kind::kSync, .bytes = ""});
+  if (result == 0) NoteOf(descriptor, {.kind = Event::Kind::kSync, .bytes = ""});
   return result;
 }
 
@@ -85,8 +90,7 @@ uint64_t BytesWritten() { return bytes_written; }
 void Record(const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) abort();
-  recorded_device = status.st_dev;
-  recorded_inode = status.st_ino;
+  recorded_files.emplace_back(status.st_dev, status.st_ino);
   is_recording = true;
 }
 
@@ -95,7 +99,8 @@ void Mark() { Note({.kind = Event::Kind::kMark, .bytes = ""}); }
 std::vector<Event> TakeRecord() {
   const std::lock_guard lock(record_mutex);
   is_recording = false;
-  return std::move(record);
+  recorded_files.clear();
+  return std::exchange(record, {});
 }
 
 }  // namespace quorate::storage::system_calls
@@ -105,7 +110,7 @@ extern "C" {
 
 using quorate::storage::system_calls::Count;
 using quorate::storage::system_calls::CountBytes;
-using quorate::storage::system_calls::IsRecorded;
+using quorate::storage::system_calls::is_recording;
 using quorate::storage::system_calls::NoteWrite;
 using quorate::storage::system_calls::Sync;
 using quorate::storage::system_calls::SyncFails;
@@ -123,7 +128,7 @@ ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
   }
   const ssize_t written = syscall(SYS_pwrite64, descriptor, bytes, size, offset);
   CountBytes(written);
-  if (written > 0 && IsRecorded(descriptor)) {
+  if (written > 0 && is_recording) {
     NoteWrite(descriptor, static_cast<uint64_t>(offset),
               std::string(static_cast<const char*>(bytes), static_cast<size_t>(written)));
   }
@@ -135,7 +140,7 @@ ssize_t writev(int descriptor, const iovec* parts, int count) {
   const auto offset = static_cast<uint64_t>(lseek(descriptor, 0, SEEK_CUR));
   const ssize_t written = syscall(SYS_writev, descriptor, parts, count);
   CountBytes(written);
-  if (written > 0 && IsRecorded(descriptor)) {
+  if (written > 0 && is_recording) {
     std::string bytes;
     for (int part = 0; part < count; ++part) {
       bytes.append(static_cast<const char*>(parts[part].iov_base), parts[part].iov_len);

@@ -19,16 +19,17 @@ void FailSyncsFrom(uint64_t sync);
 // By pwrite and writev, to all files, since the program began.
 uint64_t BytesWritten();
 
-// What has been done to one file.
+// What has been done to one of the files.
 struct Event {
   enum class Kind { kWrite, kSync, kMark };
   Kind kind;
   uint64_t offset = 0;
   std::string bytes;             // of a write
   bool durable_at_once = false;  // a write through a descriptor with O_DSYNC
+  size_t file = 0;               // which, in the order of the calls of Record
 };
 
-// Begins to record what is done to the file (by any descriptor).
+// Begins to record what is done to the file (by any descriptor), beside those before.
 void Record(const std::string& path);
 // Notes that something has happened, such as that a commit has returned.
 void Mark();

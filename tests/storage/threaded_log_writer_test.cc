@@ -44,7 +44,16 @@ class ThreadedLogWriterTest : public testing::Test {
   }
 
   TemporaryDirectory directory_;
-  std::unique_ptr<LogStore> log_ = MakeLog(directory_ / "log");
+  std::unique_ptr<LogStore> log_ = StartLog();
+
+ private:
+  std::unique_ptr<LogStore> StartLog() {
+    auto log = MakeLog(directory_ / "log", {.journal_bytes = 1 << 20});
+    EXPECT_TRUE(log->StartJournal().ok());
+    return log;
+  }
+
+ protected:
   Waker waker_;
 };
 
@@ -56,8 +65,8 @@ TEST_F(ThreadedLogWriterTest, MakesDurableAndSaysSo) {
   writer.Submit(MakeWrite(2, MakeEntries(4, 4, 1)));
   writer.Submit(MakeWrite(3, MakeEntries(3, 5, 2), 3));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(3); });
-  EXPECT_EQ(log_->Read(Index(1), Index(5), 1 << 20).size(), 5U);
-  EXPECT_EQ(log_->Read(Index(3), Index(3), 1 << 20), MakeEntries(3, 3, 2));
+  EXPECT_EQ(writer.Read(Index(1), Index(5), 1 << 20).size(), 5U);
+  EXPECT_EQ(writer.Read(Index(3), Index(3), 1 << 20), MakeEntries(3, 3, 2));
   const ThreadedLogWriter::Statistics statistics = writer.statistics();
   EXPECT_GE(statistics.commits, 2U);
   EXPECT_LE(statistics.commits, 3U);
@@ -94,25 +103,29 @@ TEST_F(ThreadedLogWriterTest, BoundsTheBytesOfACommit) {
 }
 
 TEST_F(ThreadedLogWriterTest, TrimsWithoutWrites) {
-  ThreadedLogWriter writer(*log_, Options());
+  ThreadedLogWriter::Options options = Options();
+  options.merger.merge_age_ms = 0;
+  ThreadedLogWriter writer(*log_, options);
   writer.Submit(MakeWrite(1, MakeEntries(1, 5000, 1)));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(1); });
   EXPECT_EQ(writer.trimmed(), Index(0));
   writer.Trim(Index(4990));  // several slices
   waker_.WaitUntil([&] { return writer.trimmed() == Index(4990); });
-  EXPECT_EQ(log_->Read(Index(4991), Index(5000), 1 << 20), MakeEntries(4991, 5000, 1));
+  EXPECT_EQ(writer.Read(Index(4991), Index(5000), 1 << 20), MakeEntries(4991, 5000, 1));
 }
 
-// The loop reads for slow followers while the writer writes and trims.
+// The loop reads for slow followers while the threads write, merge and trim.
 TEST_F(ThreadedLogWriterTest, ReadsGoOnBesideWrites) {
-  ThreadedLogWriter writer(*log_, Options());
+  ThreadedLogWriter::Options options = Options();
+  options.merger.merge_bytes = 50'000;
+  ThreadedLogWriter writer(*log_, options);
   for (uint64_t index = 1; index <= 2000; ++index) {
     writer.Submit(MakeWrite(index, MakeEntries(index, index, 1, 500)));
     const Index durable(writer.durable().value());  // one entry a write
     if (durable > Index(100)) {
       const Index first = durable - 50;
       writer.Trim(first - 1);
-      const std::vector<consensus::Entry> entries = log_->Read(first, durable, 1 << 20);
+      const std::vector<consensus::Entry> entries = writer.Read(first, durable, 1 << 20);
       ASSERT_EQ(entries, MakeEntries(first.value(), durable.value(), 1, 500));
     }
   }
@@ -134,6 +147,54 @@ TEST_F(ThreadedLogWriterTest, ReportsSlowCommits) {
   EXPECT_EQ(reports[0].writes, 1U);
   EXPECT_EQ(reports[0].entries, 3U);
   EXPECT_EQ(reports[0].bytes, 300U);
+}
+
+// What only the journal has is read as well, also where it takes the place of what LMDB has.
+TEST_F(ThreadedLogWriterTest, ReadsWhatLmdbDoesNotHaveYet) {
+  ASSERT_TRUE(log_->Commit(std::vector{MakeWrite(1, MakeEntries(1, 9, 1))}, std::nullopt).ok());
+  ThreadedLogWriter writer(*log_, Options());
+  writer.Submit(MakeWrite(1, MakeEntries(10, 12, 1)));
+  writer.Submit(MakeWrite(2, MakeEntries(7, 8, 2), 7));
+  waker_.WaitUntil([&] { return writer.durable() == PersistSeq(2); });
+  EXPECT_EQ(writer.Read(Index(5), Index(8), 1 << 20), MakeEntries(5, 6, 1));
+  EXPECT_EQ(writer.Read(Index(7), Index(8), 1 << 20), MakeEntries(7, 8, 2));
+  EXPECT_EQ(writer.Read(Index(7), Index(8), 1), MakeEntries(7, 7, 2));
+  writer.Submit(MakeWrite(3, MakeEntries(8, 9, 3), 8));
+  waker_.WaitUntil([&] { return writer.durable() == PersistSeq(3); });
+  EXPECT_EQ(writer.Read(Index(7), Index(9), 1 << 20).back(), MakeEntry(9, 3, "9@3;"));
+  writer.Stop();
+  EXPECT_EQ(log_->Read(Index(8), Index(9), 1 << 20), MakeEntries(8, 9, 3));
+}
+
+// The process ends at once: what was durable is, and the next start gives it to LMDB.
+TEST_F(ThreadedLogWriterTest, WhatOnlyTheJournalHasSurvives) {
+  ThreadedLogWriter writer(*log_, Options());
+  writer.Submit(MakeWrite(1, MakeEntries(1, 3, 1)));
+  waker_.WaitUntil([&] { return writer.durable() == PersistSeq(1); });
+  writer.Submit(MakeWrite(2, MakeEntries(3, 4, 2), 3));
+  waker_.WaitUntil([&] { return writer.durable() == PersistSeq(2); });
+  EXPECT_EQ(log_->last_index(), Index(0));  // as LMDB has it
+  std::filesystem::copy(directory_ / "log", directory_ / "copy");
+  const auto copy = OpenLog(directory_ / "copy");
+  EXPECT_EQ(copy->recovered().last_index, Index(4));
+  EXPECT_EQ(copy->recovered().hard_state.current_term, consensus::Term(2));
+  EXPECT_EQ(copy->Read(Index(3), Index(4), 1 << 20), MakeEntries(3, 4, 2));
+}
+
+// A journal that is full waits for LMDB; what is too large for it goes to LMDB at once.
+TEST_F(ThreadedLogWriterTest, WritesLargerThanTheJournal) {
+  ThreadedLogWriter writer(*log_, Options());
+  uint64_t next = 1;
+  for (uint64_t write = 1; write <= 30; ++write) {
+    const size_t size = write % 5 == 0 ? 3 << 20 : 200'000;
+    writer.Submit(MakeWrite(write, MakeEntries(next, next, 1, size)));
+    ++next;
+  }
+  waker_.WaitUntil([&] { return writer.durable() == PersistSeq(30); });
+  EXPECT_EQ(writer.Read(Index(30), Index(30), 1), MakeEntries(30, 30, 1, 3 << 20));
+  writer.Stop();
+  log_.reset();
+  EXPECT_EQ(OpenLog(directory_ / "log")->last_index(), Index(30));
 }
 
 // Commits find their pages in the file already, however long the log becomes.

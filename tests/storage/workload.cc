@@ -24,6 +24,9 @@ uint64_t SeedOf(Index index, Term term) { return index.value() * 1'000'003 + ter
 ThreadedLogWriter::Options WriterOptions(const Workload::Options& options) {
   ThreadedLogWriter::Options writer;
   writer.fatal = options.fatal;
+  // Often, so that the ends of processes fall between the journal and LMDB in every way.
+  writer.merger.merge_bytes = 50'000;
+  writer.merger.merge_age_ms = 5;
   return writer;
 }
 

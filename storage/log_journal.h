@@ -1,0 +1,75 @@
+// What makes the log's newest writes durable until LMDB has them: a file of fixed size, written
+// round and round, one record after another, each with a single synchronous write.
+//
+// A durable commit of LMDB writes some ten pages here and there and waits for the disk twice. A
+// record of the journal is one write in one place, to blocks that the file has already, and one
+// wait. So an acknowledgement waits for the journal, and LMDB takes over many records with each of
+// its commits. The log is LMDB's: it is what is read, and the journal is read only at a start, to
+// give LMDB what it had not taken over yet.
+//
+// A record begins at a multiple of 4096 bytes and is never divided: one that does not fit before
+// the file's end begins at its start. Positions count on from round to round, so each is of one
+// record only; a record says its own, and the generation, which is drawn at each start of the
+// server: so nothing that lies in the file from before, or in a client's value, is taken for a
+// record.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "consensus/types.h"
+#include "storage/file_system.h"
+#include "storage/log_record.h"
+#include "storage/result.h"
+
+namespace quorate::storage {
+
+class LogJournal {
+ public:
+  // Makes the file, all of it written, or brings it to another size. Durable. Nothing in an earlier
+  // file of that name may be needed any more.
+  static Status Prepare(const std::string& path, size_t file_bytes);
+
+  // The writes of all records from `from` on. An error when there is a record behind one that is
+  // not intact: a record is begun only when all before it are durable, so that one was
+  // acknowledged. One that is not intact and is the last was not finished when the server stopped.
+  static Result<std::vector<consensus::Persist>> Recover(const std::string& path, JournalMark from);
+
+  // Begins the generation at position 0, in a file that Prepare has made.
+  static Result<std::unique_ptr<LogJournal>> Open(const std::string& path, uint64_t generation);
+
+  // Whether the writes are small enough for one record in an empty journal with room to spare.
+  bool Takes(std::span<const consensus::Persist> writes) const;
+  // Whether there is room for them, with `released` as the place up to which LMDB has all.
+  bool HasRoom(std::span<const consensus::Persist> writes, JournalMark released) const;
+  // Makes them durable as one record. Precondition: HasRoom. After an error nothing of it counts,
+  // and each further call fails: see LogStore::Commit.
+  Status Append(std::span<const consensus::Persist> writes);
+
+  // The end of the last record.
+  JournalMark end() const { return end_; }
+  size_t file_bytes() const { return file_bytes_; }
+
+ private:
+  struct AlignedFree {
+    void operator()(char* bytes) const;
+  };
+
+  LogJournal(std::string path, size_t file_bytes, uint64_t generation);
+  // Where a record of that size begins that comes next.
+  uint64_t StartOf(size_t record_bytes) const;
+
+  const std::string path_;
+  const size_t file_bytes_;
+  std::unique_ptr<FileDescriptor> file_;
+  JournalMark end_;
+  std::unique_ptr<char, AlignedFree> buffer_;
+  size_t buffer_bytes_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace quorate::storage

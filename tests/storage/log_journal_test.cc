@@ -1,0 +1,215 @@
+#include "storage/log_journal.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "storage/encoding.h"
+#include "tests/storage/log_fixture.h"
+#include "tests/storage/random.h"
+
+namespace quorate::storage {
+namespace {
+
+using consensus::Entry;
+using consensus::HardState;
+using consensus::Index;
+using consensus::NodeId;
+using consensus::Persist;
+using consensus::PersistSeq;
+using consensus::Term;
+
+constexpr size_t kFileBytes = 64 << 10;
+constexpr size_t kBlockBytes = 4096;
+constexpr uint64_t kGeneration = 0xfeed;
+
+void WriteFile(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+bool Same(const std::vector<Persist>& one, const std::vector<Persist>& other) {
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [](const Persist& a, const Persist& b) {
+                      return a.hard_state == b.hard_state && a.truncate_from == b.truncate_from &&
+                             a.entries == b.entries;
+                    });
+}
+
+class LogJournalTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(LogJournal::Prepare(path_, kFileBytes).ok());
+    Open(kGeneration);
+  }
+  void Open(uint64_t generation) {
+    auto opened = LogJournal::Open(path_, generation);
+    ASSERT_TRUE(opened.ok()) << opened.error();
+    journal_ = std::move(opened.value());
+  }
+  // A record of about that size with the entry of that number.
+  void Append(uint64_t number, size_t bytes = 100) {
+    const std::vector<Persist> writes{MakeWrite(number, MakeEntries(number, number, 1, bytes))};
+    ASSERT_TRUE(journal_->Takes(writes));
+    ASSERT_TRUE(journal_->Append(writes).ok());
+  }
+  // The indexes of the entries from there on; {0} when it is refused.
+  std::vector<uint64_t> Recovered(JournalMark from = {kGeneration, 0}) {
+    const auto writes = LogJournal::Recover(path_, from);
+    if (!writes.ok()) return {0};
+    std::vector<uint64_t> numbers;
+    for (const Persist& write : writes.value()) {
+      for (const Entry& entry : write.entries) numbers.push_back(entry.index.value());
+    }
+    return numbers;
+  }
+  void Damage(size_t at) {
+    std::string bytes = ReadFile(path_).value();
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+    WriteFile(path_, bytes);
+  }
+
+  using Numbers = std::vector<uint64_t>;
+
+  TemporaryDirectory directory_;
+  std::string path_ = directory_ / "journal";
+  std::unique_ptr<LogJournal> journal_;
+};
+
+TEST_F(LogJournalTest, GivesBackWhatWentIn) {
+  std::vector<Persist> writes(4);
+  writes[0].hard_state = HardState{Term(3), NodeId(2)};
+  writes[1].entries = MakeEntries(4, 7, 2, 900);
+  writes[1].entries.push_back({Term(3), Index(8), consensus::EntryKind::kNoop, {}});
+  writes[2].truncate_from = Index(6);
+  writes[3].hard_state = HardState{Term(9), NodeId()};
+  writes[3].truncate_from = Index(5);
+  writes[3].entries = MakeEntries(5, 5, 9);
+  ASSERT_TRUE(journal_->Append(std::span(writes).first(2)).ok());
+  const JournalMark middle = journal_->end();
+  ASSERT_TRUE(journal_->Append(std::span(writes).last(2)).ok());
+  auto all = LogJournal::Recover(path_, {kGeneration, 0});
+  ASSERT_TRUE(all.ok()) << all.error();
+  EXPECT_TRUE(Same(all.value(), writes));
+  auto rest = LogJournal::Recover(path_, middle);
+  ASSERT_TRUE(rest.ok()) << rest.error();
+  EXPECT_TRUE(Same(rest.value(), {writes[2], writes[3]}));
+  EXPECT_EQ(Recovered(journal_->end()), Numbers{});
+}
+
+TEST_F(LogJournalTest, GoesRoundAndRound) {
+  Random random(TestSeed(1));
+  std::deque<std::pair<uint64_t, JournalMark>> kept;  // entries, and where their records begin
+  for (uint64_t number = 1; number <= 300; ++number) {
+    const size_t bytes = random.Below(kFileBytes / 4 - kBlockBytes);
+    const std::vector<Persist> writes{MakeWrite(number, MakeEntries(number, number, 1, bytes))};
+    const auto released = [&] { return kept.empty() ? journal_->end() : kept.front().second; };
+    while (!journal_->HasRoom(writes, released())) {
+      ASSERT_FALSE(kept.empty());
+      kept.pop_front();
+    }
+    kept.emplace_back(number, journal_->end());
+    Append(number, bytes);
+    Numbers expected;
+    for (const auto& [entry, mark] : kept) expected.push_back(entry);
+    ASSERT_EQ(Recovered(kept.front().second), expected);
+  }
+}
+
+TEST_F(LogJournalTest, TakesNothingTooLarge) {
+  const std::vector<Persist> writes{MakeWrite(1, MakeEntries(1, 1, 1, kFileBytes / 4))};
+  EXPECT_FALSE(journal_->Takes(writes));
+}
+
+// The last record was being written when the power failed: any of its sectors may be there.
+TEST_F(LogJournalTest, ATornRecordAtTheEndNeverWas) {
+  Random random(TestSeed(2));
+  Append(1, 9000);
+  Append(2, 9000);
+  const std::string before = ReadFile(path_).value();
+  Append(3, 9000);
+  const std::string after = ReadFile(path_).value();
+  for (int round = 0; round < 300; ++round) {
+    std::string torn = before;
+    for (size_t at = 0; at < torn.size(); at += 512) {
+      if (random.OneIn(2)) torn.replace(at, 512, after, at, 512);
+    }
+    WriteFile(path_, torn);
+    const Numbers expected = torn == after ? Numbers{1, 2, 3} : Numbers{1, 2};
+    ASSERT_EQ(Recovered(), expected);
+  }
+}
+
+// What is not intact and has a record behind it was acknowledged.
+TEST_F(LogJournalTest, ADamagedRecordBeforeOthersIsRefused) {
+  for (uint64_t number = 1; number <= 3; ++number) Append(number, 9000);
+  const std::string intact = ReadFile(path_).value();
+  const size_t record_bytes = 3 * kBlockBytes;
+  for (const size_t at : {0, 8, 16, 24, 30, 5000, 12288, 20000}) {
+    Damage(at);
+    const auto writes = LogJournal::Recover(path_, {kGeneration, 0});
+    ASSERT_FALSE(writes.ok()) << at;
+    EXPECT_NE(writes.error().find("the record at " +
+                                  std::to_string(at / record_bytes * record_bytes) + " is damaged"),
+              std::string::npos)
+        << writes.error();
+    WriteFile(path_, intact);
+  }
+  WriteFile(path_, intact.substr(0, 30'000));
+  EXPECT_EQ(Recovered(), Numbers{0});  // cut
+}
+
+// Records of an earlier generation, or those that a client has put into a value, are none.
+TEST_F(LogJournalTest, OnlyItsOwnRecordsCount) {
+  for (uint64_t number = 1; number <= 5; ++number) Append(number);
+  const std::string old = ReadFile(path_).value();
+  Open(kGeneration + 1);
+  Append(6);
+  EXPECT_EQ(Recovered({kGeneration + 1, 0}), Numbers{6});
+
+  // A value which, after a torn write, lies where the next record would: as one of the earlier
+  // generation, whose records the client may have guessed.
+  std::string forged = ReadFile(path_).value();
+  forged.replace(kBlockBytes, kBlockBytes, old, kBlockBytes, kBlockBytes);
+  WriteFile(path_, forged);
+  EXPECT_EQ(Recovered({kGeneration + 1, 0}), Numbers{6});
+}
+
+// The journal that the log's header tells of is not there, or was made smaller.
+TEST(LogWithJournal, IsRefusedWithoutIt) {
+  TemporaryDirectory directory;
+  const std::string path = directory / "log";
+  {
+    auto log = MakeLog(path, {.journal_bytes = kFileBytes});
+    ASSERT_TRUE(log->StartJournal().ok());
+    ASSERT_TRUE(log->journal().Append(std::vector{MakeWrite(1, MakeEntries(1, 3, 1))}).ok());
+  }
+  const std::string intact = ReadFile(path + "/journal").value();
+  std::filesystem::remove(path + "/journal");
+  EXPECT_FALSE(LogStore::Open(path, {}).ok());
+  WriteFile(path + "/journal", "");
+  EXPECT_FALSE(LogStore::Open(path, {}).ok());
+  WriteFile(path + "/journal", intact);
+  EXPECT_EQ(OpenLog(path)->recovered().last_index, Index(3));
+  // Twice: LMDB has it now.
+  EXPECT_EQ(OpenLog(path)->recovered().last_index, Index(3));
+}
+
+TEST(LogWithJournal, StartsAnotherOfAnotherSize) {
+  TemporaryDirectory directory;
+  const std::string path = directory / "log";
+  uint64_t next = 1;
+  for (const size_t bytes : {kFileBytes, kFileBytes, 4 * kFileBytes, kFileBytes}) {
+    auto log = next == 1 ? MakeLog(path, {.journal_bytes = bytes})
+                         : OpenLog(path, {.journal_bytes = bytes});
+    EXPECT_EQ(log->last_index(), Index(next - 1));
+    ASSERT_TRUE(log->StartJournal().ok());
+    EXPECT_EQ(std::filesystem::file_size(path + "/journal"), bytes);
+    ASSERT_TRUE(
+        log->journal().Append(std::vector{MakeWrite(next, MakeEntries(next, next, 1))}).ok());
+    ++next;
+  }
+}
+
+}  // namespace
+}  // namespace quorate::storage
