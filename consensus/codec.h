@@ -1,5 +1,5 @@
 // Messages as bytes between servers. A connection carries frames one way, from the server that
-// opened it: first a Hello, then Messages. The format (version 1; all integers little endian):
+// opened it: first a Hello, then Messages. The format (version 2; all integers little endian):
 //
 //   u32 length   bytes of the frame after this field
 //   u32 crc32c   of all of the frame but this field and the payloads' bytes
@@ -10,7 +10,8 @@
 // An AppendEntries has after its fields: u32 count, then for each entry {u64 term, u8 kind, u32
 // size of its payload, u32 crc32c of its payload}, then the payloads' bytes one after another.
 // Indexes are not sent: an entry's is that of its predecessor plus one, so a gap cannot be
-// expressed.
+// expressed. An InstallSnapshot has {u32 size, u32 crc32c} of its data, then the data. Those with a
+// text (or a change, see configuration.h) have u32 size and the text, which the frame's sum covers.
 //
 // The sums: the frame's covers all that says how to read the frame, so a receiver can trust lengths
 // before it waits for what they announce. A payload's own sum was computed where the entry was made
@@ -30,7 +31,7 @@
 
 namespace quorate::consensus {
 
-inline constexpr uint8_t kProtocolVersion = 1;
+inline constexpr uint8_t kProtocolVersion = 2;
 
 // The payload of one entry: the largest value that a client may set, with room for the command
 // around it. Whoever proposes keeps to it.
@@ -57,7 +58,8 @@ class FrameBuffer {
  public:
   void Add(const Hello& hello);
   // Preconditions: the entries are contiguous after prev_log_index, their terms are in order, each
-  // payload has at most kEntryBytesMax, the frame kFrameBytesMax; terms are set.
+  // payload has at most kEntryBytesMax, each text kTextBytesMax, the frame kFrameBytesMax; terms
+  // are set.
   void Add(const Message& message);
 
   bool empty() const { return bytes() == 0; }
@@ -77,6 +79,8 @@ class FrameBuffer {
   };
 
   void AddAppendEntries(const AppendEntries& append);
+  void AddInstallSnapshot(const InstallSnapshot& install);
+  void AddPayload(const Payload& payload);
 
   std::string copied_;
   std::vector<Shared> shared_;
@@ -114,9 +118,11 @@ class FrameDecoder {
 
   std::string partial_head_;  // the first bytes of a frame whose head did not come in one piece
 
-  // An AppendEntries whose payloads are arriving; its head stays in partial_head_.
-  std::optional<AppendEntries> append_;
-  size_t complete_ = 0;          // entries that have their payload
+  bool payloads_arrive() const { return arriving_.index() != 0; }
+
+  // A message whose payloads are arriving; its head stays in partial_head_.
+  std::variant<std::monostate, AppendEntries, InstallSnapshot> arriving_;
+  size_t complete_ = 0;          // payloads that have arrived
   std::string partial_payload_;  // the first bytes of the next one
 };
 

@@ -66,4 +66,17 @@ const char* Problem(const AppendEntries& message) {
   return nullptr;
 }
 
+const char* Problem(const InstallSnapshot& message) {
+  if (message.term == Term()) {
+    return "term 0";
+  }
+  if (message.last_included_index == Index() || message.last_included_term == Term()) {
+    return "a snapshot of nothing";
+  }
+  if (message.last_included_term > message.term) {
+    return "a snapshot of a later term";
+  }
+  return nullptr;
+}
+
 }  // namespace quorate::consensus::codec_format

@@ -6,12 +6,15 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <variant>
 
 #include "consensus/codec.h"
+#include "consensus/configuration.h"
 #include "consensus/crc32c.h"
 #include "consensus/message.h"
 #include "consensus/types.h"
@@ -26,7 +29,8 @@ inline constexpr size_t kVersionOffset = kLengthBytes + kCrcBytes;
 inline constexpr size_t kTypeOffset = kVersionOffset + 1;
 inline constexpr size_t kHeaderBytes = kTypeOffset + 1;
 inline constexpr size_t kCountBytes = 4;
-inline constexpr size_t kEntryHeaderBytes = 8 + 1 + 4 + 4;
+inline constexpr size_t kPayloadHeaderBytes = 4 + 4;  // size, sum
+inline constexpr size_t kEntryHeaderBytes = 8 + 1 + kPayloadHeaderBytes;
 
 template <std::unsigned_integral Integer>
 void Store(Integer value, char* at) {
@@ -109,7 +113,7 @@ template <>
 struct Format<Heartbeat> {
   static constexpr uint8_t kCode = 6;
   static constexpr std::tuple kFields = {&Heartbeat::term, &Heartbeat::leader_commit,
-                                         &Heartbeat::all_match_index, &Heartbeat::read_round};
+                                         &Heartbeat::read_round};
 };
 
 template <>
@@ -143,20 +147,65 @@ struct Format<TransferRequest> {
   static constexpr std::tuple kFields = {&TransferRequest::term};
 };
 
+// Without the data, which follows.
+template <>
+struct Format<InstallSnapshot> {
+  static constexpr uint8_t kCode = 12;
+  static constexpr std::tuple kFields = {&InstallSnapshot::term,
+                                         &InstallSnapshot::transfer,
+                                         &InstallSnapshot::last_included_index,
+                                         &InstallSnapshot::last_included_term,
+                                         &InstallSnapshot::chunk,
+                                         &InstallSnapshot::done};
+};
+
+// kText: what is sent as a text behind the fields.
+template <>
+struct Format<InstallSnapshotReply> {
+  static constexpr uint8_t kCode = 13;
+  static constexpr std::tuple kFields = {
+      &InstallSnapshotReply::term, &InstallSnapshotReply::transfer,
+      &InstallSnapshotReply::next_chunk, &InstallSnapshotReply::installed,
+      &InstallSnapshotReply::failed};
+  static constexpr auto kText = &InstallSnapshotReply::resume_after;
+};
+
+template <>
+struct Format<ChangeRequest> {
+  static constexpr uint8_t kCode = 14;
+  static constexpr std::tuple kFields = {&ChangeRequest::term, &ChangeRequest::request,
+                                         &ChangeRequest::force};
+  static constexpr auto kText = &ChangeRequest::change;
+};
+
+template <>
+struct Format<ChangeReply> {
+  static constexpr uint8_t kCode = 15;
+  static constexpr std::tuple kFields = {&ChangeReply::term, &ChangeReply::request,
+                                         &ChangeReply::index};
+  static constexpr auto kText = &ChangeReply::error;
+};
+
+template <typename Body>
+concept HasText = requires {
+  Format<Body>::kText;
+};
+
+// Bodies that are followed by payloads, each announced by a size and a sum.
+template <typename Body>
+concept HasPayloads = std::is_same_v<Body, AppendEntries> || std::is_same_v<Body, InstallSnapshot>;
+
 // --- Access to the fields ---
 
 // Booleans, plain numbers and Number<>: as sent.
-inline constexpr size_t FieldBytes(bool) { return 1; }
-inline constexpr size_t FieldBytes(uint64_t) { return 8; }
-template <typename Tag>
-constexpr size_t FieldBytes(Number<Tag>) {
-  return 8;
+template <typename Body, typename Member>
+constexpr size_t FieldBytes(Member Body::* /*field*/) {
+  return std::is_same_v<Member, bool> ? 1 : 8;
 }
 
 template <typename Body>
-inline constexpr size_t kFieldsBytes =
-    std::apply([](auto... field) { return (size_t{0} + ... + FieldBytes(Body().*field)); },
-               Format<Body>::kFields);
+inline constexpr size_t kFieldsBytes = std::apply(
+    [](auto... field) { return (size_t{0} + ... + FieldBytes(field)); }, Format<Body>::kFields);
 
 inline void StoreField(bool value, char** at) { *(*at)++ = value ? 1 : 0; }
 inline void StoreField(uint64_t value, char** at) {
@@ -199,6 +248,33 @@ bool LoadFields(const char* at, Body* body) {
                     Format<Body>::kFields);
 }
 
+// How many bytes there are at the least between the header and what is of variable length, and what
+// announces that: a text's size, the number of entries, the size and the sum of a snapshot's data.
+template <typename Body>
+inline constexpr size_t kFixedBytes = kFieldsBytes<Body> +
+                                      (std::is_same_v<Body, InstallSnapshot> ? kPayloadHeaderBytes
+                                       : HasText<Body> || std::is_same_v<Body, AppendEntries>
+                                           ? kCountBytes
+                                           : 0);
+
+// --- Texts ---
+
+inline const std::string& TextOf(const std::string& text) { return text; }
+inline std::string TextOf(const Change& change) { return Encode(change); }
+
+// False: the text is none that TextOf gives.
+inline bool LoadText(std::string_view text, std::string* value) {
+  *value = text;
+  return true;
+}
+inline bool LoadText(std::string_view text, Change* value) {
+  std::optional<Change> change = DecodeChange(text);
+  if (change) {
+    *value = *std::move(change);
+  }
+  return change.has_value();
+}
+
 // --- Sense ---
 
 // What is wrong with a message by itself, or nullptr. Asserted before sending, and checked on
@@ -207,6 +283,7 @@ const char* Problem(const HelloBody& hello);
 const char* Problem(const RequestVote& message);
 const char* Problem(const RequestVoteReply& message);
 const char* Problem(const AppendEntries& message);
+const char* Problem(const InstallSnapshot& message);
 template <typename Body>
 const char* Problem(const Body& message) {
   return message.term == Term() ? "term 0" : nullptr;
@@ -238,9 +315,9 @@ struct Completeness;
 template <typename... Alternative>
 struct Completeness<std::variant<Alternative...>> {
   // A member that was added to a message and not to its kFields would be lost on the way. Only
-  // AppendEntries::entries is not in a list.
+  // what is of variable length is not in a list.
   static constexpr bool kEveryMemberIsSent =
-      ((kFieldCount<Alternative> + (std::is_same_v<Alternative, AppendEntries> ? 1 : 0) ==
+      ((kFieldCount<Alternative> + (HasText<Alternative> || HasPayloads<Alternative> ? 1 : 0) ==
         MemberCount<Alternative>()) &&
        ...);
   static constexpr bool kCodesAreDistinct = [] {

@@ -120,10 +120,8 @@ void Raft::Impl::Handle(NodeId from, const Heartbeat& heartbeat) {
     return;
   }
   Follower& follower = HearLeader(from);
-  // leader_commit and all_match_index rest on what this server has acknowledged as durable.
+  // leader_commit rests on what this server has acknowledged as durable.
   commit_index_ = std::max(commit_index_, std::min(heartbeat.leader_commit, log_.durable_index()));
-  all_match_index_ = std::max(
-      all_match_index_, std::min({heartbeat.all_match_index, commit_index_, log_.durable_index()}));
   follower.owes_heartbeat_reply = true;
   follower.read_round = std::max(follower.read_round, heartbeat.read_round);
 }

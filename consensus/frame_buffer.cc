@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <utility>
@@ -28,6 +29,11 @@ void StoreHeader(size_t frame_bytes, uint8_t type, char* head) {
 
 void StoreCrc(std::string_view head, char* at) { Store(HeadCrc32c(head), at + kLengthBytes); }
 
+void StorePayloadHeader(const Payload& payload, char* at) {
+  Store(static_cast<uint32_t>(payload.size()), at);
+  Store(payload.crc32c(), at + 4);
+}
+
 template <typename Body>
 void AppendFrame(const Body& body, std::string* out) {
   assert(Problem(body) == nullptr);
@@ -36,6 +42,23 @@ void AppendFrame(const Body& body, std::string* out) {
   StoreFields(body, frame.data() + kHeaderBytes);
   StoreCrc({frame.data(), frame.size()}, frame.data());
   out->append(frame.data(), frame.size());
+}
+
+template <HasText Body>
+void AppendFrame(const Body& body, std::string* out) {
+  assert(Problem(body) == nullptr);
+  const auto& text = TextOf(body.*Format<Body>::kText);
+  assert(text.size() <= kTextBytesMax);
+  std::array<char, kHeaderBytes + kFixedBytes<Body> + kTextBytesMax> buffer;
+  char* at = buffer.data() + kHeaderBytes;
+  StoreFields(body, at);
+  at += kFieldsBytes<Body>;
+  Store(static_cast<uint32_t>(text.size()), at);
+  at = std::copy(text.begin(), text.end(), at + kCountBytes);
+  const std::string_view frame(buffer.data(), static_cast<size_t>(at - buffer.data()));
+  StoreHeader(frame.size(), Format<Body>::kCode, buffer.data());
+  StoreCrc(frame, buffer.data());
+  *out += frame;
 }
 
 }  // namespace
@@ -49,6 +72,8 @@ void FrameBuffer::Add(const Message& message) {
       [this]<typename Body>(const Body& body) {
         if constexpr (std::is_same_v<Body, AppendEntries>) {
           AddAppendEntries(body);
+        } else if constexpr (std::is_same_v<Body, InstallSnapshot>) {
+          AddInstallSnapshot(body);
         } else {
           AppendFrame(body, &copied_);
         }
@@ -78,20 +103,35 @@ void FrameBuffer::AddAppendEntries(const AppendEntries& append) {
   for (const Entry& entry : append.entries) {
     Store(entry.term.value(), at);
     Store(static_cast<uint8_t>(entry.kind), at + 8);
-    Store(static_cast<uint32_t>(entry.payload.size()), at + 9);
-    Store(entry.payload.crc32c(), at + 13);
+    StorePayloadHeader(entry.payload, at + 9);
     at += kEntryHeaderBytes;
   }
   assert(at == head + head_bytes);
   StoreCrc({head, head_bytes}, head);
 
   for (const Entry& entry : append.entries) {
-    if (entry.payload.size() <= kCopiedPayloadBytesMax) {
-      copied_ += entry.payload.bytes();
-    } else {
-      shared_.push_back({copied_.size(), entry.payload});
-      shared_bytes_ += entry.payload.size();
-    }
+    AddPayload(entry.payload);
+  }
+}
+
+void FrameBuffer::AddInstallSnapshot(const InstallSnapshot& install) {
+  assert(Problem(install) == nullptr);
+  assert(install.data.size() <= kEntryBytesMax);
+  std::array<char, kHeaderBytes + kFixedBytes<InstallSnapshot>> head;
+  StoreHeader(head.size() + install.data.size(), Format<InstallSnapshot>::kCode, head.data());
+  StoreFields(install, head.data() + kHeaderBytes);
+  StorePayloadHeader(install.data, head.data() + kHeaderBytes + kFieldsBytes<InstallSnapshot>);
+  StoreCrc({head.data(), head.size()}, head.data());
+  copied_.append(head.data(), head.size());
+  AddPayload(install.data);
+}
+
+void FrameBuffer::AddPayload(const Payload& payload) {
+  if (payload.size() <= kCopiedPayloadBytesMax) {
+    copied_ += payload.bytes();
+  } else {
+    shared_.push_back({copied_.size(), payload});
+    shared_bytes_ += payload.size();
   }
 }
 

@@ -57,25 +57,46 @@ std::string HeaderProblem(std::string_view head, bool hello_received) {
   if (!hello_received && type != Format<HelloBody>::kCode) {
     return "a frame of type " + std::to_string(type) + " before the Hello";
   }
-  size_t bytes = kHelloBytes;
-  if (hello_received &&
-      !VisitType(type, [&bytes]<typename Body>() { bytes = kHeaderBytes + kFieldsBytes<Body>; })) {
+  size_t bytes_min = kHelloBytes;
+  size_t bytes_max = kHelloBytes;
+  const auto visitor = [&]<typename Body>() {
+    bytes_min = kHeaderBytes + kFixedBytes<Body>;
+    bytes_max = HasText<Body>       ? bytes_min + kTextBytesMax
+                : HasPayloads<Body> ? kFrameBytesMax
+                                    : bytes_min;
+  };
+  if (hello_received && !VisitType(type, visitor)) {
     return "a frame of type " + std::to_string(type) + ", which is no message";
   }
-  const bool fits = type == Format<AppendEntries>::kCode ? frame_bytes >= kAppendEntriesOffset
-                                                         : frame_bytes == bytes;
-  if (!fits) {
+  if (frame_bytes < bytes_min || frame_bytes > bytes_max) {
     return "a frame of type " + std::to_string(type) + " with " + std::to_string(frame_bytes) +
            " bytes";
   }
   return "";
 }
 
+// The same as HeadBytes for a frame without payloads.
+size_t BytesWithText(std::string_view head) {
+  size_t bytes = FrameBytes(head);
+  VisitType(TypeOf(head), [&]<typename Body>() {
+    if constexpr (HasText<Body>) {
+      bytes = kHeaderBytes + kFixedBytes<Body>;
+      if (head.size() >= bytes) {
+        bytes += Load<uint32_t>(head.data() + bytes - kCountBytes);
+      }
+    }
+  });
+  return bytes;
+}
+
 // How long the head is, as far as these first bytes of it tell; equal to their number: it is
 // complete. Precondition: the header has no problem.
 size_t HeadBytes(std::string_view head) {
+  if (TypeOf(head) == Format<InstallSnapshot>::kCode) {
+    return kHeaderBytes + kFixedBytes<InstallSnapshot>;
+  }
   if (TypeOf(head) != Format<AppendEntries>::kCode) {
-    return FrameBytes(head);
+    return BytesWithText(head);
   }
   if (head.size() < kAppendEntriesOffset) {
     return kAppendEntriesOffset;
@@ -84,15 +105,20 @@ size_t HeadBytes(std::string_view head) {
   return kAppendEntriesOffset + count * kEntryHeaderBytes;
 }
 
-// What an entry's header says of its payload.
+// What a head says of a payload.
 struct Announced {
   size_t size;
   uint32_t crc32c;
 };
 
-Announced PayloadOf(std::string_view head, size_t entry) {
-  const char* at = head.data() + kAppendEntriesOffset + entry * kEntryHeaderBytes;
-  return {Load<uint32_t>(at + 9), Load<uint32_t>(at + 13)};
+Announced PayloadOf(std::string_view head, size_t position) {
+  const char* at = head.data();
+  if (TypeOf(head) == Format<InstallSnapshot>::kCode) {
+    at += kHeaderBytes + kFieldsBytes<InstallSnapshot>;
+  } else {
+    at += kAppendEntriesOffset + position * kEntryHeaderBytes + 9;
+  }
+  return {Load<uint32_t>(at), Load<uint32_t>(at + 4)};
 }
 
 const char* LoadEntries(std::string_view head, AppendEntries* append) {
@@ -104,7 +130,7 @@ const char* LoadEntries(std::string_view head, AppendEntries* append) {
     entry.term = Term(Load<uint64_t>(at));
     entry.index = append->prev_log_index + (position + 1);
     const auto kind = Load<uint8_t>(at + 8);
-    if (kind > static_cast<uint8_t>(EntryKind::kBatch)) {
+    if (kind > static_cast<uint8_t>(EntryKind::kConfiguration)) {
       return "an entry of an unknown kind";
     }
     entry.kind = EntryKind{kind};
@@ -117,6 +143,24 @@ const char* LoadEntries(std::string_view head, AppendEntries* append) {
   return frame_bytes == FrameBytes(head) ? nullptr : "a length that is not that of the entries";
 }
 
+const char* CheckData(std::string_view head) {
+  const size_t data_bytes = PayloadOf(head, 0).size;
+  if (data_bytes > kEntryBytesMax) {
+    return "a part of a snapshot that is too large";
+  }
+  return head.size() + data_bytes == FrameBytes(head) ? nullptr
+                                                      : "a length that is not that of the data";
+}
+
+template <HasText Body>
+const char* LoadTextOf(std::string_view head, Body* body) {
+  const std::string_view text = head.substr(kHeaderBytes + kFixedBytes<Body>);
+  if (head.size() != FrameBytes(head)) {
+    return "a length that is not that of the text";
+  }
+  return LoadText(text, &(body->*Format<Body>::kText)) ? nullptr : "a change that is none";
+}
+
 // The body that this complete head holds, without the payloads. What is wrong with it, or nullptr.
 template <typename Body>
 const char* LoadBody(std::string_view head, Body* body) {
@@ -125,8 +169,15 @@ const char* LoadBody(std::string_view head, Body* body) {
     return "a boolean that is neither 0 nor 1";
   }
   if constexpr (std::is_same_v<Body, AppendEntries>) {
-    const char* problem = LoadEntries(head, body);
-    if (problem != nullptr) {
+    if (const char* problem = LoadEntries(head, body); problem != nullptr) {
+      return problem;
+    }
+  } else if constexpr (std::is_same_v<Body, InstallSnapshot>) {
+    if (const char* problem = CheckData(head); problem != nullptr) {
+      return problem;
+    }
+  } else if constexpr (HasText<Body>) {
+    if (const char* problem = LoadTextOf(head, body); problem != nullptr) {
       return problem;
     }
   }
@@ -139,7 +190,7 @@ FrameDecoder::Result FrameDecoder::Next(std::string_view* input) {
   if (failure_) {
     return *failure_;
   }
-  if (append_) {
+  if (payloads_arrive()) {
     return TakePayloads(input);
   }
   size_t bytes = kHeaderBytes;
@@ -156,7 +207,7 @@ FrameDecoder::Result FrameDecoder::Next(std::string_view* input) {
     }
     const size_t bytes_in_all = HeadBytes(head);
     if (bytes_in_all > FrameBytes(head)) {
-      return Fail("more entries than the frame has room for");
+      return Fail("more entries than the frame has room for, or a longer text");
     }
     if (bytes_in_all == bytes) {
       return TakeFrame(head, input);
@@ -183,11 +234,11 @@ FrameDecoder::Result FrameDecoder::TakeFrame(std::string_view head, std::string_
     input->remove_prefix(head.size());
   }
   Result result = DecodeHead(head);
-  if (!append_) {
+  if (!payloads_arrive()) {
     partial_head_ = {};
     return result;
   }
-  // The entries' headers are needed until the last payload has come.
+  // What announces the payloads is needed until the last payload has come.
   if (partial_head_.empty()) {
     partial_head_ = head;
   }
@@ -211,17 +262,19 @@ FrameDecoder::Result FrameDecoder::DecodeHead(std::string_view head) {
     Body body;
     if (const char* problem = LoadBody(head, &body); problem != nullptr) {
       result = Fail(problem);
-    } else if constexpr (std::is_same_v<Body, AppendEntries>) {
-      append_ = std::move(body);
+    } else if constexpr (HasPayloads<Body>) {
+      arriving_ = std::move(body);
     } else {
-      result = Message(body);
+      result = Message(std::move(body));
     }
   });
   return result;
 }
 
 FrameDecoder::Result FrameDecoder::TakePayloads(std::string_view* input) {
-  for (; complete_ < append_->entries.size(); ++complete_) {
+  auto* append = std::get_if<AppendEntries>(&arriving_);
+  const size_t count = append != nullptr ? append->entries.size() : 1;
+  for (; complete_ < count; ++complete_) {
     const Announced announced = PayloadOf(partial_head_, complete_);
     const size_t taken = std::min(announced.size - partial_payload_.size(), input->size());
     const size_t bytes = partial_payload_.size() + taken;
@@ -236,19 +289,24 @@ FrameDecoder::Result FrameDecoder::TakePayloads(std::string_view* input) {
     }
     Payload payload(std::exchange(partial_payload_, {}), announced.crc32c);
     if (!payload.Intact()) {
-      return Fail("an entry whose payload does not have its checksum");
+      return Fail("a payload that does not have its checksum");
     }
-    append_->entries[complete_].payload = std::move(payload);
+    if (append != nullptr) {
+      append->entries[complete_].payload = std::move(payload);
+    } else {
+      std::get<InstallSnapshot>(arriving_).data = std::move(payload);
+    }
   }
-  Message message = std::move(*append_);
-  append_.reset();
+  Message message = append != nullptr ? Message(std::move(*append))
+                                      : Message(std::get<InstallSnapshot>(std::move(arriving_)));
+  arriving_ = {};
   complete_ = 0;
   partial_head_ = {};
   return message;
 }
 
 FrameDecoder::Result FrameDecoder::Fail(std::string text) {
-  append_.reset();
+  arriving_ = {};
   partial_payload_ = {};
   failure_ = Failure{std::move(text)};
   return *failure_;

@@ -10,8 +10,6 @@ void CheckState(const StateView& now) {
   assert(now.handed_out_index <= now.durable_index);
   assert(now.released_index <= now.commit_index);
   assert(now.commit_index <= now.last_index);
-  assert(now.all_match_index <= now.commit_index);
-  assert(now.all_match_index <= now.durable_index);
   assert(now.durable_index <= now.last_index);
   assert(now.last_term <= now.hard_state.current_term);
   if (now.leads) {
@@ -29,7 +27,6 @@ void CheckChange(const StateView& before, const StateView& now) {
   assert(before.base_index <= now.base_index);
   assert(before.handed_out_index <= now.handed_out_index);
   assert(before.commit_index <= now.commit_index);
-  assert(before.all_match_index <= now.all_match_index);
   if (before.hard_state.current_term == now.hard_state.current_term) {
     // A vote is given at most once a term (section 5.2), and a term has at most one leader.
     assert(before.hard_state.voted_for == NodeId() ||

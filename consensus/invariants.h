@@ -20,7 +20,6 @@ struct StateView {
   Index handed_out_index;
   Index released_index;
   Index commit_index;
-  Index all_match_index;
   Index durable_index;
   Index last_index;
   Term last_term;

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
+#include "consensus/configuration.h"
 #include "consensus/types.h"
 
 namespace quorate::consensus {
@@ -68,8 +70,6 @@ struct Heartbeat {
   Term term;
   // Never past what the leader knows this receiver's log to match.
   Index leader_commit;
-  // Every member's log is known to match up to here: may be trimmed. 0: unknown.
-  Index all_match_index;
   // Grows with each round within one term; 0: none yet.
   uint64_t read_round = 0;
 
@@ -114,9 +114,60 @@ struct TransferRequest {
   bool operator==(const TransferRequest&) const = default;
 };
 
+// A part of a snapshot (section 7), for a follower that lacks entries which the leader has trimmed.
+// The drivers at both ends speak by it; Raft looks at the terms.
+struct InstallSnapshot {
+  Term term;
+  uint64_t transfer = 0;      // names one transfer of one leader; not 0
+  Index last_included_index;  // what the snapshot stands for: the log up to here
+  Term last_included_term;
+  uint64_t chunk = 0;  // counted from 0
+  bool done = false;   // nothing follows
+  Payload data;        // opaque to consensus
+
+  bool operator==(const InstallSnapshot&) const = default;
+};
+
+struct InstallSnapshotReply {
+  Term term;
+  uint64_t transfer = 0;
+  uint64_t next_chunk = 0;  // all before it have arrived
+  bool installed = false;  // the receiver has the whole snapshot, or its log is as far: go on there
+  bool failed = false;     // the transfer has come to nothing: begin another
+  std::string
+      resume_after;  // where chunk 0 is to begin, in the driver's words; at most kTextBytesMax
+
+  bool operator==(const InstallSnapshotReply&) const = default;
+};
+
+// A server asks its leader for a change of the configuration.
+struct ChangeRequest {
+  Term term;
+  uint64_t request = 0;  // unique among all that this server has ever sent, over restarts too
+  bool force = false;    // see Raft::ProposeChange
+  Change change;
+
+  bool operator==(const ChangeRequest&) const = default;
+};
+
+struct ChangeReply {
+  Term term;
+  uint64_t request = 0;
+  // The change is proposed as this entry, of this term: it has been made once that is committed. 0:
+  // refused, and in no log.
+  Index index;
+  std::string error;  // why it was refused; at most kTextBytesMax
+
+  bool operator==(const ChangeReply&) const = default;
+};
+
+// The longest text in a message.
+inline constexpr size_t kTextBytesMax = 1024;
+
 using Message =
     std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply, Heartbeat,
-                 HeartbeatReply, ReadIndex, ReadIndexReply, TimeoutNow, TransferRequest>;
+                 HeartbeatReply, ReadIndex, ReadIndexReply, TimeoutNow, TransferRequest,
+                 InstallSnapshot, InstallSnapshotReply, ChangeRequest, ChangeReply>;
 
 struct Envelope {
   NodeId to;

@@ -46,7 +46,6 @@ Raft::Impl::Impl(const Config& config, const Recovered& recovered, const LogRead
       commit_index_(recovered.last_applied),
       released_index_(recovered.last_applied),
       handed_out_index_(recovered.last_applied),
-      all_match_index_(recovered.base_index),
       next_request_(random_.Next()) {
   assert(recovered.base_index <= recovered.last_applied);
   assert(recovered.last_applied <= recovered.last_index);
@@ -207,7 +206,6 @@ StateView Raft::Impl::View() const {
           .handed_out_index = handed_out_index_,
           .released_index = released_index_,
           .commit_index = commit_index_,
-          .all_match_index = all_match_index_,
           .durable_index = log_.durable_index(),
           .last_index = log_.last_index(),
           .last_term = log_.last_term()};
@@ -339,7 +337,6 @@ Index Raft::commit_index() const { return impl_->commit_index(); }
 Index Raft::last_log_index() const { return impl_->log().last_index(); }
 Index Raft::durable_index() const { return impl_->log().durable_index(); }
 Index Raft::first_log_index() const { return impl_->log().base_index() + 1; }
-Index Raft::all_match_index() const { return impl_->all_match_index(); }
 std::vector<PeerStatus> Raft::peers() const { return impl_->peers(); }
 
 }  // namespace quorate::consensus

@@ -148,9 +148,6 @@ class Raft {
   Index last_log_index() const;
   Index durable_index() const;  // this server's own log is on its disk up to here
   Index first_log_index() const;
-  // Every member's log is known to match up to here; on followers as the leader last said. Never
-  // past commit_index.
-  Index all_match_index() const;
   std::vector<PeerStatus> peers() const;  // empty but on a leader
 
  private:

@@ -110,7 +110,6 @@ class Raft::Impl {
   bool transferring_leadership() const;
   Term current_term() const { return hard_state_.current_term; }
   Index commit_index() const { return commit_index_; }
-  Index all_match_index() const { return all_match_index_; }
   const RaftLog& log() const { return log_; }
   std::vector<PeerStatus> peers() const;
 
@@ -163,7 +162,6 @@ class Raft::Impl {
   bool HearsMajority(const Leader& leader) const;
   void LeadRound(Leader& leader);
   void AdvanceCommitIndex(Leader& leader);
-  void AdvanceAllMatchIndex(const Leader& leader);
   void SendHeartbeat(const Leader& leader, Progress& peer);
   void SendHeartbeats(Leader& leader);
   void SendAppends(Progress& peer);
@@ -181,6 +179,10 @@ class Raft::Impl {
   void AppendMissing(std::vector<Entry>&& entries, bool* appended);
   void RejectAppend(NodeId from, const AppendEntries& request);
   void SendFollowerReplies(Follower& follower);
+
+  // Snapshots and changes of the configuration are not taken part in.
+  template <typename Other>
+  void Handle(NodeId /*from*/, const Other& /*message*/) {}
 
   // --- read_index.cc ---
   void StartReadRound(Leader& leader);
@@ -205,7 +207,6 @@ class Raft::Impl {
   Index commit_index_;
   Index released_index_;    // commit_index as of the last TakeEffects
   Index handed_out_index_;  // by NextCommitted
-  Index all_match_index_;
 
   std::variant<Follower, PreCandidate, Candidate, Leader> role_;  // in the order of Role
   uint64_t election_elapsed_ = 0;

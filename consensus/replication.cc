@@ -44,7 +44,6 @@ bool Raft::Impl::HearsMajority(const Leader& leader) const {
 
 void Raft::Impl::LeadRound(Leader& leader) {
   AdvanceCommitIndex(leader);
-  AdvanceAllMatchIndex(leader);
   StartReadRound(leader);
   ReportReads(leader);
   if (leader.heartbeat_due) {
@@ -76,15 +75,6 @@ void Raft::Impl::AdvanceCommitIndex(Leader& leader) {
   }
 }
 
-void Raft::Impl::AdvanceAllMatchIndex(const Leader& leader) {
-  Index all = std::min(commit_index_, log_.durable_index());
-  for (const Progress& peer : leader.peers) {
-    all = std::min(all, peer.match_index());
-  }
-  // What was known in an earlier term stays true: committed entries do not leave a disk.
-  all_match_index_ = std::max(all_match_index_, all);
-}
-
 // --- Sending ---
 
 void Raft::Impl::SendHeartbeat(const Leader& leader, Progress& peer) {
@@ -93,7 +83,6 @@ void Raft::Impl::SendHeartbeat(const Leader& leader, Progress& peer) {
   peer.SentCommit(leader_commit);
   Send(peer.id(), Heartbeat{.term = current_term(),
                             .leader_commit = leader_commit,
-                            .all_match_index = all_match_index_,
                             .read_round = leader.newest_round});
 }
 
@@ -111,9 +100,7 @@ void Raft::Impl::SendAppends(Progress& peer) {
     Index first = peer.next_index();
     Index prev_log_index = first - 1;
     std::optional<Term> prev_log_term = log_.TermAt(prev_log_index);
-    if (!prev_log_term || prev_log_index < all_match_index_) {
-      // Only a server that has lost its log is behind what all once had. Of that, storage may be
-      // trimming more than it has reported, so nothing of it is read. Heartbeats alone are sent.
+    if (!prev_log_term) {
       peer.NeedSnapshot();
       return;
     }

@@ -1,5 +1,5 @@
-// The words that consensus and storage share: strong integer types, log entries, and the writes that
-// consensus asks storage to make durable. Plain values; no function here has a side effect.
+// The words that consensus and storage share: strong integer types, log entries, and the writes
+// that consensus asks storage to make durable. Plain values; no function here has a side effect.
 #pragma once
 
 #include <compare>
@@ -15,8 +15,8 @@
 
 namespace quorate::consensus {
 
-// A 64-bit number of one kind. Kinds do not convert into one another or into plain integers, so that a
-// term can never be compared with an index.
+// A 64-bit number of one kind. Kinds do not convert into one another or into plain integers, so
+// that a term can never be compared with an index.
 template <typename Tag>
 class Number {
  public:
@@ -38,15 +38,15 @@ class Number {
   uint64_t value_ = 0;
 };
 
-using Term = Number<struct TermTag>;            // 0: before the first election
-using Index = Number<struct IndexTag>;          // position in the log; the first entry is 1, 0 is "none"
-using NodeId = Number<struct NodeIdTag>;        // a server's identity; 0 is "none"
+using Term = Number<struct TermTag>;      // 0: before the first election
+using Index = Number<struct IndexTag>;    // position in the log; the first entry is 1, 0 is "none"
+using NodeId = Number<struct NodeIdTag>;  // a server's identity; 0 is "none"
 using PersistSeq = Number<struct PersistTag>;   // counts the writes handed to storage; 0 is "none"
 using ReadToken = Number<struct ReadTokenTag>;  // the driver's name for a read; opaque to consensus
 
-// The bytes of a log entry: immutable, shared between the log writer's thread, the messages to every
-// follower and the apply loop without a copy. The checksum is computed once, where the entry is made,
-// and travels with it to every disk and back (end to end).
+// The bytes of a log entry: immutable, shared between the log writer's thread, the messages to
+// every follower and the apply loop without a copy. The checksum is computed once, where the entry
+// is made, and travels with it to every disk and back (end to end).
 class Payload {
  public:
   Payload() = default;
@@ -69,8 +69,9 @@ class Payload {
 };
 
 enum class EntryKind : uint8_t {
-  kNoop = 0,   // what a new leader commits first (Raft paper, section 8)
-  kBatch = 1,  // the state machine's commands; opaque to consensus
+  kNoop = 0,           // what a new leader commits first (Raft paper, section 8)
+  kBatch = 1,          // the state machine's commands; opaque to consensus
+  kConfiguration = 2,  // a whole Configuration, as Encode writes it
 };
 
 struct Entry {
@@ -90,13 +91,13 @@ struct HardState {
   bool operator==(const HardState&) const = default;
 };
 
-// One write that storage makes durable as a whole, in the order of `seq`. Storage may join several into
-// one transaction.
+// One write that storage makes durable as a whole, in the order of `seq`. Storage may join several
+// into one transaction.
 struct Persist {
   PersistSeq seq;
   std::optional<HardState> hard_state;
-  // Drop every entry with an index >= this, before `entries` is appended. Given only where the log of a
-  // follower conflicts with its leader's (section 5.3).
+  // Drop every entry with an index >= this, before `entries` is appended. Given only where the log
+  // of a follower conflicts with its leader's (section 5.3).
   std::optional<Index> truncate_from;
   std::vector<Entry> entries;  // contiguous; the first follows what is left of the log
 };
@@ -110,16 +111,44 @@ struct TermRun {
   bool operator==(const TermRun&) const = default;
 };
 
+struct ConfigurationMember {
+  NodeId id;
+  bool voter = false;   // otherwise a learner: it is sent the log, and counts in no majority
+  std::string address;  // opaque to consensus
+
+  bool operator==(const ConfigurationMember&) const = default;
+};
+
+// Who belongs to the cluster (section 6). Consensus has functions for it in configuration.h.
+struct Configuration {
+  std::vector<ConfigurationMember> members;  // by ascending id
+  // No member has ever had this id or a higher one: ids are not used again.
+  NodeId next_id;
+
+  bool operator==(const Configuration&) const = default;
+};
+
 // What storage found at start-up.
 struct Recovered {
   HardState hard_state;
-  // The position just before the log's first entry: index and term of the last entry that was trimmed
-  // away, or zeros.
+  // The position just before the log's first entry: index and term of the last entry that was
+  // trimmed away, or zeros.
   Index base_index;
   Term base_term;
-  Index last_index;              // base_index when the log is empty
-  std::vector<TermRun> terms;    // of the entries base_index + 1 .. last_index
-  Index last_applied;            // up to here the state machine has everything: base_index <= last_applied
+  Index last_index;            // base_index when the log is empty
+  std::vector<TermRun> terms;  // of the entries base_index + 1 .. last_index
+  Index last_applied;  // up to here the state machine has everything: base_index <= last_applied
+
+  // The configuration as of last_applied, and the entry that holds it (0: the cluster began with
+  // it). Without members on a server that is to join a cluster and knows nothing of it yet.
+  Configuration configuration = {};
+  Index configuration_index = {};
+  // Those in the log behind last_applied, by ascending index.
+  std::vector<std::pair<Index, Configuration>> configurations = {};
+  // Where the cluster's log began: 0, or the entry that the backup ended with which it was made of.
+  Index origin_index = {};
+  // This server was added to a cluster that existed. An empty log is no sign of a loss then.
+  bool joined = false;
 };
 
 // Reads entries that are durable and no longer held in memory. Called on the thread that drives
@@ -127,9 +156,9 @@ struct Recovered {
 class LogReader {
  public:
   virtual ~LogReader() = default;
-  // Entries from `first` on, at least one and then until `last` or `bytes_max` of payload is reached.
-  // Precondition: base_index < first <= last <= the last durable index. A record that is missing or
-  // damaged is fatal inside the implementation: it never returns less than one entry.
+  // Entries from `first` on, at least one and then until `last` or `bytes_max` of payload is
+  // reached. Precondition: base_index < first <= last <= the last durable index. A record that is
+  // missing or damaged is fatal inside the implementation: it never returns less than one entry.
   virtual std::vector<Entry> Read(Index first, Index last, size_t bytes_max) const = 0;
 };
 

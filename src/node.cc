@@ -31,7 +31,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       keys_(parts.state_reader, options.key_space),
       raft_(options.raft, recovered, parts.log_reader),
       random_state_(options.raft.seed),
-      compacted_(recovered.base_index),
+      trimmed_(recovered.base_index),
       leaderless_since_ms_(parts.clock.monotonic_ms()),
       last_checkpoint_ms_(parts.clock.monotonic_ms()),
       any_request_(NoLimits()),
@@ -213,18 +213,16 @@ void Node::StartEffects(consensus::Effects effects) {
   }
 }
 
-// The log is needed from the checkpoint on for a restart, and from the first entry on that any
-// member still lacks.
+// The log is needed from the checkpoint on for a restart, and some of it behind its end for members
+// that were away a while.
 void Node::TrimLog() {
-  const Index trim_to = std::min(keys_.checkpoint_index(), raft_.all_match_index());
-  if (trim_to > trim_requested_) {
-    trim_requested_ = trim_to;
+  const Index last = raft_.last_log_index();
+  const Index unneeded = last - std::min(last.value(), options_.log_entries_kept);
+  const Index trim_to = std::min(keys_.checkpoint_index(), unneeded);
+  if (trim_to > trimmed_) {
+    trimmed_ = trim_to;
+    raft_.Compacted(trim_to);
     parts_.log_writer.Trim(trim_to);
-  }
-  const Index trimmed = parts_.log_writer.trimmed();
-  if (trimmed > compacted_) {
-    compacted_ = trimmed;
-    raft_.Compacted(trimmed);
   }
 }
 

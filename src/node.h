@@ -51,6 +51,7 @@ struct NodeOptions {
   size_t batch_commands_max = 4096;
   size_t inflight_bytes_max = 32 << 20;    // proposed and not yet applied: beyond it, clients wait
   size_t apply_bytes_per_round = 4 << 20;  // applied between two looks at the sockets
+  uint64_t log_entries_kept = 100000;      // behind the log's end, for members that lag
 };
 
 class Node {
@@ -163,8 +164,7 @@ class Node {
   consensus::Raft raft_;
   uint64_t random_state_;
   consensus::PersistSeq persisted_;
-  consensus::Index trim_requested_;
-  consensus::Index compacted_;
+  consensus::Index trimmed_;
 
   // This round's requests.
   uint64_t batch_number_ = 1;  // names the batch that is being filled, for Session::last_batch

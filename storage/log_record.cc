@@ -32,8 +32,7 @@ uint32_t EntryChecksum(Index index, std::string_view row) {
 }
 
 bool IsKnown(uint8_t kind) {
-  return kind == static_cast<uint8_t>(EntryKind::kNoop) ||
-         kind == static_cast<uint8_t>(EntryKind::kBatch);
+  return kind <= static_cast<uint8_t>(EntryKind::kConfiguration);
 }
 
 }  // namespace

@@ -9,10 +9,10 @@ namespace {
 TEST(Withholding, NoMessageOfATermThatIsNotDurable) {
   LoneServer server;
   server.Receive(kSecond, MakeAppend(4, 0, 0, 0));
-  server.Receive(kSecond, Heartbeat{Term(4), Index(), Index(), 1});
+  server.Receive(kSecond, Heartbeat{Term(4), Index(), 1});
   server.Receive(kThird, AskPreVote(5, 9, 9));
   EXPECT_TRUE(server.Round().empty());
-  server.Receive(kSecond, Heartbeat{Term(4), Index(), Index(), 2});
+  server.Receive(kSecond, Heartbeat{Term(4), Index(), 2});
   EXPECT_TRUE(server.Round().empty());
   server.MakeDurable();
   Messages messages = server.Round();
@@ -90,7 +90,7 @@ TEST(Acknowledgement, AHeartbeatIsAnsweredWhileTheDiskIsBusy) {
   LoneServer server({.term = 1});
   server.Receive(kSecond, MakeAppend(1, 0, 0, 0, {MakeEntry(1, 1)}));
   server.Round();
-  server.Receive(kSecond, Heartbeat{Term(1), Index(), Index(), 4});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(), 4});
   EXPECT_EQ(Only<HeartbeatReply>(server.Round(), kSecond), (HeartbeatReply{Term(1), 4}));
 }
 

@@ -173,7 +173,7 @@ TEST(Deadlock, AStaleLeadersAppendsAreAnsweredWithTheTerm) {
   LoneServer server({.term = 5});
   server.Receive(kSecond, MakeAppend(4, 0, 0, 0));
   EXPECT_EQ(Only<AppendEntriesReply>(server.Settle(), kSecond).term, Term(5));
-  server.Receive(kSecond, Heartbeat{Term(4), Index(), Index(), 9});
+  server.Receive(kSecond, Heartbeat{Term(4), Index(), 9});
   EXPECT_EQ(Only<HeartbeatReply>(server.Settle(), kSecond).term, Term(5));
 }
 
@@ -357,7 +357,7 @@ TEST(DiskStall, NoElectionIsStoodForUntilTheDiskIsBack) {
   server.Receive(kSecond, MakeAppend(1, 0, 0, 0, {MakeEntry(1, 1)}));
   server.Round();
   server.Tick(20);
-  server.Receive(kSecond, Heartbeat{Term(1), Index(), Index(), 0});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(), 0});
   server.Round();
   server.Tick(50);
   EXPECT_EQ(server.raft().role(), Role::kFollower);

@@ -22,7 +22,7 @@ TEST(Figure2AllServers, AppliesWhatIsCommittedOnceAndInOrder) {
 // it.
 TEST(Figure2AllServers, ApplyNothingThatTheLastRoundDidNotKnow) {
   LoneServer server({.term = 1, .log_terms = {1, 1}});
-  server.Receive(kSecond, Heartbeat{Term(1), Index(2), Index(), 0});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(2), 0});
   EXPECT_EQ(server.raft().commit_index(), Index(2));
   EXPECT_TRUE(server.Apply().empty());
   server.Round();
@@ -64,9 +64,9 @@ INSTANTIATE_TEST_SUITE_P(
     Figure2AllServers, HigherTerm,
     testing::Values(RequestVote{Term(7), Index(0), Term(0), false, true},
                     RequestVoteReply{Term(7), false, false}, RequestVoteReply{Term(7), false, true},
-                    MakeAppend(7, 0, 0, 0), Refusal(7, 0, 0, 0),
-                    Heartbeat{Term(7), Index(), Index(), 0}, HeartbeatReply{Term(7), 0},
-                    ReadIndex{Term(7), 1}, ReadIndexReply{Term(7), 1, Index()}),
+                    MakeAppend(7, 0, 0, 0), Refusal(7, 0, 0, 0), Heartbeat{Term(7), Index(), 0},
+                    HeartbeatReply{Term(7), 0}, ReadIndex{Term(7), 1},
+                    ReadIndexReply{Term(7), 1, Index()}),
     [](const auto& instance) { return NameOf(instance.param) + std::to_string(instance.index); });
 
 // But for two: a pre-vote asks about a term that nobody has entered, and a granted one names it.
@@ -86,7 +86,7 @@ TEST(Figure2Followers, RespondToCandidatesAndLeaders) {
   EXPECT_EQ(Of<RequestVoteReply>(server.Settle(), kSecond).size(), 1U);
   server.Receive(kSecond, MakeAppend(1, 0, 0, 0));
   EXPECT_EQ(Of<AppendEntriesReply>(server.Settle(), kSecond).size(), 1U);
-  server.Receive(kSecond, Heartbeat{Term(1), Index(), Index(), 3});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(), 3});
   EXPECT_EQ(Only<HeartbeatReply>(server.Settle(), kSecond), (HeartbeatReply{Term(1), 3}));
 }
 
@@ -107,7 +107,7 @@ TEST(Figure2Followers, LeaderMessagesPutOffTheElection) {
     server.Tick(9);
     server.Receive(kSecond, MakeAppend(1, 0, 0, 0));
     server.Tick(9);
-    server.Receive(kSecond, Heartbeat{Term(1), Index(), Index(), 0});
+    server.Receive(kSecond, Heartbeat{Term(1), Index(), 0});
   }
   EXPECT_EQ(server.raft().role(), Role::kFollower);
 }
@@ -128,7 +128,7 @@ TEST(Figure2Followers, NothingElsePutsOffTheElection) {
   LoneServer server({.term = 5, .log_terms = {5}});
   for (uint64_t i = 0; i < 19 && server.raft().role() == Role::kFollower; ++i) {
     server.Receive(kSecond, MakeAppend(4, 0, 0, 0));
-    server.Receive(kSecond, Heartbeat{Term(4), Index(), Index(), 0});
+    server.Receive(kSecond, Heartbeat{Term(4), Index(), 0});
     server.Receive(kSecond, AskVote(6 + i, 0, 0));
     server.Receive(kSecond, AskPreVote(7 + i, 1, 5));
     server.Settle();

@@ -107,7 +107,7 @@ TEST(Figure2State, CommitIndex_IncreasesMonotonically) {
   server.Receive(kSecond, MakeAppend(1, 3, 1, 3));
   EXPECT_EQ(server.raft().commit_index(), Index(3));
   server.Receive(kSecond, MakeAppend(1, 3, 1, 1));
-  server.Receive(kSecond, Heartbeat{Term(1), Index(2), Index(), 0});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(2), 0});
   server.Follow(kThird, 2);
   EXPECT_EQ(server.raft().commit_index(), Index(3));
 }

@@ -16,7 +16,6 @@ StateView Sound() {
           .handed_out_index = Index(4),
           .released_index = Index(5),
           .commit_index = Index(5),
-          .all_match_index = Index(3),
           .durable_index = Index(6),
           .last_index = Index(7),
           .last_term = Term(3)};
@@ -48,8 +47,6 @@ TEST(InvariantsDeathTest, OfOneState) {
   EXPECT_DEATH(CheckState(With(Sound(), [](auto& v) { v.durable_index = Index(3); })), "durable");
   EXPECT_DEATH(CheckState(With(Sound(), [](auto& v) { v.commit_index = Index(4); })), "commit");
   EXPECT_DEATH(CheckState(With(Sound(), [](auto& v) { v.last_index = Index(4); })), "last_index");
-  EXPECT_DEATH(CheckState(With(Sound(), [](auto& v) { v.all_match_index = Index(6); })),
-               "all_match");
   EXPECT_DEATH(CheckState(With(Sound(), [](auto& v) { v.last_term = Term(4); })), "last_term");
 }
 
@@ -68,7 +65,6 @@ TEST(InvariantsDeathTest, FromOneStateToTheNext) {
   EXPECT_DEATH(change([](auto& v) { v.base_index = Index(1); }), "base_index");
   EXPECT_DEATH(change([](auto& v) { v.handed_out_index = Index(3); }), "handed_out");
   EXPECT_DEATH(change([](auto& v) { v.commit_index = Index(4); }), "commit_index");
-  EXPECT_DEATH(change([](auto& v) { v.all_match_index = Index(2); }), "all_match");
   // A second vote in one term, a second leader of it, a leader's log that shrinks.
   EXPECT_DEATH(change([](auto& v) { v.hard_state.voted_for = NodeId(2); }), "voted_for");
   EXPECT_DEATH(CheckChange(Sound(), AsFollower()), "leader");

@@ -96,7 +96,7 @@ Messages LoneServer::BecomeLeader() {
 }
 
 void LoneServer::Follow(NodeId leader, uint64_t term) {
-  Receive(leader, Heartbeat{Term(term), Index(), Index(), 0});
+  Receive(leader, Heartbeat{Term(term), Index(), 0});
   Settle();
 }
 

@@ -241,12 +241,6 @@ void RandomCluster::Checkpoint(Server& server) {
     return;
   }
   server.checkpoint = server.applied;
-  Index trim = std::min(server.checkpoint, server.raft->all_match_index());
-  if (server.disk.base_index() < trim) {
-    server.disk.Trim(trim);
-    server.raft->Compacted(trim);
-    Touched(server);
-  }
 }
 
 void RandomCluster::DrawFaults(Server& server) {

@@ -18,7 +18,7 @@ Message RandomMessages::Next(size_t entries_max, size_t payload_bytes_max) {
 }
 
 Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t payload_bytes_max) {
-  static_assert(std::variant_size_v<Message> == 10, "say below what a new message may hold");
+  static_assert(std::variant_size_v<Message> == 14, "say below what a new message may hold");
   switch (alternative) {
     case 0:
       if (Coin()) {
@@ -36,7 +36,7 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
       return AppendEntriesReply{SomeTerm(), Coin(), Index(Number()), Index(Number()),
                                 Term(Number())};
     case 4:
-      return Heartbeat{SomeTerm(), Index(Number()), Index(Number()), Number()};
+      return Heartbeat{SomeTerm(), Index(Number()), Number()};
     case 5:
       return HeartbeatReply{SomeTerm(), Number()};
     case 6:
@@ -45,9 +45,38 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
       return ReadIndexReply{SomeTerm(), Number(), Index(Number())};
     case 8:
       return TimeoutNow{SomeTerm()};
-    default:
-      assert(alternative == 9);
+    case 9:
       return TransferRequest{SomeTerm()};
+    case 10: {
+      const Term term = SomeTerm();
+      return InstallSnapshot{term,
+                             Number(),
+                             Index(1 + (Number() >> 1)),
+                             Term(1),
+                             Number(),
+                             Coin(),
+                             Payload(Bytes(Below(payload_bytes_max + 1)))};
+    }
+    case 11:
+      return InstallSnapshotReply{SomeTerm(), Number(), Number(), Coin(), Coin(), Text()};
+    case 12:
+      return ChangeRequest{SomeTerm(), Number(), Coin(), SomeChange()};
+    default:
+      assert(alternative == 13);
+      return ChangeReply{SomeTerm(), Number(), Index(Number()), Text()};
+  }
+}
+
+std::string RandomMessages::Text() { return Bytes(Coin() ? Below(kTextBytesMax + 1) : Below(20)); }
+
+Change RandomMessages::SomeChange() {
+  switch (Below(3)) {
+    case 0:
+      return AddLearner{Bytes(Below(kAddressBytesMax + 1))};
+    case 1:
+      return RemoveMember{NodeId(Number())};
+    default:
+      return UpdateAddress{NodeId(Number()), Bytes(Below(30))};
   }
 }
 
@@ -67,7 +96,7 @@ AppendEntries RandomMessages::Append(size_t entries_max, size_t payload_bytes_ma
     Entry entry;
     entry.term = term;
     entry.index = append.prev_log_index + (position + 1);
-    entry.kind = Coin() ? EntryKind::kBatch : EntryKind::kNoop;
+    entry.kind = static_cast<EntryKind>(Below(3));
     // Small ones, empty ones among them, and large ones.
     const size_t bytes_max = Coin() ? payload_bytes_max : payload_bytes_max / 100 + 1;
     entry.payload = Payload(Bytes(Below(bytes_max + 1)));

@@ -27,6 +27,8 @@ class RandomMessages {
   uint64_t Number() { return random_() >> Below(64); }
   Term SomeTerm() { return Term(1 + (Number() >> 1)); }
   bool Coin() { return Below(2) == 1; }
+  std::string Text();
+  Change SomeChange();
   AppendEntries Append(size_t entries_max, size_t payload_bytes_max);
 
   std::mt19937_64 random_;

@@ -118,7 +118,7 @@ TEST(LeaderRead, RepliesOfAnotherTermOrOfNoRoundProveNothing) {
 // of term 2.
 TEST(LeaderRead, ARefusedTermProvesNothingInTheTermItNames) {
   LoneServer follower({.term = 2});
-  follower.Receive(kSecond, Heartbeat{Term(1), Index(), Index(), 7});
+  follower.Receive(kSecond, Heartbeat{Term(1), Index(), 7});
   HeartbeatReply refusal = Only<HeartbeatReply>(follower.Settle(), kSecond);
   LoneServer server({.term = 1});
   server.BecomeLeader();
@@ -206,7 +206,7 @@ TEST(LeaderRead, IsDroppedWhenLeadershipIsLost) {
   server.raft().RequestRead(kRead);
   server.Round();
   server.raft().RequestRead(kLaterRead);  // not even sent
-  server.Receive(kSecond, Heartbeat{Term(2), Index(), Index(), 0});
+  server.Receive(kSecond, Heartbeat{Term(2), Index(), 0});
   server.Settle();
   EXPECT_TRUE(server.reads.empty());
   EXPECT_EQ(server.dropped_reads, (std::vector{kRead, kLaterRead}));
@@ -286,7 +286,7 @@ TEST(FollowersQuestion, IsRefusedWhenLeadershipIsLost) {
   Established server;
   server.Receive(kSecond, ReadIndex{Term(1), 77});
   server.Round();
-  server.Receive(kThird, Heartbeat{Term(2), Index(), Index(), 0});
+  server.Receive(kThird, Heartbeat{Term(2), Index(), 0});
   EXPECT_EQ(Only<ReadIndexReply>(server.Settle(), kSecond),
             (ReadIndexReply{Term(2), 77, Index(0)}));
 }
@@ -367,7 +367,7 @@ TEST(FollowerRead, IsDroppedAfterAnElectionTimeoutWithoutAnswer) {
 TEST(FollowerRead, IsDroppedWithTheLeader) {
   Following by_term;
   by_term.Ask(kRead);
-  by_term.Receive(kThird, Heartbeat{Term(2), Index(), Index(), 0});
+  by_term.Receive(kThird, Heartbeat{Term(2), Index(), 0});
   by_term.Settle();
   EXPECT_EQ(by_term.dropped_reads, std::vector{kRead});
 

@@ -373,48 +373,6 @@ TEST(OldEntries, HandingOutIsBoundedButHoldsOneEntry) {
 
 // --- Trimming ---
 
-// After a restart nothing is known of the others, but that what was trimmed here was on all disks.
-TEST(Trimming, AllMatchStartsAtTheBase) {
-  LoneServer server({.term = 1, .log_terms = {1, 1, 1, 1}, .base = 2, .last_applied = 3});
-  EXPECT_EQ(server.raft().all_match_index(), Index(2));
-  server.BecomeLeader();
-  EXPECT_EQ(server.raft().all_match_index(), Index(2));
-}
-
-TEST(Trimming, AllMatchIsTheLeastOfAllAndNotPastTheCommit) {
-  Replicating server;
-  EXPECT_EQ(server.raft().all_match_index(), Index(1));
-  for (int i = 0; i < 3; ++i) {
-    server.Propose("x");
-  }
-  server.Settle();
-  server.Acknowledge(kSecond, Index(4));
-  server.Acknowledge(kThird, Index(2));
-  server.Settle();
-  EXPECT_EQ(server.raft().commit_index(), Index(4));
-  EXPECT_EQ(server.raft().all_match_index(), Index(2));
-  server.Tick(2);
-  EXPECT_EQ(Only<Heartbeat>(server.Round(), kThird), (Heartbeat{Term(1), Index(2), Index(2), 0}));
-}
-
-// What was known of all disks stays true after a change of leader.
-TEST(Trimming, AllMatchSurvivesAChangeOfTerm) {
-  Replicating server;
-  server.Receive(kSecond, Heartbeat{Term(2), Index(1), Index(1), 0});
-  EXPECT_EQ(server.raft().all_match_index(), Index(1));
-  server.Receive(kSecond, Heartbeat{Term(2), Index(0), Index(0), 0});
-  EXPECT_EQ(server.raft().all_match_index(), Index(1));
-}
-
-// A follower learns it from heartbeats, and believes no more than it has committed itself.
-TEST(Trimming, AFollowerLearnsAllMatchFromHeartbeats) {
-  LoneServer server({.term = 1, .log_terms = {1, 1, 1}});
-  server.Receive(kSecond, Heartbeat{Term(1), Index(2), Index(2), 0});
-  EXPECT_EQ(server.raft().all_match_index(), Index(2));
-  server.Receive(kSecond, Heartbeat{Term(1), Index(2), Index(3), 0});
-  EXPECT_EQ(server.raft().all_match_index(), Index(2));
-}
-
 TEST(Trimming, MovesTheLogsBeginning) {
   Replicating server;
   server.Propose("x");
@@ -449,24 +407,6 @@ TEST(Trimming, AFollowerBehindTheBaseNeedsASnapshot) {
   EXPECT_FALSE(Of<AppendEntries>(messages, kThird).empty());
 }
 
-// The same where the log still begins earlier: what all have had, storage may be trimming right
-// now.
-TEST(Trimming, AFollowerBehindWhatAllHadNeedsASnapshot) {
-  Replicating server;
-  server.Propose("x");
-  server.Settle();
-  server.CommitAll();
-  ASSERT_EQ(server.raft().all_match_index(), Index(2));
-  server.Receive(kThird, Heartbeat{Term(2), Index(2), Index(2), 0});
-  server.BecomeLeader();
-  server.Receive(kSecond, Refusal(3, 2, 1, 1));
-  server.Receive(kThird, Refusal(3, 2, 2, 1));
-  Messages messages = server.Round();
-  EXPECT_TRUE(Of<AppendEntries>(messages, kSecond).empty());
-  EXPECT_TRUE(Second(server).needs_snapshot);
-  EXPECT_EQ(server.disk().reads(), 0U);
-}
-
 // --- Heartbeats ---
 
 // A heartbeat verifies nothing, so it never names more than the follower is known to have.
@@ -484,7 +424,7 @@ TEST(HeartbeatCommit, IsNotPastTheFollowersMatch) {
 
 TEST(HeartbeatCommit, IsTakenOver) {
   LoneServer server({.term = 1, .log_terms = {1, 1, 1}});
-  server.Receive(kSecond, Heartbeat{Term(1), Index(2), Index(), 0});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(2), 0});
   EXPECT_EQ(server.raft().commit_index(), Index(2));
 }
 

@@ -40,7 +40,7 @@ class Writer {
   }
   void operator()(const Heartbeat& m) const {
     out_ << "Heartbeat term=" << m.term.value() << " commit=" << m.leader_commit.value()
-         << " all_match=" << m.all_match_index.value() << " round=" << m.read_round;
+         << " round=" << m.read_round;
   }
   void operator()(const HeartbeatReply& m) const {
     out_ << "HeartbeatReply term=" << m.term.value() << " round=" << m.read_round;
@@ -56,6 +56,24 @@ class Writer {
   void operator()(const TransferRequest& m) const {
     out_ << "TransferRequest term=" << m.term.value();
   }
+  void operator()(const InstallSnapshot& m) const {
+    out_ << "InstallSnapshot term=" << m.term.value() << " transfer=" << m.transfer
+         << " last=" << At(m.last_included_index, m.last_included_term) << " chunk=" << m.chunk
+         << (m.done ? " done" : "");
+  }
+  void operator()(const InstallSnapshotReply& m) const {
+    out_ << "InstallSnapshotReply term=" << m.term.value() << " transfer=" << m.transfer
+         << " next_chunk=" << m.next_chunk << (m.installed ? " installed" : "")
+         << (m.failed ? " failed" : "");
+  }
+  void operator()(const ChangeRequest& m) const {
+    out_ << "ChangeRequest term=" << m.term.value() << " request=" << Short(m.request) << " "
+         << Describe(m.change) << (m.force ? " force" : "");
+  }
+  void operator()(const ChangeReply& m) const {
+    out_ << "ChangeReply term=" << m.term.value() << " request=" << Short(m.request)
+         << " index=" << m.index.value() << (m.error.empty() ? "" : ": ") << m.error;
+  }
 
  private:
   // Requests are counted from a random number: its last digits are enough to tell them apart.
@@ -65,6 +83,28 @@ class Writer {
 };
 
 }  // namespace
+
+// Learners in parentheses, and the addresses of those that joined: "{1 2 (3 d)}".
+std::string Describe(const Configuration& configuration) {
+  std::string text = "{";
+  for (const ConfigurationMember& member : configuration.members) {
+    std::string name = std::to_string(member.id.value());
+    name += (member.address.empty() ? "" : " ") + member.address;
+    text += (text.size() > 1 ? ", " : "") + (member.voter ? name : "(" + name + ")");
+  }
+  return text + "}";
+}
+
+std::string Describe(const Change& change) {
+  if (const auto* add = std::get_if<AddLearner>(&change)) {
+    return "add " + add->address;
+  }
+  if (const auto* remove = std::get_if<RemoveMember>(&change)) {
+    return "remove " + std::to_string(remove->id.value());
+  }
+  const auto& update = std::get<UpdateAddress>(change);
+  return "move " + std::to_string(update.id.value()) + " to " + update.address;
+}
 
 std::string Describe(const Message& message) {
   std::ostringstream out;
@@ -81,6 +121,10 @@ std::string Describe(const Entry& entry) {
   std::string text = At(entry.index, entry.term) + " ";
   if (entry.kind == EntryKind::kNoop) {
     return text + "noop";
+  }
+  if (entry.kind == EntryKind::kConfiguration) {
+    std::optional<Configuration> configuration = DecodeConfiguration(entry.payload.bytes());
+    return text + (configuration ? Describe(*configuration) : "no configuration");
   }
   return text + std::string(entry.payload.bytes().substr(0, 20));
 }

@@ -14,6 +14,8 @@ namespace quorate::consensus {
 
 // As in "AppendEntries term=2 prev=5:1 commit=4 entries=[6:2 noop, 7:2 x]": an entry is index:term
 // and what it holds.
+std::string Describe(const Configuration& configuration);
+std::string Describe(const Change& change);
 std::string Describe(const Message& message);
 // "AppendEntries"
 std::string NameOf(const Message& message);

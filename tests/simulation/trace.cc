@@ -14,10 +14,11 @@
 namespace quorate::simulation {
 namespace {
 
-constexpr const char* kMessageNames[] = {"RequestVote",        "RequestVoteReply", "AppendEntries",
-                                         "AppendEntriesReply", "Heartbeat",        "HeartbeatReply",
-                                         "ReadIndex",          "ReadIndexReply",   "TimeoutNow",
-                                         "TransferRequest"};
+constexpr const char* kMessageNames[] = {
+    "RequestVote",   "RequestVoteReply", "AppendEntries",   "AppendEntriesReply",
+    "Heartbeat",     "HeartbeatReply",   "ReadIndex",       "ReadIndexReply",
+    "TimeoutNow",    "TransferRequest",  "InstallSnapshot", "InstallSnapshotReply",
+    "ChangeRequest", "ChangeReply"};
 static_assert(std::size(kMessageNames) == std::variant_size_v<consensus::Message>);
 
 const char* RoleName(uint64_t role) {
@@ -39,6 +40,10 @@ struct Detail {
   uint64_t operator()(const consensus::ReadIndexReply& m) const { return m.read_index.value(); }
   uint64_t operator()(const consensus::TimeoutNow&) const { return 0; }
   uint64_t operator()(const consensus::TransferRequest&) const { return 0; }
+  uint64_t operator()(const consensus::InstallSnapshot& m) const { return m.chunk; }
+  uint64_t operator()(const consensus::InstallSnapshotReply& m) const { return m.next_chunk; }
+  uint64_t operator()(const consensus::ChangeRequest& m) const { return m.request; }
+  uint64_t operator()(const consensus::ChangeReply& m) const { return m.index.value(); }
 };
 
 std::string FormatNumbers(Happening happening, const std::array<uint64_t, 5>& n) {

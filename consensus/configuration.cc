@@ -1,0 +1,298 @@
+#include "consensus/configuration.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace quorate::consensus {
+
+namespace {
+
+constexpr uint8_t kFormat = 1;
+
+template <typename Integer>
+void Put(Integer value, std::string* out) {
+  for (size_t byte = 0; byte < sizeof(Integer); ++byte) {
+    out->push_back(static_cast<char>(value >> (8 * byte)));
+  }
+}
+
+void PutText(std::string_view text, std::string* out) {
+  Put(static_cast<uint16_t>(text.size()), out);
+  *out += text;
+}
+
+// Takes values off the front of bytes that are not trusted. After the first that is not there, all
+// are 0 and ok() is false.
+class Taker {
+ public:
+  explicit Taker(std::string_view bytes) : bytes_(bytes) {}
+
+  template <typename Integer>
+  Integer Take() {
+    std::string_view taken = TakeBytes(sizeof(Integer));
+    Integer value = 0;
+    for (size_t byte = 0; byte < taken.size(); ++byte) {
+      const auto bits = static_cast<Integer>(static_cast<unsigned char>(taken[byte]));
+      value = static_cast<Integer>(value | bits << (8 * byte));
+    }
+    return value;
+  }
+  std::string TakeText() { return std::string(TakeBytes(Take<uint16_t>())); }
+  bool TakeBool() {
+    const auto value = Take<uint8_t>();
+    ok_ = ok_ && value <= 1;
+    return value == 1;
+  }
+
+  bool ok() const { return ok_; }
+  bool complete() const { return ok_ && bytes_.empty(); }
+
+ private:
+  std::string_view TakeBytes(size_t count) {
+    if (!ok_ || bytes_.size() < count) {
+      ok_ = false;
+      return {};
+    }
+    std::string_view taken = bytes_.substr(0, count);
+    bytes_.remove_prefix(count);
+    return taken;
+  }
+
+  std::string_view bytes_;
+  bool ok_ = true;
+};
+
+std::optional<ChangeError> AddressProblem(const Configuration& configuration,
+                                          const std::string& address) {
+  if (address.empty() || address.size() > kAddressBytesMax) {
+    return ChangeError{ChangeRefusal::kBadAddress, "an address that is empty or too long"};
+  }
+  for (const ConfigurationMember& member : configuration.members) {
+    if (member.address == address) {
+      return ChangeError{ChangeRefusal::kAddressInUse,
+                         address + " is the address of node " + std::to_string(member.id.value())};
+    }
+  }
+  return std::nullopt;
+}
+
+ChangeError Unknown(NodeId id) {
+  return {ChangeRefusal::kUnknownMember, "node " + std::to_string(id.value()) + " is no member"};
+}
+
+}  // namespace
+
+// --- As bytes ---
+
+std::string Encode(const Configuration& configuration) {
+  assert(IsValid(configuration));
+  std::string bytes;
+  Put(kFormat, &bytes);
+  Put(configuration.next_id.value(), &bytes);
+  Put(static_cast<uint16_t>(configuration.members.size()), &bytes);
+  for (const ConfigurationMember& member : configuration.members) {
+    Put(member.id.value(), &bytes);
+    Put(static_cast<uint8_t>(member.voter), &bytes);
+    PutText(member.address, &bytes);
+  }
+  return bytes;
+}
+
+std::optional<Configuration> DecodeConfiguration(std::string_view bytes) {
+  Taker taker(bytes);
+  if (taker.Take<uint8_t>() != kFormat) {
+    return std::nullopt;
+  }
+  Configuration configuration;
+  configuration.next_id = NodeId(taker.Take<uint64_t>());
+  const auto count = taker.Take<uint16_t>();
+  for (size_t i = 0; i < count && taker.ok(); ++i) {
+    ConfigurationMember member;
+    member.id = NodeId(taker.Take<uint64_t>());
+    member.voter = taker.TakeBool();
+    member.address = taker.TakeText();
+    configuration.members.push_back(std::move(member));
+  }
+  if (!taker.complete() || !IsValid(configuration)) {
+    return std::nullopt;
+  }
+  return configuration;
+}
+
+std::string Encode(const Change& change) {
+  std::string bytes;
+  Put(static_cast<uint8_t>(change.index()), &bytes);
+  if (const auto* add = std::get_if<AddLearner>(&change)) {
+    PutText(add->address, &bytes);
+  } else if (const auto* remove = std::get_if<RemoveMember>(&change)) {
+    Put(remove->id.value(), &bytes);
+  } else {
+    const auto& update = std::get<UpdateAddress>(change);
+    Put(update.id.value(), &bytes);
+    PutText(update.address, &bytes);
+  }
+  return bytes;
+}
+
+std::optional<Change> DecodeChange(std::string_view bytes) {
+  static_assert(std::variant_size_v<Change> == 3, "say here and in Encode how a new change reads");
+  Taker taker(bytes);
+  Change change;
+  switch (taker.Take<uint8_t>()) {
+    case 0:
+      change = AddLearner{taker.TakeText()};
+      break;
+    case 1:
+      change = RemoveMember{NodeId(taker.Take<uint64_t>())};
+      break;
+    case 2: {
+      NodeId id(taker.Take<uint64_t>());
+      change = UpdateAddress{id, taker.TakeText()};
+      break;
+    }
+    default:
+      return std::nullopt;
+  }
+  return taker.complete() ? std::optional(std::move(change)) : std::nullopt;
+}
+
+// --- Questions ---
+
+bool IsValid(const Configuration& configuration) {
+  if (configuration.members.size() > kConfigurationMembersMax) {
+    return false;
+  }
+  NodeId last;
+  for (const ConfigurationMember& member : configuration.members) {
+    if (member.id <= last || member.id >= configuration.next_id ||
+        member.address.size() > kAddressBytesMax) {
+      return false;
+    }
+    last = member.id;
+  }
+  return true;
+}
+
+const ConfigurationMember* FindMember(const Configuration& configuration, NodeId id) {
+  for (const ConfigurationMember& member : configuration.members) {
+    if (member.id == id) {
+      return &member;
+    }
+  }
+  return nullptr;
+}
+
+bool IsVoter(const Configuration& configuration, NodeId id) {
+  const ConfigurationMember* member = FindMember(configuration, id);
+  return member != nullptr && member->voter;
+}
+
+size_t VoterCount(const Configuration& configuration) {
+  return static_cast<size_t>(
+      std::count_if(configuration.members.begin(), configuration.members.end(),
+                    [](const ConfigurationMember& member) { return member.voter; }));
+}
+
+size_t VotersApart(const Configuration& one, const Configuration& other) {
+  size_t apart = 0;
+  for (const auto& [these, those] : {std::pair(&one, &other), std::pair(&other, &one)}) {
+    for (const ConfigurationMember& member : these->members) {
+      apart += member.voter && !IsVoter(*those, member.id) ? 1 : 0;
+    }
+  }
+  return apart;
+}
+
+// --- Changes ---
+
+std::variant<Configuration, ChangeError> Changed(const Configuration& configuration,
+                                                 const Change& change) {
+  Configuration changed = configuration;
+  if (const auto* add = std::get_if<AddLearner>(&change)) {
+    if (auto problem = AddressProblem(configuration, add->address)) {
+      return *std::move(problem);
+    }
+    if (configuration.members.size() >= kConfigurationMembersMax) {
+      return ChangeError{
+          ChangeRefusal::kTooManyMembers,
+          "a cluster has at most " + std::to_string(kConfigurationMembersMax) + " members"};
+    }
+    changed.members.push_back({configuration.next_id, false, add->address});
+    ++changed.next_id;
+  } else if (const auto* remove = std::get_if<RemoveMember>(&change)) {
+    if (FindMember(configuration, remove->id) == nullptr) {
+      return Unknown(remove->id);
+    }
+    std::erase_if(changed.members,
+                  [&](const ConfigurationMember& member) { return member.id == remove->id; });
+    if (VoterCount(changed) == 0) {
+      return ChangeError{ChangeRefusal::kLastVoter, "the last voter cannot be removed"};
+    }
+  } else {
+    const auto& update = std::get<UpdateAddress>(change);
+    if (FindMember(configuration, update.id) == nullptr) {
+      return Unknown(update.id);
+    }
+    if (auto problem = AddressProblem(configuration, update.address)) {
+      return *std::move(problem);
+    }
+    for (ConfigurationMember& member : changed.members) {
+      if (member.id == update.id) {
+        member.address = update.address;
+      }
+    }
+  }
+  return changed;
+}
+
+// --- Those in a log ---
+
+Configurations::Configurations(const Recovered& recovered) {
+  assert(recovered.configuration_index <= recovered.last_applied);
+  entries_.emplace_back(recovered.configuration_index, recovered.configuration);
+  for (const auto& entry : recovered.configurations) {
+    assert(entry.first > recovered.last_applied);
+    assert(entry.first > entries_.back().first);
+    assert(entry.first <= recovered.last_index);
+    entries_.push_back(entry);
+  }
+}
+
+Index Configurations::previous_index() const {
+  return entries_.size() > 1 ? entries_[entries_.size() - 2].first : entries_.back().first;
+}
+
+bool Configurations::MayVote(NodeId id, Index commit_index) const {
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+    if (IsVoter(entry->second, id)) {
+      return true;
+    }
+    if (entry->first <= commit_index) {
+      break;
+    }
+  }
+  return false;
+}
+
+void Configurations::Append(Index index, Configuration configuration) {
+  assert(index > entries_.back().first);
+  entries_.emplace_back(index, std::move(configuration));
+  ++version_;
+}
+
+void Configurations::TruncateFrom(Index index) {
+  // In reverse order, so that what is left is what was in force before the first of them.
+  while (entries_.back().first >= index && entries_.size() > 1) {
+    entries_.pop_back();
+    ++version_;
+  }
+  assert(entries_.back().first < index);
+}
+
+void Configurations::Committed(Index commit_index) {
+  while (entries_.size() > 1 && entries_[1].first <= commit_index) {
+    entries_.pop_front();
+  }
+}
+
+}  // namespace quorate::consensus
