@@ -6,6 +6,7 @@
 
 #include <cassert>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <ostream>
 #include <utility>
@@ -35,8 +36,33 @@ bool AnswersReads(uint16_t port, bool readonly) {
 
 Cluster::Cluster(Options options) : options_(std::move(options)) {
   for (uint16_t port : FreePorts(options_.size)) {
-    nodes_.push_back({port, false, nullptr});
+    const size_t id = nodes_.size() + 1;
+    initial_cluster_ += (id == 1 ? "" : ",") + std::to_string(id) +
+                        "=127.0.0.1:" + std::to_string(port) + "@" +
+                        std::to_string(port + kPeerPortOffset);
+    nodes_.emplace_back().port = port;
   }
+}
+
+int Cluster::Add() {
+  Node& added = nodes_.emplace_back();
+  added.port = FreePorts(1).front();
+  added.initial = false;
+  return size();
+}
+
+void Cluster::AddFlags(int id, const std::vector<std::string>& flags) {
+  node(id).flags.insert(node(id).flags.end(), flags.begin(), flags.end());
+}
+
+void Cluster::ChangePort(int id) {
+  node(id).port = FreePorts(1).front();
+  node(id).initial = false;
+}
+
+void Cluster::LoseData(int id) {
+  assert(!running(id));
+  std::filesystem::remove_all(data_folder(id));
 }
 
 bool Cluster::Start() {
@@ -61,16 +87,14 @@ std::string Cluster::data_folder(int id) const {
 }
 
 std::vector<std::string> Cluster::CommandLine(int id) const {
-  std::string members;
-  for (int member = 1; member <= size(); ++member) {
-    members += (member == 1 ? "" : ",") + std::to_string(member) +
-               "=127.0.0.1:" + std::to_string(port(member)) + "@" +
-               std::to_string(port(member) + kPeerPortOffset);
+  std::vector<std::string> line = {QUORATE_SERVER, "--port", std::to_string(port(id)), "--dir",
+                                   data_folder(id)};
+  if (node(id).initial && options_.size > 1) {
+    line.insert(line.end(),
+                {"--node-id", std::to_string(id), "--initial-cluster", initial_cluster_});
   }
-  std::vector<std::string> line = {
-      QUORATE_SERVER, "--node-id",     std::to_string(id),  "--port", std::to_string(port(id)),
-      "--dir",        data_folder(id), "--initial-cluster", members};
   line.insert(line.end(), options_.flags.begin(), options_.flags.end());
+  line.insert(line.end(), node(id).flags.begin(), node(id).flags.end());
   return line;
 }
 

@@ -13,14 +13,15 @@
 namespace quorate::redis_tests {
 
 // Real quorate-server processes on 127.0.0.1, each with a data folder of its own below a temporary
-// one. Nodes are named by their id, 1 to size(). For the thread that made it (see ChildProcess),
+// one. Nodes are named by their number, 1 to size(), which is also their id unless they were added or
+// lost their data. For the thread that made it (see ChildProcess),
 // but port() and ports() for all. Its processes end with it.
 class Cluster {
  public:
   static constexpr int kNoNode = 0;
 
   struct Options {
-    int size = 3;
+    int size = 3;                    // Members that the cluster begins with; 1: without being told.
     std::vector<std::string> flags;  // Given to every node.
   };
 
@@ -35,6 +36,15 @@ class Cluster {
   std::vector<uint16_t> ports() const;
   pid_t pid(int id) const;
   std::string data_folder(int id) const;
+  // One more node, not running yet: empty, alone, told nothing of the cluster. Its number.
+  int Add();
+  // From the next start on the node is given these flags, too.
+  void AddFlags(int id, const std::vector<std::string>& flags);
+  // From the next start on it listens on another port.
+  void ChangePort(int id);
+  // Deletes its data folder. Precondition: it does not run.
+  void LoseData(int id);
+
   // The command line that starts this node, the program first.
   std::vector<std::string> CommandLine(int id) const;
 
@@ -64,6 +74,8 @@ class Cluster {
  private:
   struct Node {
     uint16_t port = 0;
+    bool initial = true;             // One of those that the cluster begins with.
+    std::vector<std::string> flags;  // Its own.
     bool paused = false;
     std::unique_ptr<ChildProcess> process;  // Null while the node does not run.
   };
@@ -74,6 +86,7 @@ class Cluster {
   void StartProcess(int id);
 
   const Options options_;
+  std::string initial_cluster_;
   TemporaryFolder folder_;
   std::vector<Node> nodes_;
 };

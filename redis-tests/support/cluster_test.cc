@@ -13,7 +13,9 @@ void ClusterTest::SetUpTestSuite() {
   StartCluster({3, {"--election-timeout", "3000", "--request-timeout", "30000"}});
 }
 
-void ClusterTest::SetUpTestSuiteWithDefaults() { StartCluster({3, {}}); }
+void ClusterTest::SetUpTestSuiteWith(std::vector<std::string> flags) {
+  StartCluster({3, std::move(flags)});
+}
 
 void ClusterTest::StartCluster(Cluster::Options options) {
   cluster_ = std::make_unique<Cluster>(std::move(options));

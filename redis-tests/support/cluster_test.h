@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "redis-tests/support/client.h"
 #include "redis-tests/support/cluster.h"
@@ -17,7 +18,8 @@ namespace quorate::redis_tests {
 class ClusterTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite();
-  static void SetUpTestSuiteWithDefaults();
+  static void SetUpTestSuiteWithDefaults() { SetUpTestSuiteWith({}); }
+  static void SetUpTestSuiteWith(std::vector<std::string> flags);
   static void TearDownTestSuite();
   void SetUp() override;
   void TearDown() override;
