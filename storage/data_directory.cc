@@ -4,7 +4,10 @@
 #include <cassert>
 #include <utility>
 
+#include "consensus/configuration.h"
 #include "storage/file_system.h"
+#include "storage/folder_parts.h"
+#include "storage/folder_recovery.h"
 
 namespace quorate::storage {
 namespace {
@@ -14,70 +17,19 @@ using consensus::Recovered;
 using consensus::Term;
 using consensus::TermRun;
 
-// The names of the folder's parts. Each is made complete under its name for the making and then
-// renamed, the log first. So there are three stages: none of both, a log without a vote or an
-// entry, and both.
-struct Paths {
-  explicit Paths(const std::string& directory)
-      : log(directory + "/log"),
-        state(directory + "/state"),
-        new_log(directory + "/log.new"),
-        new_state(directory + "/state.new") {}
-
-  std::string log;
-  std::string state;
-  std::string new_log;
-  std::string new_state;
-};
-
+// Log and state are made in this order, so a first start has three stages: none of both, a log
+// without a vote or an entry, and both.
 struct Parts {
   bool log = false;
   bool state = false;
 };
 
-Result<Parts> FindParts(const Paths& paths) {
+Result<Parts> FindParts(const FolderParts& paths) {
   const Result<bool> log = Exists(paths.log);
   if (!log.ok()) return Error{log.error()};
   const Result<bool> state = Exists(paths.state);
   if (!state.ok()) return Error{state.error()};
   return Parts{.log = log.value(), .state = state.value()};
-}
-
-LogStore::Options LogOptions(const StorageOptions& options) {
-  LogStore::Options log;
-  log.map_bytes = options.map_bytes;
-  log.fatal = options.fatal;
-  log.journal_bytes = options.journal_bytes;
-  return log;
-}
-
-LmdbStateStore::Options StateOptions(const StorageOptions& options) {
-  return {.map_bytes = options.map_bytes, .fatal = options.fatal};
-}
-
-// An empty folder by that name, whatever an interrupted start has left there.
-Status MakeAnew(const std::string& path) {
-  const Result<bool> exists = Exists(path);
-  if (!exists.ok()) return Error{exists.error()};
-  if (exists.value()) {
-    if (Status removed = RemoveDirectory(path); !removed.ok()) return removed;
-  }
-  return MakeDirectory(path);
-}
-
-Status MakeLog(const Paths& paths, const Identity& identity, const StorageOptions& options) {
-  if (Status made = MakeAnew(paths.new_log); !made.ok()) return made;
-  Status created = LogStore::Create(paths.new_log, identity, LogOptions(options));
-  if (!created.ok()) return created;
-  return Rename(paths.new_log, paths.log);
-}
-
-Status MakeState(const Paths& paths, const Identity& identity, const StorageOptions& options) {
-  if (Status made = MakeAnew(paths.new_state); !made.ok()) return made;
-  Status created = LmdbStateStore::Create(paths.new_state, identity, options.initial_configuration,
-                                          StateOptions(options));
-  if (!created.ok()) return created;
-  return Rename(paths.new_state, paths.state);
 }
 
 bool SameOwner(const Identity& one, const Identity& other) {
@@ -95,6 +47,32 @@ Term TermAt(const Recovered& recovered, Index index) {
 }
 
 std::string Number(Index index) { return std::to_string(index.value()); }
+
+// A snapshot was installed, or a backup restored, that the log does not lead to: the log ends
+// before it, or went on otherwise there, with entries that were never committed. Where the log has
+// the snapshot's last entry, what follows that stays (section 7).
+bool IsToBeginAnew(const Recovered& recovered, const StateMeta& meta) {
+  if (meta.snapshot_index == Index()) return false;
+  // It was installed long ago: the log has followed it since.
+  if (meta.last_applied > meta.snapshot_index) return false;
+  if (meta.snapshot_index < recovered.base_index) return false;
+  return meta.snapshot_index > recovered.last_index ||
+         TermAt(recovered, meta.snapshot_index) != meta.snapshot_term;
+}
+
+// What of Recovered the state knows.
+Status AddState(const std::string& directory, const StateMeta& meta, Recovered* recovered) {
+  recovered->last_applied = meta.last_applied;
+  recovered->origin_index = meta.origin_index;
+  std::erase_if(recovered->configurations,
+                [&](const auto& item) { return item.first <= meta.last_applied; });
+  recovered->configuration_index = meta.configuration_index;
+  if (meta.configuration.empty()) return Ok();
+  auto configuration = consensus::DecodeConfiguration(meta.configuration);
+  if (!configuration) return Error{directory + ": the state's members cannot be read"};
+  recovered->configuration = std::move(*configuration);
+  return Ok();
+}
 
 // The state must be what the log leads to somewhere between its ends.
 Status CheckFit(const std::string& directory, const Recovered& recovered, const StateMeta& meta) {
@@ -125,7 +103,8 @@ Result<std::optional<Identity>> ReadIdentity(const std::string& directory,
   if (!exists.value()) return std::optional<Identity>();
   const Result<DirectoryLock> lock = DirectoryLock::Take(directory);
   if (!lock.ok()) return Error{lock.error()};
-  const Paths paths(directory);
+  const FolderParts paths(directory);
+  if (Status done = TakeUpChanges(paths, options); !done.ok()) return Error{done.error()};
   const Result<Parts> parts = FindParts(paths);
   if (!parts.ok()) return Error{parts.error()};
   if (!parts.value().log) return std::optional<Identity>();
@@ -146,7 +125,8 @@ Result<OpenedStorage> OpenStorage(const std::string& directory,
   Result<DirectoryLock> lock = DirectoryLock::Take(directory);
   if (!lock.ok()) return Error{lock.error()};
 
-  const Paths paths(directory);
+  const FolderParts paths(directory);
+  if (Status done = TakeUpChanges(paths, options); !done.ok()) return Error{done.error()};
   const Result<Parts> parts = FindParts(paths);
   if (!parts.ok()) return Error{parts.error()};
   if (!parts.value().log && parts.value().state) {
@@ -155,6 +135,13 @@ Result<OpenedStorage> OpenStorage(const std::string& directory,
                  "it its votes must not come back as the same member"};
   }
   if (!parts.value().log) {
+    const Result<bool> restoring = Exists(paths.installing);
+    if (!restoring.ok()) return Error{restoring.error()};
+    if (restoring.value()) {
+      return Error{directory +
+                   ": a backup was being restored into this folder when that was interrupted: " +
+                   "restore it again"};
+    }
     if (!identity) return Error{directory + ": the folder holds no data"};
     if (Status made = MakeLog(paths, *identity, options); !made.ok()) return Error{made.error()};
   }
@@ -181,16 +168,28 @@ Result<OpenedStorage> OpenStorage(const std::string& directory,
     return Error{directory + ": the log belongs to " + Describe(found) + ", but the state to " +
                  Describe(state.value()->identity())};
   }
-  Recovered recovered = log.value()->recovered();
   const StateMeta& meta = state.value()->meta();
+  const bool log_begun_anew = IsToBeginAnew(log.value()->recovered(), meta);
+  if (log_begun_anew) {
+    Status begun = log.value()->BeginAnew(meta.snapshot_index, meta.snapshot_term);
+    if (!begun.ok()) return Error{begun.error()};
+  }
+  Recovered recovered = log.value()->recovered();
   if (Status fits = CheckFit(directory, recovered, meta); !fits.ok()) return Error{fits.error()};
-  recovered.last_applied = meta.last_applied;
+  if (Status added = AddState(directory, meta, &recovered); !added.ok()) {
+    return Error{added.error()};
+  }
+  recovered.joined = found.joined;
 
+  // What the run before has renamed or removed here may not have reached the disk: a decision that
+  // was carried out must not come back after a power cut, and be carried out again.
+  if (Status sure = SyncDirectory(directory); !sure.ok()) return Error{sure.error()};
   if (Status sure = log.value()->StartJournal(); !sure.ok()) return Error{sure.error()};
   if (Status sure = state.value()->ConfirmDurable(); !sure.ok()) return Error{sure.error()};
   return OpenedStorage{.lock = std::move(lock.value()),
                        .identity = found,
                        .first_start = !parts.value().state,
+                       .log_begun_anew = log_begun_anew,
                        .log = std::move(log.value()),
                        .state = std::move(state.value()),
                        .recovered = std::move(recovered)};

@@ -91,6 +91,29 @@ Status SyncDirectory(const std::string& path) {
   return Ok();
 }
 
+Status WriteFile(const std::string& path, std::string_view bytes) {
+  const std::string unfinished = path + ".new";
+  {
+    const FileDescriptor file(unfinished, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.is_open()) return FileError(unfinished, "cannot be opened", errno);
+    for (size_t at = 0; at < bytes.size();) {
+      const ssize_t written =
+          pwrite(file.get(), bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
+      if (written < 0) return FileError(unfinished, "cannot be written", errno);
+      at += static_cast<size_t>(written);
+    }
+    if (fsync(file.get()) != 0) return FileError(unfinished, "cannot be synced", errno);
+  }
+  return Rename(unfinished, path);
+}
+
+Status RemoveFile(const std::string& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return FileError(path, "cannot be removed", errno);
+  }
+  return SyncDirectory(ParentOf(path));
+}
+
 Status Allocate(const std::string& path, size_t bytes) {
   const FileDescriptor file(path, O_RDWR | O_CREAT);
   if (!file.is_open()) return FileError(path, "cannot be opened", errno);

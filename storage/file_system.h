@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "storage/result.h"
 
@@ -19,6 +20,7 @@ std::string ParentOf(const std::string& path);
 Result<bool> Exists(const std::string& path);
 Result<size_t> FileBytes(const std::string& path);
 
+// The whole file.
 Result<std::string> ReadFile(const std::string& path);
 
 // An open file, closed when this goes.
@@ -44,6 +46,11 @@ Status Rename(const std::string& from, const std::string& to);
 // With everything in it. Nothing there is no error.
 Status RemoveDirectory(const std::string& path);
 Status SyncDirectory(const std::string& path);
+
+// All or nothing: the file appears under its name when it is complete and durable.
+Status WriteFile(const std::string& path, std::string_view bytes);
+// Nothing there is no error.
+Status RemoveFile(const std::string& path);
 
 // Makes the file at least that long, with disk space behind all of it.
 Status Allocate(const std::string& path, size_t bytes);

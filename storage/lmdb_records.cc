@@ -4,11 +4,14 @@
 #include <optional>
 #include <utility>
 
+#include "storage/state_meta.h"
+
 namespace quorate::storage {
 namespace {
 
 constexpr MDB_dbi kMainDatabase = 1;  // what LMDB gives for a name of null, always
 constexpr std::string_view kIdentityName = "identity";
+constexpr std::string_view kStateMetaName = "meta";
 
 }  // namespace
 
@@ -48,6 +51,36 @@ Result<Identity> GetIdentity(MDB_txn* transaction, const Environment& environmen
     return environment.MakeError(UnknownFormat(stored->format_version));
   }
   return std::move(stored->identity);
+}
+
+int PutStateMeta(MDB_txn* transaction, const StateMeta& meta) {
+  return PutRecord(transaction, kStateMetaName, EncodeStateMeta(meta, mdb_txn_id(transaction)));
+}
+
+Result<StateMeta> GetStateMeta(MDB_txn* transaction, const Environment& environment) {
+  std::string_view record;
+  if (const int code = GetRecord(transaction, kStateMetaName, &record)) {
+    return environment.MakeError("the checkpoint's meta record is missing", code);
+  }
+  std::optional<StateMeta> meta = DecodeStateMeta(record, mdb_txn_id(transaction));
+  if (!meta) {
+    return environment.MakeError(
+        "the checkpoint's meta record is damaged, or not of the last commit: its checksum is "
+        "wrong");
+  }
+  return std::move(*meta);
+}
+
+Error DamagedRow(const Environment& environment, std::string_view row_key) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hexadecimal;
+  for (const char character : row_key) {
+    const auto byte = static_cast<uint8_t>(character);
+    hexadecimal += kDigits[byte >> 4];
+    hexadecimal += kDigits[byte & 15];
+  }
+  return environment.MakeError("the row with the key " + hexadecimal +
+                               " (hexadecimal) is damaged: its checksum is wrong");
 }
 
 }  // namespace quorate::storage

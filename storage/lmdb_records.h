@@ -9,6 +9,7 @@
 #include "storage/identity.h"
 #include "storage/lmdb_environment.h"
 #include "storage/result.h"
+#include "storage/state_store.h"
 
 namespace quorate::storage {
 
@@ -21,5 +22,13 @@ namespace quorate::storage {
 [[nodiscard]] int PutIdentity(MDB_txn* transaction, const Identity& identity);
 // An error when it is missing, damaged, or of another format version.
 Result<Identity> GetIdentity(MDB_txn* transaction, const Environment& environment);
+
+// A state's meta record. Every commit of a state writes it again.
+[[nodiscard]] int PutStateMeta(MDB_txn* transaction, const StateMeta& meta);
+// An error when it is missing, damaged, or of another commit.
+Result<StateMeta> GetStateMeta(MDB_txn* transaction, const Environment& environment);
+
+// What to say of a row of the state that DecodeRow refuses.
+Error DamagedRow(const Environment& environment, std::string_view row_key);
 
 }  // namespace quorate::storage

@@ -7,12 +7,10 @@
 
 #include "storage/key_slot.h"
 #include "storage/lmdb_records.h"
-#include "storage/state_meta.h"
 
 namespace quorate::storage {
 namespace {
 
-constexpr std::string_view kMetaName = "meta";
 // The elements of other types of values, and an index of expiry times, get databases of their own.
 constexpr const char* kRowsDatabase = "keys";
 
@@ -50,8 +48,7 @@ Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
   int code = OpenRecords(handle);
   if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, MDB_CREATE, &rows);
   if (code == 0) code = PutIdentity(handle, identity);
-  if (code == 0)
-    code = PutRecord(handle, kMetaName, EncodeStateMeta(meta, mdb_txn_id(handle)));
+  if (code == 0) code = PutStateMeta(handle, meta);
   if (code == 0) code = transaction.value().Commit();
   if (code != 0) return environment.value()->MakeWriteError("the state cannot be created", code);
   return Ok();
@@ -90,23 +87,15 @@ Status LmdbStateStore::OpenDatabases(const Environment& environment, MDB_dbi* ro
 }
 
 Status LmdbStateStore::LoadMeta() {
-  std::string_view record;
-  if (const int code = GetRecord(reader_.handle(), kMetaName, &record)) {
-    return environment_->MakeError("the checkpoint's meta record is missing", code);
-  }
-  const std::optional<StateMeta> meta = DecodeStateMeta(record, mdb_txn_id(reader_.handle()));
-  if (!meta) {
-    return environment_->MakeError(
-        "the checkpoint's meta record is damaged, or not of the last commit: its checksum is "
-        "wrong");
-  }
-  if (Status checked = CheckRowCount(reader_.handle(), *meta); !checked.ok()) return checked;
+  Result<StateMeta> meta = GetStateMeta(reader_.handle(), *environment_);
+  if (!meta.ok()) return Error{meta.error()};
+  if (Status checked = CheckRowCount(reader_.handle(), meta.value()); !checked.ok()) return checked;
   MDB_stat statistics;
   if (const int code = mdb_stat(reader_.handle(), rows_, &statistics)) {
     return environment_->MakeError("cannot be read", code);
   }
   branch_pages_ = statistics.ms_branch_pages;
-  meta_ = *meta;
+  meta_ = std::move(meta.value());
   return Ok();
 }
 
@@ -123,18 +112,6 @@ Status LmdbStateStore::CheckRowCount(MDB_txn* transaction, const StateMeta& meta
   return Ok();
 }
 
-Error LmdbStateStore::Damaged(std::string_view row_key) const {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string hexadecimal;
-  for (const char character : row_key) {
-    const auto byte = static_cast<uint8_t>(character);
-    hexadecimal += kDigits[byte >> 4];
-    hexadecimal += kDigits[byte & 15];
-  }
-  return environment_->MakeError("the row with the key " + hexadecimal +
-                                 " (hexadecimal) is damaged: its checksum is wrong");
-}
-
 // --- Reading ---
 
 std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
@@ -146,7 +123,7 @@ std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
   if (code == MDB_NOTFOUND) return std::nullopt;
   if (code != 0) environment_->Fail(environment_->MakeError("the state cannot be read", code));
   const std::optional<RecordView> record = DecodeRow(row_key.bytes(), ToBytes(row));
-  if (!record) environment_->Fail(Damaged(row_key.bytes()));
+  if (!record) environment_->Fail(DamagedRow(*environment_, row_key.bytes()));
   return record;
 }
 
@@ -162,7 +139,7 @@ void LmdbStateStore::VisitSlot(
   if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_SET_RANGE);
   while (code == 0 && SlotOfRow(ToBytes(row_key)) == slot) {
     const std::optional<RecordView> record = DecodeRow(ToBytes(row_key), ToBytes(row));
-    if (!record) environment_->Fail(Damaged(ToBytes(row_key)));
+    if (!record) environment_->Fail(DamagedRow(*environment_, ToBytes(row_key)));
     if (!visit(KeyOfRow(ToBytes(row_key)), *record)) return;
     code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
   }
@@ -191,7 +168,7 @@ Status LmdbStateStore::VerifyRows() const {
   if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_FIRST);
   while (code == 0) {
     const std::optional<RecordView> record = DecodeRow(ToBytes(row_key), ToBytes(row));
-    if (!record) return Damaged(ToBytes(row_key));
+    if (!record) return DamagedRow(*environment_, ToBytes(row_key));
     ++key_count;
     digest += RecordDigest(KeyOfRow(ToBytes(row_key)), *record);
     code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
@@ -202,6 +179,15 @@ Status LmdbStateStore::VerifyRows() const {
         "the checkpoint is damaged: its rows are not those it was made of");
   }
   return Ok();
+}
+
+Result<LmdbSnapshot> LmdbStateStore::OpenSnapshot() const {
+  auto transaction = ReadTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  Result<StateMeta> meta = GetStateMeta(transaction.value().handle(), *environment_);
+  if (!meta.ok()) return Error{meta.error()};
+  return LmdbSnapshot(*environment_, std::move(transaction.value()), rows_,
+                      std::move(meta.value()));
 }
 
 // --- Writing ---
@@ -250,16 +236,28 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) 
 }
 
 Status LmdbStateStore::PutMeta(MDB_txn* transaction, const StateMeta& meta) {
-  const std::string record = EncodeStateMeta(meta, mdb_txn_id(transaction));
-  if (const int code = PutRecord(transaction, kMetaName, record)) {
+  if (const int code = PutStateMeta(transaction, meta)) {
     return environment_->MakeError("the checkpoint's meta record cannot be written", code);
   }
   return Ok();
 }
 
-Status LmdbStateStore::ConfirmDurable() {
+Status LmdbStateStore::ConfirmDurable() { return CommitMeta(nullptr); }
+
+Status LmdbStateStore::ChangeIdentity(const Identity& identity) {
+  Status changed = CommitMeta(&identity);
+  if (changed.ok()) identity_ = identity;
+  return changed;
+}
+
+Status LmdbStateStore::CommitMeta(const Identity* identity) {
   auto transaction = WriteTransaction::Begin(*environment_);
   if (!transaction.ok()) return Error{transaction.error()};
+  if (identity != nullptr) {
+    if (const int code = PutIdentity(transaction.value().handle(), *identity)) {
+      return environment_->MakeWriteError("the identity cannot be written", code);
+    }
+  }
   if (Status put = PutMeta(transaction.value().handle(), meta_); !put.ok()) return put;
   if (const int code = transaction.value().Commit()) {
     return environment_->MakeWriteError("the state cannot be written", code);

@@ -11,6 +11,7 @@
 
 #include "storage/identity.h"
 #include "storage/lmdb_environment.h"
+#include "storage/lmdb_snapshot.h"
 #include "storage/result.h"
 #include "storage/state_store.h"
 
@@ -50,28 +51,36 @@ class LmdbStateStore : public StateReader {
   // few million rows.
   Status VerifyRows() const;
 
+  // A view of the newest finished checkpoint that stays where it is. Any thread.
+  Result<LmdbSnapshot> OpenSnapshot() const;
+
   // --- Writing: one thread at a time, which may be another ---
 
   // Makes the checkpoint durable in one transaction. The view for reading stays where it is. After
   // an error the store is not to be used again, as with LogStore::Commit.
   Status Write(const Checkpoint& checkpoint);
 
-  // Writes the meta record again. When this succeeds, what Open has read is on the disk and not only
-  // in the page cache, where a run that ended with a failed sync may have left it. Before the first
-  // Write.
+  // Writes the meta record again. When this succeeds, what Open has read is on the disk and not
+  // only in the page cache, where a run that ended with a failed sync may have left it. Before the
+  // first Write.
   Status ConfirmDurable();
+
+  // Makes it another's, durably. Before the first Write.
+  Status ChangeIdentity(const Identity& identity);
+
+  // The handle of the rows' database, for who writes an environment that Create has made.
+  static Status OpenDatabases(const Environment& environment, MDB_dbi* rows);
 
  private:
   LmdbStateStore(std::unique_ptr<Environment> environment, ReadTransaction reader);
 
-  static Status OpenDatabases(const Environment& environment, MDB_dbi* rows);
   // From the view for reading.
   Status LoadMeta();
   Status WriteRows(MDB_txn* transaction, const Memtable& changes);
+  Status CommitMeta(const Identity* identity);
   Status PutMeta(MDB_txn* transaction, const StateMeta& meta);
   // What is true of all checkpoints: their meta fits their rows.
   Status CheckRowCount(MDB_txn* transaction, const StateMeta& meta) const;
-  Error Damaged(std::string_view row_key) const;
 
   std::unique_ptr<Environment> environment_;
   MDB_dbi rows_ = 0;

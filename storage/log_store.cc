@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "consensus/configuration.h"
 #include "storage/file_system.h"
 #include "storage/lmdb_records.h"
 
@@ -13,6 +14,7 @@ namespace quorate::storage {
 namespace {
 
 using consensus::Entry;
+using consensus::EntryKind;
 using consensus::HardState;
 using consensus::Index;
 using consensus::NodeId;
@@ -164,6 +166,11 @@ Status LogStore::VerifyEntries(MDB_txn* transaction) {
     }
     term = row->term;
     sizes_.Append(row->payload.size());
+    if (row->kind == EntryKind::kConfiguration) {
+      auto configuration = consensus::DecodeConfiguration(row->payload);
+      if (!configuration) return Damaged(index, "sets members that cannot be read");
+      recovered_.configurations.emplace_back(index, std::move(*configuration));
+    }
   }
   if (code != MDB_NOTFOUND) return environment_->MakeError("the log cannot be read", code);
   if (index != header_.last_index) return Damaged(index + 1, "is missing");
@@ -221,9 +228,21 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
                         std::optional<JournalMark> journaled) {
   if (failed_) return environment_->MakeError("an earlier commit has failed");
   if (writes.empty() && !(trim_to && *trim_to > header_.base_index)) return Ok();
+  return Commit(writes, trim_to, journaled, nullptr);
+}
+
+Status LogStore::ChangeIdentity(const Identity& identity, const Persist& write) {
+  assert(!failed_);
+  Status changed = Commit({&write, 1}, std::nullopt, std::nullopt, &identity);
+  if (changed.ok()) identity_ = identity;
+  return changed;
+}
+
+Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> trim_to,
+                        std::optional<JournalMark> journaled, const Identity* identity) {
   LogHeader header = header_;
   if (journaled) header.journal = *journaled;
-  Status committed = Commit(writes, trim_to, &header);
+  Status committed = Commit(writes, trim_to, identity, &header);
   if (committed.ok()) {
     header_ = header;
     NoteSizes(writes);
@@ -234,10 +253,15 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
 }
 
 Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> trim_to,
-                        LogHeader* header) {
+                        const Identity* identity, LogHeader* header) {
   auto transaction = WriteTransaction::Begin(*environment_);
   if (!transaction.ok()) return Error{transaction.error()};
   MDB_txn* handle = transaction.value().handle();
+  if (identity != nullptr) {
+    if (const int code = PutIdentity(handle, *identity)) {
+      return environment_->MakeWriteError("the identity cannot be written", code);
+    }
+  }
   if (Status written = Write(handle, writes, header); !written.ok()) return written;
   if (trim_to) {
     size_t entries = 0;
@@ -274,6 +298,33 @@ Status LogStore::CommitHeader(const LogHeader& header) {
     return environment_->MakeWriteError("the log cannot be written", code);
   }
   header_ = header;
+  return Ok();
+}
+
+Status LogStore::BeginAnew(Index base_index, Term base_term) {
+  assert(!failed_);
+  LogHeader header;  // without a journal: nothing of the old log is in it that is still needed
+  header.hard_state = header_.hard_state;
+  // Of a term that this server has not been in, it has given no vote.
+  if (base_term > header.hard_state.current_term) header.hard_state = {base_term, NodeId()};
+  header.base_index = header.last_index = base_index;
+  header.base_term = header.last_term = base_term;
+  auto transaction = WriteTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  if (const int code = mdb_drop(handle, entries_, 0)) {
+    return environment_->MakeWriteError("the log cannot be emptied", code);
+  }
+  if (Status put = PutHeader(handle, header); !put.ok()) return put;
+  if (const int code = transaction.value().Commit()) {
+    return environment_->MakeWriteError("the log cannot be begun anew", code);
+  }
+  header_ = header;
+  recovered_ = {};
+  recovered_.hard_state = header.hard_state;
+  recovered_.base_index = recovered_.last_index = recovered_.last_applied = base_index;
+  recovered_.base_term = base_term;
+  sizes_.Reset(base_index);
   return Ok();
 }
 

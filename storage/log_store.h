@@ -51,7 +51,8 @@ class LogStore : public consensus::LogReader {
   static Result<Identity> ReadIdentity(const std::string& path, const Options& options);
 
   const Identity& identity() const { return identity_; }
-  // What Open has found. `last_applied` is the state's business: here it is base_index.
+  // What Open has found. What is the state's business is left to others: `last_applied` is
+  // base_index here, and `configurations` has those of all entries.
   const consensus::Recovered& recovered() const { return recovered_; }
   // As Create has left it: no vote, no term, no entry.
   bool pristine() const {
@@ -79,6 +80,14 @@ class LogStore : public consensus::LogReader {
   Status StartJournal();
   // Its user may be another thread than the one that writes here. After StartJournal.
   LogJournal& journal() { return *journal_; }
+
+  // Makes it another's, and makes the write durable with that. Before StartJournal.
+  Status ChangeIdentity(const Identity& identity, const consensus::Persist& write);
+
+  // Begins anew, durably: an empty log behind that entry, which a snapshot holds. The hard state
+  // stays; the term rises to the entry's where it was lower. recovered() tells the new log. Before
+  // StartJournal.
+  Status BeginAnew(consensus::Index base_index, consensus::Term base_term);
 
   // Makes room for the commits to come, where it is time to: see Environment::PrepareGrowth.
   void PrepareGrowth() const { environment_->PrepareGrowth(); }
@@ -115,7 +124,9 @@ class LogStore : public consensus::LogReader {
   Status RecoverJournal();
   std::string JournalFile() const;
   Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
-                LogHeader* header);
+                std::optional<JournalMark> journaled, const Identity* identity);
+  Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
+                const Identity* identity, LogHeader* header);
   void NoteSizes(std::span<const consensus::Persist> writes);
   Error Damaged(consensus::Index index, std::string_view how) const;
 

@@ -19,6 +19,7 @@ std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction) {
   AppendInteger(&body, meta.key_count);
   AppendInteger(&body, meta.digest);
   AppendInteger(&body, meta.configuration_index.value());
+  AppendInteger(&body, meta.origin_index.value());
   AppendInteger(&body, meta.snapshot_index.value());
   AppendInteger(&body, meta.snapshot_term.value());
   AppendInteger(&body, static_cast<uint64_t>(meta.configuration.size()));
@@ -38,6 +39,7 @@ std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t trans
   meta.key_count = fields.Take<uint64_t>();
   meta.digest = fields.Take<uint64_t>();
   meta.configuration_index = consensus::Index(fields.Take<uint64_t>());
+  meta.origin_index = consensus::Index(fields.Take<uint64_t>());
   meta.snapshot_index = consensus::Index(fields.Take<uint64_t>());
   meta.snapshot_term = consensus::Term(fields.Take<uint64_t>());
   const auto configuration_bytes = fields.Take<uint64_t>();

@@ -30,6 +30,9 @@ struct StateMeta {
   std::string configuration;
   consensus::Index configuration_index;
 
+  // The entry that the backup ended with which the cluster began from; 0: it began with nothing.
+  consensus::Index origin_index;
+
   // The snapshot that this state was begun from, or zeros. The log may have to be begun anew after
   // it.
   consensus::Index snapshot_index;

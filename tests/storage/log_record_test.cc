@@ -107,6 +107,7 @@ TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
                        .digest = ~0ULL,
                        .configuration = "1=here",
                        .configuration_index = Index(4),
+                       .origin_index = Index(2),
                        .snapshot_index = Index(3),
                        .snapshot_term = Term(1)};
   EXPECT_EQ(DecodeStateMeta(EncodeStateMeta(meta, 8), 8), meta);
@@ -115,7 +116,8 @@ TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
 }
 
 TEST(Identity, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
-  const Identity identity{.cluster_id = 1ULL << 63, .node_id = NodeId(3), .members = "1=a,2=b,3=c", .joined = true};
+  const Identity identity{
+      .cluster_id = 1ULL << 63, .node_id = NodeId(3), .members = "1=a,2=b,3=c", .joined = true};
   const std::optional<StoredIdentity> stored = DecodeIdentity(EncodeIdentity(identity));
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->format_version, kFormatVersion);

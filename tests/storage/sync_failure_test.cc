@@ -5,6 +5,7 @@
 #include <set>
 
 #include "storage/data_directory.h"
+#include "storage/folder_changes.h"
 #include "tests/storage/log_fixture.h"
 #include "tests/storage/state_fixture.h"
 #include "tests/storage/system_calls.h"
@@ -34,7 +35,31 @@ TEST_F(SyncFailureTest, AStartWaitsForBothFiles) {
     EXPECT_NE(opened.error().find("Input/output error"), std::string::npos) << opened.error();
     files.insert(opened.error().substr(0, opened.error().find(": ")));
   }
-  EXPECT_EQ(files, (std::set<std::string>{path + "/log/data.mdb", path + "/state/data.mdb"}));
+  EXPECT_EQ(files, (std::set<std::string>{path, path + "/log/data.mdb", path + "/state/data.mdb"}));
+}
+
+// A change that cannot be made durable is not reported as made; it is taken up, or has never been,
+// once the disk is well again.
+TEST_F(SyncFailureTest, AChangeOfTheFolderSaysSo) {
+  const Identity other{.cluster_id = 0xdef, .node_id = consensus::NodeId(1), .members = ""};
+  bool done = false;
+  for (uint64_t sync = 1; !done; ++sync) {
+    const std::string path = directory_ / std::to_string(sync);
+    ASSERT_TRUE(OpenStorage(path, SomeIdentity(), {}).ok());
+    system_calls::FailSyncsFrom(sync);
+    const Status changed = ForceNewCluster(path, other, "here", {});
+    system_calls::FailSyncsFrom(0);
+    done = changed.ok();
+    if (!done) {
+      EXPECT_NE(changed.error().find("Input/output error"), std::string::npos);
+    }
+    const Result<OpenedStorage> opened = OpenStorage(path, std::nullopt, {});
+    ASSERT_TRUE(opened.ok()) << opened.error();
+    const Identity& found = opened.value().identity;
+    EXPECT_TRUE(found == other || (found == SomeIdentity() && !done));
+    EXPECT_EQ(opened.value().state->identity(), found);
+    EXPECT_EQ(opened.value().log->last_index(), Index(found == other ? 1 : 0));
+  }
 }
 
 // Each of a commit's two syncs; and a second try, though the disk is well again by then, is

@@ -2,40 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <mutex>
-
 #include "tests/storage/log_fixture.h"
+#include "tests/storage/waker.h"
 
 namespace quorate::storage {
 namespace {
 
 using consensus::Index;
 using consensus::PersistSeq;
-
-// Waits, as a loop does, to be woken.
-class Waker {
- public:
-  void Wake() {
-    const std::lock_guard lock(mutex_);
-    ++wakes_;
-    changed_.notify_all();
-  }
-  // Returns when `condition` holds, which it is asked after each wake-up only.
-  template <typename Condition>
-  void WaitUntil(const Condition& condition) {
-    std::unique_lock lock(mutex_);
-    while (!condition()) {
-      const uint64_t seen = wakes_;
-      changed_.wait(lock, [&] { return wakes_ != seen; });
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  uint64_t wakes_ = 0;
-};
 
 class ThreadedLogWriterTest : public testing::Test {
  protected:

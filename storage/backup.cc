@@ -1,0 +1,115 @@
+#include "storage/backup.h"
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "storage/backup_file.h"
+#include "storage/file_system.h"
+#include "storage/record.h"
+#include "storage/snapshot_rows.h"
+
+namespace quorate::storage {
+
+struct BackupWriter::Work {
+  Work(LmdbStateStore& from, std::string to, Options given)
+      : path(std::move(to)),
+        unfinished(path + ".new"),
+        options(std::move(given)),
+        snapshot(from.OpenSnapshot()),
+        thread([this] { Run(); }) {}
+
+  void Run();
+  Result<StateMeta> Write();
+
+  const std::string path;
+  const std::string unfinished;
+  const Options options;
+  const Result<LmdbSnapshot> snapshot;
+  std::atomic<bool> given_up{false};
+
+  std::mutex mutex;
+  std::optional<Result<StateMeta>> finished;
+
+  std::thread thread;
+};
+
+void BackupWriter::Work::Run() {
+  Result<StateMeta> written = Write();
+  if (!written.ok()) {
+    // Most errors are of a full disk. One that cannot be removed is written over by the next.
+    [[maybe_unused]] const Status removed = RemoveFile(unfinished);
+  }
+  {
+    const std::lock_guard lock(mutex);
+    finished.emplace(std::move(written));
+  }
+  if (options.wake && !given_up) options.wake();
+}
+
+Result<StateMeta> BackupWriter::Work::Write() {
+  if (!snapshot.ok()) return Error{snapshot.error()};
+  const StateMeta& meta = snapshot.value().meta();
+  auto file = BackupFileWriter::Create(unfinished, meta);
+  if (!file.ok()) return Error{file.error()};
+  SnapshotChunk chunk;
+  while (!chunk.last) {
+    Result<SnapshotChunk> next = snapshot.value().Read(chunk.last_key, given_up);
+    if (!next.ok()) return Error{next.error()};
+    if (given_up) return Error{path + ": the backup was given up"};
+    chunk = std::move(next.value());
+    if (chunk.rows.empty()) break;
+    if (Status added = file.value()->Add(chunk.rows); !added.ok()) return Error{added.error()};
+  }
+  if (Status ended = file.value()->Finish(); !ended.ok()) return Error{ended.error()};
+  if (Status named = Rename(unfinished, path); !named.ok()) return Error{named.error()};
+  return meta;
+}
+
+BackupWriter::BackupWriter(LmdbStateStore& store, std::string path, Options options)
+    : work_(std::make_unique<Work>(store, std::move(path), std::move(options))) {}
+
+BackupWriter::~BackupWriter() {
+  work_->given_up = true;
+  work_->thread.join();
+}
+
+std::optional<Result<StateMeta>> BackupWriter::TakeFinished() {
+  const std::lock_guard lock(work_->mutex);
+  return std::exchange(work_->finished, std::nullopt);
+}
+
+Result<StateMeta> ReadBackupMeta(const std::string& path) {
+  auto reader = BackupReader::Open(path);
+  if (!reader.ok()) return Error{reader.error()};
+  return reader.value()->meta();
+}
+
+Result<StateMeta> VerifyBackup(const std::string& path) {
+  auto reader = BackupReader::Open(path);
+  if (!reader.ok()) return Error{reader.error()};
+  uint64_t key_count = 0;
+  uint64_t digest = 0;
+  while (true) {
+    const Result<std::optional<std::string>> rows = reader.value()->Next();
+    if (!rows.ok()) return Error{rows.error()};
+    if (!rows.value()) break;
+    SnapshotRowReader row_reader(*rows.value());
+    while (const std::optional<SnapshotRow> row = row_reader.Next()) {
+      ++key_count;
+      digest += RecordDigest(KeyOfRow(row->row_key), row->record);
+    }
+    if (row_reader.damaged()) {
+      return Error{path + ": a row behind the first " + std::to_string(key_count) +
+                   " is damaged: its checksum is wrong"};
+    }
+  }
+  const StateMeta& meta = reader.value()->meta();
+  if (key_count != meta.key_count || digest != meta.digest) {
+    return Error{path + ": the rows are not those that the backup was made of"};
+  }
+  return meta;
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,158 @@
+#include "storage/folder_changes.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "consensus/configuration.h"
+#include "storage/backup_file.h"
+#include "storage/file_system.h"
+#include "storage/folder_parts.h"
+#include "storage/folder_recovery.h"
+#include "storage/state_builder.h"
+
+namespace quorate::storage {
+namespace {
+
+using consensus::Configuration;
+using consensus::Entry;
+using consensus::Index;
+using consensus::NodeId;
+using consensus::Recovered;
+
+// The folder's lock, once the parts that were opened under it are closed again.
+DirectoryLock CloseParts(OpenedStorage storage) { return std::move(storage.lock); }
+
+// Decides on the change, and carries it out.
+Status Change(const FolderParts& parts, const FolderChange& change, const StorageOptions& options) {
+  Status decided = WriteFile(parts.change, EncodeFolderChange(change));
+  if (!decided.ok()) return decided;
+  return TakeUpChanges(parts, options);
+}
+
+// Whether an entry of the log that is not in the state may be a client's write.
+bool HoldsWrites(const OpenedStorage& storage) {
+  constexpr size_t kReadBytes = 1 << 20;
+  const Recovered& recovered = storage.recovered;
+  for (Index next = recovered.last_applied + 1; next <= recovered.last_index;) {
+    const std::vector<Entry> entries = storage.log->Read(next, recovered.last_index, kReadBytes);
+    for (const Entry& entry : entries) {
+      if (entry.kind == consensus::EntryKind::kBatch) return true;
+    }
+    next = entries.back().index + 1;
+  }
+  return false;
+}
+
+// The newest members that the folder knows of, less all others than `id`.
+Configuration OnlyMember(const Recovered& recovered, NodeId id, std::string_view address) {
+  const Configuration& newest = recovered.configurations.empty()
+                                    ? recovered.configuration
+                                    : recovered.configurations.back().second;
+  Configuration configuration;
+  configuration.members.push_back({.id = id, .voter = true, .address = std::string(address)});
+  configuration.next_id = std::max(newest.next_id, id + 1);
+  return configuration;
+}
+
+}  // namespace
+
+Status InstallIncoming(const std::string& directory, const StorageOptions& options) {
+  const Result<DirectoryLock> lock = DirectoryLock::Take(directory);
+  if (!lock.ok()) return Error{lock.error()};
+  const FolderParts parts(directory);
+  {
+    const Result<bool> exists = Exists(parts.received);
+    if (!exists.ok()) return Error{exists.error()};
+    if (!exists.value()) return Error{directory + ": there is no snapshot to be installed"};
+    auto received = LmdbStateStore::Open(parts.received, StateOptions(options));
+    if (!received.ok()) return Error{received.error()};
+    auto state = LmdbStateStore::Open(parts.state, StateOptions(options));
+    if (!state.ok()) return Error{state.error()};
+    const Index snapshot = received.value()->meta().last_applied;
+    const Index applied = state.value()->meta().last_applied;
+    if (snapshot <= applied) {
+      return Error{directory + ": the snapshot goes up to entry " +
+                   std::to_string(snapshot.value()) + ", and the state up to " +
+                   std::to_string(applied.value()) + " already"};
+    }
+  }
+  if (Status decided = Rename(parts.received, parts.installing); !decided.ok()) return decided;
+  return TakeUpChanges(parts, options);
+}
+
+Status AdoptIdentity(const std::string& directory, const Identity& identity,
+                     const StorageOptions& options) {
+  Result<OpenedStorage> opened = OpenStorage(directory, std::nullopt, options);
+  if (!opened.ok()) return Error{opened.error()};
+  const StateMeta& meta = opened.value().state->meta();
+  if (meta.key_count > 0 || meta.revision > 0 || HoldsWrites(opened.value())) {
+    return Error{directory + ": the folder holds data, and cannot become that of " +
+                 Describe(identity)};
+  }
+  const DirectoryLock lock = CloseParts(std::move(opened.value()));
+  return Change(FolderParts(directory),
+                {.kind = FolderChange::Kind::kAdopt, .identity = identity, .configuration = ""},
+                options);
+}
+
+Status ForceNewCluster(const std::string& directory, const Identity& identity,
+                       std::string_view address, const StorageOptions& options) {
+  Result<OpenedStorage> opened = OpenStorage(directory, std::nullopt, options);
+  if (!opened.ok()) return Error{opened.error()};
+  const Identity& found = opened.value().identity;
+  if (found.node_id != identity.node_id || found.cluster_id == identity.cluster_id) {
+    return Error{directory + ": the folder belongs to " + Describe(found) +
+                 ", and cannot become that of " + Describe(identity)};
+  }
+  const std::string configuration =
+      Encode(OnlyMember(opened.value().recovered, identity.node_id, address));
+  const DirectoryLock lock = CloseParts(std::move(opened.value()));
+  return Change(
+      FolderParts(directory),
+      {.kind = FolderChange::Kind::kRefound, .identity = identity, .configuration = configuration},
+      options);
+}
+
+Status RestoreInto(const std::string& directory, const Identity& identity,
+                   const std::string& backup, const StorageOptions& options) {
+  const Result<bool> exists = Exists(directory);
+  if (!exists.ok()) return Error{exists.error()};
+  if (!exists.value()) {
+    if (Status made = MakeDirectory(directory); !made.ok()) return made;
+  }
+  const Result<DirectoryLock> lock = DirectoryLock::Take(directory);
+  if (!lock.ok()) return Error{lock.error()};
+  const FolderParts parts(directory);
+  for (const std::string& part : {parts.log, parts.state, parts.change}) {
+    const Result<bool> is_there = Exists(part);
+    if (!is_there.ok()) return Error{is_there.error()};
+    if (is_there.value()) {
+      return Error{directory + ": the folder holds data: a backup is restored into an empty one"};
+    }
+  }
+  if (Status removed = RemoveDirectory(parts.installing); !removed.ok()) return removed;
+
+  auto reader = BackupReader::Open(backup);
+  if (!reader.ok()) return Error{reader.error()};
+  StateMeta meta = reader.value()->meta();
+  meta.configuration = options.initial_configuration;
+  meta.configuration_index = meta.last_applied;
+  meta.origin_index = meta.last_applied;
+  if (Status made = MakeAnew(parts.incoming); !made.ok()) return made;
+  auto builder = StateBuilder::Begin(parts.incoming, identity, meta, StateOptions(options));
+  if (!builder.ok()) return Error{builder.error()};
+  while (true) {
+    const Result<std::optional<std::string>> rows = reader.value()->Next();
+    if (!rows.ok()) return Error{rows.error()};
+    if (!rows.value()) break;
+    if (Status added = builder.value()->Add(*rows.value()); !added.ok()) return added;
+  }
+  if (Status whole = builder.value()->Finish(); !whole.ok()) return whole;
+  // The state first: a folder that has a log is a server's, and the restore was complete. A start
+  // then finds a snapshot that is to be installed, and an empty log to be begun behind it.
+  if (Status renamed = Rename(parts.incoming, parts.installing); !renamed.ok()) return renamed;
+  return MakeLog(parts, identity, options);
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,42 @@
+// One checkpoint in a read transaction of its own, to be read in chunks.
+#pragma once
+
+#include <lmdb.h>
+
+#include <atomic>
+#include <cstddef>
+#include <string_view>
+
+#include "storage/lmdb_environment.h"
+#include "storage/result.h"
+#include "storage/snapshot.h"
+#include "storage/state_store.h"
+
+namespace quorate::storage {
+
+// One thread at a time. Made by LmdbStateStore::OpenSnapshot, which must outlive it.
+class LmdbSnapshot {
+ public:
+  // `meta` is that of the transaction.
+  LmdbSnapshot(const Environment& environment, ReadTransaction transaction, MDB_dbi rows,
+               StateMeta meta)
+      : environment_(environment),
+        transaction_(std::move(transaction)),
+        rows_(rows),
+        meta_(std::move(meta)) {}
+
+  const StateMeta& meta() const { return meta_; }
+  // The rows behind that row key ("": from the first one on), as many as kChunkBytes hold but one;
+  // an incomplete chunk, soon, when `stop` turns true. Each row is verified: an error names the
+  // damaged one.
+  Result<SnapshotChunk> Read(std::string_view after_key, const std::atomic<bool>& stop) const;
+  static constexpr size_t kChunkBytes = 256 << 10;
+
+ private:
+  const Environment& environment_;
+  ReadTransaction transaction_;
+  MDB_dbi rows_;
+  StateMeta meta_;
+};
+
+}  // namespace quorate::storage

@@ -1,0 +1,37 @@
+#include "storage/lmdb_snapshot_store.h"
+
+#include <utility>
+
+#include "storage/folder_parts.h"
+#include "storage/threaded_snapshot_target.h"
+#include "storage/threaded_snapshot_view.h"
+
+namespace quorate::storage {
+
+LmdbSnapshotStore::LmdbSnapshotStore(LmdbStateStore& state, std::string directory,
+                                     StorageOptions options, Wake wake)
+    : state_(state),
+      directory_(std::move(directory)),
+      options_(std::move(options)),
+      wake_(std::move(wake)) {}
+
+LmdbSnapshotStore::~LmdbSnapshotStore() {
+  if (retired_.joinable()) retired_.join();
+}
+
+Result<std::unique_ptr<SnapshotView>> LmdbSnapshotStore::OpenView() {
+  Result<LmdbSnapshot> snapshot = state_.OpenSnapshot();
+  if (!snapshot.ok()) return Error{snapshot.error()};
+  return std::unique_ptr<SnapshotView>(
+      std::make_unique<ThreadedSnapshotView>(std::move(snapshot.value()), wake_));
+}
+
+std::unique_ptr<SnapshotTarget> LmdbSnapshotStore::BeginTarget(const StateMeta& meta) {
+  ThreadedSnapshotTarget::Options options{.parts = FolderParts(directory_),
+                                          .identity = state_.identity(),
+                                          .state = StateOptions(options_),
+                                          .wake = wake_};
+  return std::make_unique<ThreadedSnapshotTarget>(meta, std::move(options), &retired_);
+}
+
+}  // namespace quorate::storage
