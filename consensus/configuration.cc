@@ -276,6 +276,9 @@ bool Configurations::MayVote(NodeId id, Index commit_index) const {
 
 void Configurations::Append(Index index, Configuration configuration) {
   assert(index > entries_.back().first);
+  // Majorities of neighbours have a server in common (dissertation 4.1). A server that joins knows
+  // no neighbour of the first one that it hears of.
+  assert(current().members.empty() || VotersApart(current(), configuration) <= 1);
   entries_.emplace_back(index, std::move(configuration));
   ++version_;
 }

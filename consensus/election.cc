@@ -18,7 +18,7 @@ constexpr uint64_t kPeerGoneDelayTicksMax = 3;
 }  // namespace
 
 void Raft::Impl::TickElection() {
-  if (config_.voters.size() == 1) {
+  if (IsSoleVoter()) {
     // Nobody to wait for, or to ask.
     if (!std::holds_alternative<Candidate>(role_) && !DiskIsStalled()) {
       BecomeCandidate(false);
@@ -29,8 +29,12 @@ void Raft::Impl::TickElection() {
   if (election_elapsed_ < election_timeout_) {
     return;
   }
-  if (DiskIsStalled()) {
-    // It could neither vote for itself nor lead. Once the disk is back it stands at the next tick.
+  // A server that is not a voter waits. One whose removal is not committed stands: it may be the
+  // only one that has the entry, and without it nobody could be elected (dissertation 4.2.2).
+  const bool may_stand = configurations_.MayVote(config_.id, commit_index_) && !has_lost_its_data_;
+  if (!may_stand || DiskIsStalled()) {
+    // With a stalled disk it could neither vote for itself nor lead. Once the disk is back it
+    // stands at the next tick.
     if (leader()) {
       BecomeFollower(std::nullopt);
     }
@@ -47,7 +51,7 @@ void Raft::Impl::ResetElectionTimer() {
 
 void Raft::Impl::PeerGone(NodeId peer) {
   if (Progress* progress = FindPeer(peer)) {
-    progress->Disconnected();
+    progress->Disconnected(log_.base_index() + 1);
   }
   Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader != peer) {
@@ -69,17 +73,19 @@ bool Raft::Impl::HearsLeader() const {
 
 void Raft::Impl::BecomePreCandidate() {
   assert(!is_leader());
-  assert(config_.voters.size() > 1);
+  assert(!IsSoleVoter());
   AbandonReads();
   ResetElectionTimer();
   // Requests of an earlier attempt that still wait for the disk would only waste votes.
   std::erase_if(outbox_, [](const Envelope& envelope) {
     return std::holds_alternative<RequestVote>(envelope.message);
   });
-  PreCandidate pre_candidate{VoteTally(config_.voters.size())};
-  pre_candidate.votes.Grant(config_.id);
+  PreCandidate pre_candidate{VoteTally(VotesNeeded())};
+  if (IsVoter()) {
+    pre_candidate.votes.Grant(config_.id);
+  }
   role_ = std::move(pre_candidate);
-  SendToPeers(VoteRequest(true, false));
+  SendToVoters(VoteRequest(true, false));
 }
 
 void Raft::Impl::BecomeCandidate(bool leadership_transfer) {
@@ -89,18 +95,57 @@ void Raft::Impl::BecomeCandidate(bool leadership_transfer) {
   SetHardState(current_term() + 1, config_.id);
   outbox_.clear();
   // Its own vote counts once it is durable, like any other.
-  role_ = Candidate{VoteTally(config_.voters.size())};
-  SendToPeers(VoteRequest(false, leadership_transfer));
+  role_ = Candidate{VoteTally(VotesNeeded())};
+  SendToVoters(VoteRequest(false, leadership_transfer));
 }
 
 void Raft::Impl::CountOwnVote() {
   assert(HardStateIsDurable());
   assert(hard_state_.voted_for == config_.id);
   Candidate& candidate = std::get<Candidate>(role_);
-  candidate.votes.Grant(config_.id);
+  if (IsVoter()) {
+    candidate.votes.Grant(config_.id);
+  }
   if (candidate.votes.Won()) {
     BecomeLeader();
   }
+}
+
+// The first election of a cluster takes all its voters, so that each of them has written down a
+// vote before there is anything to lose: a voter without one, and without a log, that hears of an
+// elected leader has lost its data (see NoticesLoss). Only a server whose log holds nothing can
+// stand in that election, and with a majority of the votes it could also win a later one: A, B and
+// C have begun, C has acknowledged an entry of A's that B lacks, and loses its folder; B must not
+// become leader with C's help.
+size_t Raft::Impl::VotesNeeded() const {
+  size_t voters = VoterCount(configurations_.current());
+  return log_.last_index() == origin_index_ ? voters : Majority(voters);
+}
+
+// True: the message is not for a server that has nothing. See Raft::has_lost_its_data.
+bool Raft::Impl::NoticesLoss(const Message& message) {
+  if (has_lost_its_data_) {
+    return true;
+  }
+  if (!pristine_) {
+    return false;
+  }
+  if (const auto* request = std::get_if<RequestVote>(&message)) {
+    // In the cluster's first election no log holds anything.
+    has_lost_its_data_ = request->last_log_index != origin_index_;
+    return has_lost_its_data_;
+  }
+  if (const auto* reply = std::get_if<RequestVoteReply>(&message)) {
+    // A refusal names a later term. If that were taken over, then after a restart the loss could
+    // not be told any more.
+    return !reply->vote_granted;
+  }
+  // The others speak of a leader, and that could not have been elected without this server.
+  has_lost_its_data_ = std::holds_alternative<AppendEntries>(message) ||
+                       std::holds_alternative<Heartbeat>(message) ||
+                       std::holds_alternative<InstallSnapshot>(message) ||
+                       std::holds_alternative<TimeoutNow>(message);
+  return true;
 }
 
 void Raft::Impl::BecomeLeader() {
@@ -108,13 +153,8 @@ void Raft::Impl::BecomeLeader() {
   assert(hard_state_.voted_for == config_.id);
   Leader leader;
   leader.noop_index = log_.last_index() + 1;
-  for (NodeId voter : config_.voters) {
-    if (voter != config_.id) {
-      leader.peers.emplace_back(voter, leader.noop_index, now_);
-    }
-  }
-  leader.matches.reserve(config_.voters.size());
-  leader.rounds.reserve(config_.voters.size());
+  leader.caught_up_index = leader.noop_index;
+  FollowConfiguration(leader);
   // An entry of its own term: only through it can the entries before it be committed
   // (section 5.4.2), and only then does it know the commit index that its reads need (section 8).
   log_.Append({current_term(), leader.noop_index, EntryKind::kNoop, Payload()});
@@ -204,7 +244,7 @@ bool Raft::Impl::OutranksPreCandidate(NodeId from, const RequestVote& request) c
 }
 
 void Raft::Impl::Handle(NodeId from, const RequestVoteReply& reply) {
-  if (!reply.vote_granted) {
+  if (!reply.vote_granted || !consensus::IsVoter(configurations_.current(), from)) {
     return;
   }
   if (reply.pre_vote) {
@@ -230,7 +270,8 @@ void Raft::Impl::Handle(NodeId from, const RequestVoteReply& reply) {
 
 void Raft::Impl::Handle(NodeId /*from*/, const TimeoutNow& request) {
   // Without a pre-vote: the others still hear the leader. Its request is the leave to disturb them.
-  if (request.term == current_term() && !is_leader() && !DiskIsStalled()) {
+  if (request.term == current_term() && !is_leader() && !DiskIsStalled() &&
+      configurations_.MayVote(config_.id, commit_index_)) {
     BecomeCandidate(true);
   }
 }

@@ -18,6 +18,12 @@ bool IsWellFormed(const AppendEntries& request) {
     if (entry.index != index + 1 || entry.term < term || entry.term > request.term) {
       return false;
     }
+    if (entry.kind == EntryKind::kConfiguration) {
+      std::optional<Configuration> configuration = DecodeConfiguration(entry.payload.bytes());
+      if (!configuration || VoterCount(*configuration) == 0) {
+        return false;
+      }
+    }
     index = entry.index;
     term = entry.term;
   }
@@ -94,6 +100,10 @@ void Raft::Impl::AppendMissing(std::vector<Entry>&& entries, bool* appended) {
       assert(entry.index > commit_index_);
       assert(entry.index > std::get<Follower>(role_).verified_index);
       log_.TruncateFrom(entry.index);
+      configurations_.TruncateFrom(entry.index);
+    }
+    if (entry.kind == EntryKind::kConfiguration) {
+      configurations_.Append(entry.index, *DecodeConfiguration(entry.payload.bytes()));
     }
     log_.Append(std::move(entry));
     *appended = true;

@@ -20,6 +20,13 @@ void CheckState(const StateView& now) {
   } else {
     assert(now.leader != now.id);
   }
+  assert(now.configuration_index <= now.last_index);
+  assert(now.previous_configuration_index <= now.configuration_index);
+  if (now.established) {
+    // One change at a time: the one before the latest is committed (dissertation 4.1). A leader
+    // that has not committed an entry of its own term may not know that it is.
+    assert(now.previous_configuration_index <= now.commit_index);
+  }
 }
 
 void CheckChange(const StateView& before, const StateView& now) {

@@ -14,12 +14,15 @@ struct StateView {
   HardState hard_state;
   NodeId id;
   bool leads = false;
+  bool established = false;
   bool hard_state_is_durable = false;
   std::optional<NodeId> leader;
   Index base_index;
   Index handed_out_index;
   Index released_index;
   Index commit_index;
+  Index configuration_index;
+  Index previous_configuration_index;
   Index durable_index;
   Index last_index;
   Term last_term;

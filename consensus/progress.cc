@@ -93,11 +93,27 @@ void Progress::Rejected(Index prev_log_index, Index last_possible) {
   ForgetInflightFrom(next_index_);
 }
 
-void Progress::Disconnected() {
+void Progress::Disconnected(Index first_index) {
   if (state_ == State::kReplicate) {
     BecomeProbe(match_index_ + 1, true);
     ForgetInflightFrom(next_index_);
+  } else if (state_ == State::kNeedsSnapshot) {
+    ProbeAfterSnapshot(first_index);
   }
+}
+
+void Progress::NeedSnapshot(uint64_t now) {
+  state_ = State::kNeedsSnapshot;
+  needs_snapshot_since_ = now;
+}
+
+bool Progress::MayHaveSnapshot(uint64_t now, const Limits& limits) const {
+  return state_ == State::kNeedsSnapshot && now - needs_snapshot_since_ >= limits.loss_ticks;
+}
+
+void Progress::ProbeAfterSnapshot(Index first_index) {
+  BecomeProbe(std::max(first_index, match_index_ + 1), true);
+  ForgetInflightFrom(next_index_);
 }
 
 void Progress::AnsweredRound(uint64_t round) { answered_round_ = std::max(answered_round_, round); }

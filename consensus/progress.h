@@ -20,16 +20,21 @@ class Progress {
 
   struct Limits {
     uint64_t probe_retry_ticks;  // a probe without an answer is repeated after this
-    uint64_t loss_ticks;  // entries without an acknowledgement are given up for lost after this
+    // Entries without an acknowledgement are given up for lost, and a follower that needs a
+    // snapshot is asked again, after this.
+    uint64_t loss_ticks;
     size_t inflight_bytes_max;
     size_t inflight_messages_max;
   };
 
-  // For a leader that has just been elected: `next_index` is its last_log_index + 1.
-  Progress(NodeId id, Index next_index, uint64_t now)
-      : id_(id), next_index_(next_index), heard_at_(now), advanced_at_(now) {}
+  // For a leader that has just been elected or a peer that was just added: `next_index` is the
+  // leader's last_log_index + 1.
+  Progress(NodeId id, bool voter, Index next_index, uint64_t now)
+      : id_(id), voter_(voter), next_index_(next_index), heard_at_(now), advanced_at_(now) {}
 
   NodeId id() const { return id_; }
+  bool voter() const { return voter_; }
+  void set_voter(bool voter) { voter_ = voter; }
   State state() const { return state_; }
   Index match_index() const { return match_index_; }
   Index next_index() const { return next_index_; }
@@ -46,7 +51,11 @@ class Progress {
   // The entries next_index .. `last` (none if last < next_index) with `bytes` of payload were sent.
   void Sent(Index last, size_t bytes, uint64_t now);
   // The entry before next_index is not in the leader's log any more.
-  void NeedSnapshot() { state_ = State::kNeedsSnapshot; }
+  void NeedSnapshot(uint64_t now);
+  // Whether it is time to see whether the follower has got a snapshot, or whatever it needed.
+  bool MayHaveSnapshot(uint64_t now, const Limits& limits) const;
+  // Asks whether it has the entry before `first_index`, which is the first of the leader's log.
+  void ProbeAfterSnapshot(Index first_index);
 
   // --- What comes back ---
 
@@ -56,8 +65,8 @@ class Progress {
   // The follower has no entry at `prev_log_index` that matches; the last one that may is at
   // `last_possible`.
   void Rejected(Index prev_log_index, Index last_possible);
-  // Whatever was on its way is lost.
-  void Disconnected();
+  // Whatever was on its way is lost. `first_index` is the first of the leader's log.
+  void Disconnected(Index first_index);
 
   // --- Liveness and reads ---
 
@@ -83,6 +92,7 @@ class Progress {
   void ForgetInflightFrom(Index index);
 
   NodeId id_;
+  bool voter_;
   State state_ = State::kProbe;
   Index match_index_;
   Index next_index_;
@@ -91,6 +101,7 @@ class Progress {
   bool bare_ = false;
   bool probe_outstanding_ = false;
   uint64_t probe_sent_at_ = 0;
+  uint64_t needs_snapshot_since_ = 0;
   uint64_t heard_at_;
   uint64_t advanced_at_;  // when match_index last grew, or when it first fell behind next_index - 1
   uint64_t answered_round_ = 0;

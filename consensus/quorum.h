@@ -23,12 +23,12 @@ uint64_t ReachedByMajority(std::span<uint64_t> reached);
 // vote for at most one candidate in a given term").
 class VoteTally {
  public:
-  explicit VoteTally(size_t voters) : voters_(voters) {}
+  explicit VoteTally(size_t needed) : needed_(needed) {}
   void Grant(NodeId voter);
-  bool Won() const { return granted_.size() >= Majority(voters_); }
+  bool Won() const { return granted_.size() >= needed_; }
 
  private:
-  size_t voters_;
+  size_t needed_;
   std::vector<NodeId> granted_;
 };
 

@@ -15,18 +15,21 @@ namespace {
 constexpr size_t kWithheldMessagesMax = 1024;
 
 Config Checked(const Config& config) {
-  assert(std::find(config.voters.begin(), config.voters.end(), config.id) != config.voters.end());
-  Config checked = config;
-  std::sort(checked.voters.begin(), checked.voters.end());
-  assert(std::adjacent_find(checked.voters.begin(), checked.voters.end()) == checked.voters.end());
-  assert(checked.voters.front() != NodeId());
-  assert(checked.heartbeat_ticks > 0);
-  assert(checked.heartbeat_ticks < checked.election_timeout_ticks);
-  assert(checked.disk_stall_ticks > 0);
-  assert(checked.append_bytes_max > 0);
-  assert(checked.inflight_bytes_max > 0);
-  assert(checked.inflight_messages_max > 0);
-  return checked;
+  assert(config.id != NodeId());
+  assert(config.heartbeat_ticks > 0);
+  assert(config.heartbeat_ticks < config.election_timeout_ticks);
+  assert(config.disk_stall_ticks > 0);
+  assert(config.append_bytes_max > 0);
+  assert(config.inflight_bytes_max > 0);
+  assert(config.inflight_messages_max > 0);
+  return config;
+}
+
+// See Raft::has_lost_its_data.
+bool IsPristine(const Config& config, const Recovered& recovered) {
+  return !recovered.joined && IsVoter(recovered.configuration, config.id) &&
+         recovered.last_index == recovered.origin_index &&
+         recovered.hard_state == HardState{recovered.base_term, NodeId()};
 }
 
 // Servers that were given one seed must still not draw the same timeouts.
@@ -43,6 +46,9 @@ Raft::Impl::Impl(const Config& config, const Recovered& recovered, const LogRead
       random_(OwnSeed(config_)),
       hard_state_(recovered.hard_state),
       log_(recovered, reader, config_.cached_bytes_max),
+      configurations_(recovered),
+      origin_index_(recovered.origin_index),
+      pristine_(IsPristine(config_, recovered)),
       commit_index_(recovered.last_applied),
       released_index_(recovered.last_applied),
       handed_out_index_(recovered.last_applied),
@@ -71,7 +77,7 @@ void Raft::Impl::Tick() {
 }
 
 void Raft::Impl::Receive(NodeId from, Message message) {
-  if (!IsPeer(from)) {
+  if (from == config_.id || NoticesLoss(message)) {
     return;
   }
   std::visit(
@@ -144,6 +150,12 @@ Effects Raft::Impl::TakeEffects() {
   effects.dropped_reads = std::exchange(dropped_reads_, {});
   effects.leadership_changed = leadership() != reported_leadership_;
   reported_leadership_ = leadership();
+  effects.configuration_changed = configurations_.version() != reported_version_;
+  reported_version_ = configurations_.version();
+  effects.change_answers = std::exchange(change_answers_, {});
+  effects.needs_snapshot = std::exchange(needs_snapshot_, {});
+  effects.snapshot_messages = std::exchange(snapshot_messages_, {});
+  configurations_.Committed(commit_index_);
   released_index_ = commit_index_;
   invariants_.Check(View());
   return effects;
@@ -185,12 +197,12 @@ std::vector<PeerStatus> Raft::Impl::peers() const {
   std::vector<PeerStatus> statuses;
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     for (const Progress& peer : leader->peers) {
-      statuses.push_back(
-          {.id = peer.id(),
-           .match_index = peer.match_index(),
-           .next_index = peer.next_index(),
-           .recently_active = now_ - peer.heard_at() < config_.election_timeout_ticks,
-           .needs_snapshot = peer.state() == Progress::State::kNeedsSnapshot});
+      statuses.push_back({.id = peer.id(),
+                          .voter = peer.voter(),
+                          .match_index = peer.match_index(),
+                          .next_index = peer.next_index(),
+                          .recently_active = IsRecentlyActive(peer),
+                          .needs_snapshot = peer.state() == Progress::State::kNeedsSnapshot});
     }
   }
   return statuses;
@@ -200,23 +212,21 @@ StateView Raft::Impl::View() const {
   return {.hard_state = hard_state_,
           .id = config_.id,
           .leads = is_leader(),
+          .established = leader_is_established(),
           .hard_state_is_durable = HardStateIsDurable(),
           .leader = leader(),
           .base_index = log_.base_index(),
           .handed_out_index = handed_out_index_,
           .released_index = released_index_,
           .commit_index = commit_index_,
+          .configuration_index = configurations_.current_index(),
+          .previous_configuration_index = configurations_.previous_index(),
           .durable_index = log_.durable_index(),
           .last_index = log_.last_index(),
           .last_term = log_.last_term()};
 }
 
 // --- Messages, writes, terms ---
-
-bool Raft::Impl::IsPeer(NodeId node) const {
-  return node != config_.id &&
-         std::binary_search(config_.voters.begin(), config_.voters.end(), node);
-}
 
 void Raft::Impl::Send(NodeId to, Message message) {
   if (!HardStateIsDurable() && outbox_.size() >= kWithheldMessagesMax) {
@@ -225,10 +235,10 @@ void Raft::Impl::Send(NodeId to, Message message) {
   outbox_.push_back({to, std::move(message)});
 }
 
-void Raft::Impl::SendToPeers(const Message& message) {
-  for (NodeId voter : config_.voters) {
-    if (voter != config_.id) {
-      Send(voter, message);
+void Raft::Impl::SendToVoters(const Message& message) {
+  for (const ConfigurationMember& member : configurations_.current().members) {
+    if (member.voter && member.id != config_.id) {
+      Send(member.id, message);
     }
   }
 }
@@ -243,6 +253,7 @@ void Raft::Impl::SetHardState(Term term, NodeId voted_for) {
   assert(term > hard_state_.current_term || hard_state_.voted_for == NodeId());
   hard_state_ = {term, voted_for};
   hard_state_submitted_ = false;
+  pristine_ = false;
 }
 
 void Raft::Impl::SubmitWrites(Effects* effects) {
@@ -323,6 +334,16 @@ bool Raft::TransferLeadership(NodeId target) { return impl_->TransferLeadership(
 bool Raft::TransferLeadership() { return impl_->TransferLeadership(std::nullopt); }
 bool Raft::RequestLeadership() { return impl_->RequestLeadership(); }
 void Raft::PeerGone(NodeId peer) { impl_->PeerGone(peer); }
+std::variant<Index, ChangeError> Raft::ProposeChange(const Change& change, bool force) {
+  return impl_->ProposeChange(change, force);
+}
+std::optional<uint64_t> Raft::RequestChange(const Change& change, bool force) {
+  return impl_->RequestChange(change, force);
+}
+void Raft::SendSnapshotPart(NodeId to, SnapshotPart part) {
+  impl_->SendSnapshotPart(to, std::move(part));
+}
+void Raft::SnapshotSent(NodeId peer) { impl_->SnapshotSent(peer); }
 Effects Raft::TakeEffects() { return impl_->TakeEffects(); }
 std::vector<Entry> Raft::NextCommitted(size_t bytes_max) { return impl_->NextCommitted(bytes_max); }
 
@@ -338,5 +359,8 @@ Index Raft::last_log_index() const { return impl_->log().last_index(); }
 Index Raft::durable_index() const { return impl_->log().durable_index(); }
 Index Raft::first_log_index() const { return impl_->log().base_index() + 1; }
 std::vector<PeerStatus> Raft::peers() const { return impl_->peers(); }
+const Configuration& Raft::configuration() const { return impl_->configurations().current(); }
+Index Raft::configuration_index() const { return impl_->configurations().current_index(); }
+bool Raft::has_lost_its_data() const { return impl_->has_lost_its_data(); }
 
 }  // namespace quorate::consensus

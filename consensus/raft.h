@@ -16,8 +16,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <variant>
 #include <vector>
 
+#include "consensus/configuration.h"
 #include "consensus/message.h"
 #include "consensus/types.h"
 
@@ -25,7 +28,6 @@ namespace quorate::consensus {
 
 struct Config {
   NodeId id;
-  std::vector<NodeId> voters;  // all members, `id` among them; no duplicates
   // Must differ from start to start, or read requests could be mistaken for old ones.
   uint64_t seed = 0;
 
@@ -54,6 +56,25 @@ struct ReadState {
   bool operator==(const ReadState&) const = default;
 };
 
+using SnapshotPart = std::variant<InstallSnapshot, InstallSnapshotReply>;
+
+// For the driver, which moves snapshots: Raft has looked at its term.
+struct SnapshotMessage {
+  NodeId from;
+  SnapshotPart part;
+};
+
+// What has become of a RequestChange.
+struct ChangeAnswer {
+  uint64_t request = 0;
+  // The change is proposed as the entry `index` of `term`. It has been made once an entry of that
+  // term is applied there, and has certainly not been made once another is. 0: refused, and in no
+  // log.
+  Term term;
+  Index index;
+  std::string error;  // why it was refused
+};
+
 struct Effects {
   std::optional<Persist> persist;  // hand to storage; call Persisted(seq) when it is durable
   std::vector<Envelope> messages;  // send now
@@ -61,15 +82,25 @@ struct Effects {
   // Cannot be proven here any more: not executed, redirect them.
   std::vector<ReadToken> dropped_reads;
   bool leadership_changed = false;  // role, term or known leader differ from the last TakeEffects
+  // configuration() differs from the last TakeEffects.
+  bool configuration_changed = false;
+  std::vector<ChangeAnswer> change_answers;
+  // Leader: these members lack entries that were trimmed here, and get no further without a
+  // snapshot. Named again and again for as long as it is so.
+  std::vector<NodeId> needs_snapshot;
+  // Parts of a snapshot for this server to install, all from the leader; on a leader, what became
+  // of those that it sent.
+  std::vector<SnapshotMessage> snapshot_messages;
 };
 
 // What a leader knows of another member; for operators.
 struct PeerStatus {
   NodeId id;
+  bool voter = false;
   Index match_index;
   Index next_index;
   bool recently_active = false;  // heard from within an election timeout
-  bool needs_snapshot = false;   // what it lacks was trimmed: it is sent heartbeats alone
+  bool needs_snapshot = false;   // what it lacks was trimmed
 };
 
 class Raft {
@@ -84,8 +115,11 @@ class Raft {
 
   void Tick();
 
-  // A message from `from`, which the transport has authenticated as a member of this cluster
-  // speaking to this server. Messages from others than voters are ignored.
+  // A message from `from`, which the transport has authenticated as a server of this cluster
+  // speaking to this server. It need not be a member of configuration(): a new leader may be one
+  // whose addition this server has yet to hear of (dissertation 4.1), so for the same reason
+  // messages may go to such. The transport keeps out ids that were removed. It delivers nothing
+  // that was sent to this server before its folder was last emptied.
   void Receive(NodeId from, Message message);
 
   // Appends an entry of kind kBatch. Its index; nothing when this server is not leader or is
@@ -101,16 +135,41 @@ class Raft {
   // All writes up to and including `seq` are durable. Later calls never go back.
   void Persisted(PersistSeq seq);
 
-  // Storage has trimmed the log up to and including `index`, which has been handed out as
-  // committed.
+  // The log's entries up to and including `index`, which has been handed out as committed, are read
+  // no more from now on: storage may trim them. Precondition: first_log_index() - 1 <= index.
   void Compacted(Index index);
+
+  // --- Members (dissertation, chapter 4: one server at a time) ---
+
+  // Appends the configuration that follows from the change; it is in force at once, here, and made
+  // once that entry is committed. A learner becomes a voter by another entry, which the leader adds
+  // by itself when it has caught up. A leader that is removed leads until that is committed, then
+  // hands over and steps down. `force`: also where the voters that would be left are, as far as is
+  // known, too few to commit anything.
+  std::variant<Index, ChangeError> ProposeChange(const Change& change, bool force);
+
+  // The same on any server, by way of the leader: a number that Effects::change_answers will name,
+  // unless the question or the answer is lost; give it up after a while. Nothing: no leader is
+  // known.
+  std::optional<uint64_t> RequestChange(const Change& change, bool force);
+
+  // --- Snapshots (section 7), which the driver moves ---
+
+  // Sends a part, or a reply, with the current term in place of its own. Dropped if it is a part
+  // and this server does not lead.
+  void SendSnapshotPart(NodeId to, SnapshotPart part);
+
+  // Leader: `peer` says that it has installed a snapshot.
+  void SnapshotSent(NodeId peer);
+
+  // --- Leadership ---
 
   // Leader: let `target` catch up, then have it start an election (dissertation 3.10). Proposals
   // are refused until leadership has gone or an election timeout has passed. False: not leader,
   // `target` is no other voter, or a transfer is under way.
   bool TransferLeadership(NodeId target);
 
-  // The same, to the member with the longest log that was recently active.
+  // The same, to the voter with the longest log that was recently active.
   bool TransferLeadership();
 
   // Follower: asks the leader to hand over to this server (a TransferRequest). False: not a
@@ -149,6 +208,15 @@ class Raft {
   Index durable_index() const;  // this server's own log is on its disk up to here
   Index first_log_index() const;
   std::vector<PeerStatus> peers() const;  // empty but on a leader
+  // The one in force: the latest in this server's log, committed or not.
+  const Configuration& configuration() const;
+  Index configuration_index() const;  // 0: what the cluster began with
+  // This server began with nothing although it is one of those that the cluster began with, and
+  // has now heard from a cluster that has been at work since: its votes and acknowledgements are
+  // forgotten, so it must not give others. It takes no part in anything from now on; it can return
+  // only under a new id. The first election needs all voters, so none that took part in nothing
+  // looks like this.
+  bool has_lost_its_data() const;
 
  private:
   class Impl;

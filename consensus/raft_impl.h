@@ -4,6 +4,8 @@
 //   replication.cc  the leader's side of AppendEntries, commit, heartbeats, leadership transfer
 //   follower.cc     the follower's side of AppendEntries and heartbeats
 //   read_index.cc   reads, on the leader and on followers
+//   membership.cc   the configuration and its changes
+//   install_snapshot.cc  the terms of snapshots that the driver moves
 #pragma once
 
 #include <cstddef>
@@ -13,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "consensus/configuration.h"
 #include "consensus/invariants.h"
 #include "consensus/log.h"
 #include "consensus/message.h"
@@ -72,8 +75,12 @@ struct LeadershipTransfer {
 };
 
 struct Leader {
-  Index noop_index;  // the first entry of this term
-  std::vector<Progress> peers;
+  Index noop_index;             // the first entry of this term
+  std::vector<Progress> peers;  // all other members
+  bool votes = false;           // this server is a voter, so it counts in majorities
+  size_t voters = 0;            // this server, if it votes, among them
+  // A learner that has this entry has caught up: the commit index some heartbeat_ticks ago.
+  Index caught_up_index;
   uint32_t heartbeat_elapsed = 0;
   bool heartbeat_due = false;
   uint64_t newest_round = 0;
@@ -98,6 +105,10 @@ class Raft::Impl {
   bool TransferLeadership(std::optional<NodeId> target);
   bool RequestLeadership();
   void PeerGone(NodeId peer);
+  std::variant<Index, ChangeError> ProposeChange(const Change& change, bool force);
+  std::optional<uint64_t> RequestChange(const Change& change, bool force);
+  void SendSnapshotPart(NodeId to, SnapshotPart part);
+  void SnapshotSent(NodeId peer);
 
   Effects TakeEffects();
   std::vector<Entry> NextCommitted(size_t bytes_max);
@@ -111,6 +122,8 @@ class Raft::Impl {
   Term current_term() const { return hard_state_.current_term; }
   Index commit_index() const { return commit_index_; }
   const RaftLog& log() const { return log_; }
+  const Configurations& configurations() const { return configurations_; }
+  bool has_lost_its_data() const { return has_lost_its_data_; }
   std::vector<PeerStatus> peers() const;
 
  private:
@@ -123,10 +136,9 @@ class Raft::Impl {
   };
 
   // --- raft.cc ---
-  bool IsPeer(NodeId node) const;
   // Queues a message for when the hard state is durable.
   void Send(NodeId to, Message message);
-  void SendToPeers(const Message& message);
+  void SendToVoters(const Message& message);
   bool HardStateIsDurable() const;
   void SetHardState(Term term, NodeId voted_for);
   // Moves on to a higher term, as a follower that knows no leader.
@@ -144,6 +156,8 @@ class Raft::Impl {
   void TickElection();
   void ResetElectionTimer();
   bool HearsLeader() const;
+  bool NoticesLoss(const Message& message);
+  size_t VotesNeeded() const;
   void BecomePreCandidate();
   void BecomeCandidate(bool leadership_transfer);
   void BecomeLeader();
@@ -180,9 +194,22 @@ class Raft::Impl {
   void RejectAppend(NodeId from, const AppendEntries& request);
   void SendFollowerReplies(Follower& follower);
 
-  // Snapshots and changes of the configuration are not taken part in.
-  template <typename Other>
-  void Handle(NodeId /*from*/, const Other& /*message*/) {}
+  // --- membership.cc ---
+  bool IsVoter() const { return consensus::IsVoter(configurations_.current(), config_.id); }
+  bool IsSoleVoter() const;
+  // The index of the entry that the configuration is appended as.
+  Index AppendConfiguration(Leader& leader, Configuration configuration);
+  void FollowConfiguration(Leader& leader);
+  bool HasLiveMajority(const Leader& leader, const Configuration& configuration) const;
+  void PromoteLearner(Leader& leader);
+  void LeaveWhenRemoved(Leader& leader);
+  bool IsRecentlyActive(const Progress& peer) const;
+  void Handle(NodeId from, const ChangeRequest& request);
+  void Handle(NodeId from, const ChangeReply& reply);
+
+  // --- install_snapshot.cc ---
+  void Handle(NodeId from, InstallSnapshot&& request);
+  void Handle(NodeId from, InstallSnapshotReply&& reply);
 
   // --- read_index.cc ---
   void StartReadRound(Leader& leader);
@@ -204,6 +231,11 @@ class Raft::Impl {
   PersistSeq persisted_;
 
   RaftLog log_;
+  Configurations configurations_;
+  const Index origin_index_;
+  // A voter of the cluster's first configuration that has neither voted nor stored anything.
+  bool pristine_;
+  bool has_lost_its_data_ = false;
   Index commit_index_;
   Index released_index_;    // commit_index as of the last TakeEffects
   Index handed_out_index_;  // by NextCommitted
@@ -216,6 +248,10 @@ class Raft::Impl {
   std::vector<Envelope> outbox_;
   std::vector<ReadState> proven_reads_;
   std::vector<ReadToken> dropped_reads_;
+  std::vector<ChangeAnswer> change_answers_;
+  std::vector<NodeId> needs_snapshot_;
+  std::vector<SnapshotMessage> snapshot_messages_;
+  uint64_t reported_version_ = 0;  // of configurations_
   Leadership reported_leadership_;
   Invariants invariants_;
 };

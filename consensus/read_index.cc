@@ -48,9 +48,11 @@ void Raft::Impl::ReportReads(Leader& leader) {
   if (leader.reads.empty() || commit_index_ < leader.noop_index) {
     return;
   }
-  leader.rounds.assign(1, leader.newest_round);
+  leader.rounds.assign(leader.votes ? 1 : 0, leader.newest_round);
   for (const Progress& peer : leader.peers) {
-    leader.rounds.push_back(peer.answered_round());
+    if (peer.voter()) {
+      leader.rounds.push_back(peer.answered_round());
+    }
   }
   uint64_t confirmed = ReachedByMajority(leader.rounds);
   while (!leader.reads.empty()) {
@@ -74,7 +76,7 @@ void Raft::Impl::ReportReads(Leader& leader) {
 
 void Raft::Impl::Handle(NodeId from, const ReadIndex& request) {
   Leader* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || request.term < current_term()) {
+  if (leader == nullptr || request.term < current_term() || FindPeer(from) == nullptr) {
     Send(from, ReadIndexReply{current_term(), request.request, Index()});
     return;
   }

@@ -14,7 +14,7 @@ void Raft::Impl::TickLeader(Leader& leader) {
     BecomeFollower(std::nullopt);
     return;
   }
-  if (DiskIsStalled() && config_.voters.size() > 1) {
+  if (DiskIsStalled() && !IsSoleVoter()) {
     // It could go on with the disks of the others, but would hold up all that it has to apply
     // itself.
     BecomeFollower(std::nullopt);
@@ -22,10 +22,16 @@ void Raft::Impl::TickLeader(Leader& leader) {
   }
   if (leader.transfer && now_ - leader.transfer->started_at >= config_.election_timeout_ticks) {
     leader.transfer.reset();
+    if (!leader.votes) {
+      // Removed, and the one to hand over to did not take it: an election will find another.
+      BecomeFollower(std::nullopt);
+      return;
+    }
   }
   ++leader.heartbeat_elapsed;
   if (leader.heartbeat_elapsed >= config_.heartbeat_ticks) {
     leader.heartbeat_due = true;
+    leader.caught_up_index = std::max(leader.noop_index, commit_index_);
     if (leader.transfer) {
       leader.transfer->timeout_now_due = true;
     }
@@ -33,17 +39,18 @@ void Raft::Impl::TickLeader(Leader& leader) {
 }
 
 bool Raft::Impl::HearsMajority(const Leader& leader) const {
-  size_t heard = 1;
+  size_t heard = leader.votes ? 1 : 0;
   for (const Progress& peer : leader.peers) {
-    if (now_ - peer.heard_at() < config_.election_timeout_ticks) {
+    if (peer.voter() && IsRecentlyActive(peer)) {
       ++heard;
     }
   }
-  return heard >= Majority(config_.voters.size());
+  return heard >= Majority(leader.voters);
 }
 
 void Raft::Impl::LeadRound(Leader& leader) {
   AdvanceCommitIndex(leader);
+  PromoteLearner(leader);
   StartReadRound(leader);
   ReportReads(leader);
   if (leader.heartbeat_due) {
@@ -57,12 +64,15 @@ void Raft::Impl::LeadRound(Leader& leader) {
     }
   }
   SendTimeoutNow(leader);
+  LeaveWhenRemoved(leader);
 }
 
 void Raft::Impl::AdvanceCommitIndex(Leader& leader) {
-  leader.matches.assign(1, log_.durable_index());
+  leader.matches.assign(leader.votes ? 1 : 0, log_.durable_index());
   for (const Progress& peer : leader.peers) {
-    leader.matches.push_back(peer.match_index());
+    if (peer.voter()) {
+      leader.matches.push_back(peer.match_index());
+    }
   }
   Index reached = ReachedByMajority(leader.matches);
   assert(reached <= log_.last_index());
@@ -96,12 +106,16 @@ void Raft::Impl::SendHeartbeats(Leader& leader) {
 
 void Raft::Impl::SendAppends(Progress& peer) {
   peer.DetectLoss(now_, limits_);
+  if (peer.MayHaveSnapshot(now_, limits_)) {
+    peer.ProbeAfterSnapshot(log_.base_index() + 1);
+  }
   while (peer.MaySend(log_.last_index(), now_, limits_)) {
     Index first = peer.next_index();
     Index prev_log_index = first - 1;
     std::optional<Term> prev_log_term = log_.TermAt(prev_log_index);
     if (!prev_log_term) {
-      peer.NeedSnapshot();
+      peer.NeedSnapshot(now_);
+      needs_snapshot_.push_back(peer.id());
       return;
     }
     AppendEntries append{.term = current_term(),
@@ -185,7 +199,9 @@ void Raft::Impl::Handle(NodeId from, const HeartbeatReply& reply) {
   if (leader == nullptr || reply.term < current_term() || reply.read_round > leader->newest_round) {
     return;
   }
-  FindPeer(from)->AnsweredRound(reply.read_round);
+  if (Progress* peer = FindPeer(from)) {
+    peer->AnsweredRound(reply.read_round);
+  }
 }
 
 // --- Leadership transfer ---
@@ -198,8 +214,8 @@ bool Raft::Impl::TransferLeadership(std::optional<NodeId> target) {
   if (!target) {
     const Progress* best = nullptr;
     for (const Progress& peer : leader->peers) {
-      bool active = now_ - peer.heard_at() < config_.election_timeout_ticks;
-      if (active && (best == nullptr || peer.match_index() > best->match_index())) {
+      if (peer.voter() && IsRecentlyActive(peer) &&
+          (best == nullptr || peer.match_index() > best->match_index())) {
         best = &peer;
       }
     }
@@ -208,7 +224,7 @@ bool Raft::Impl::TransferLeadership(std::optional<NodeId> target) {
     }
     target = best->id();
   }
-  if (!IsPeer(*target)) {
+  if (const Progress* peer = FindPeer(*target); peer == nullptr || !peer->voter()) {
     return false;
   }
   leader->transfer = LeadershipTransfer{.target = *target, .started_at = now_};

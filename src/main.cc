@@ -103,7 +103,6 @@ void AdjustOpenFileLimit(Config& config) {
 consensus::Config RaftConfig(const Config& config) {
   consensus::Config raft;
   raft.id = consensus::NodeId(config.node_id);
-  for (const Member& member : config.members) raft.voters.emplace_back(member.id);
   raft.seed = RandomSeed();
   const auto ticks = [](uint64_t ms) {
     return static_cast<uint32_t>(std::max<uint64_t>(1, ms / Node::kTickMs));

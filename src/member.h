@@ -15,4 +15,7 @@ struct Member {
   bool operator==(const Member&) const = default;
 };
 
+// "host:port@peer-port", an IPv6 address in brackets: as initial-cluster has it.
+std::string AddressOf(const Member& member);
+
 }  // namespace quorate

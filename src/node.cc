@@ -23,13 +23,26 @@ resp::Limits NoLimits() {
   return limits;
 }
 
+// A cluster begins with the members that it is configured with.
+consensus::Recovered WithConfiguration(const consensus::Recovered& recovered,
+                                       const std::vector<Member>& members) {
+  consensus::Recovered complete = recovered;
+  consensus::Configuration& configuration = complete.configuration;
+  if (!configuration.members.empty() || recovered.joined) return complete;
+  for (const Member& member : members) {
+    configuration.members.push_back({NodeId(member.id), true, AddressOf(member)});
+  }
+  configuration.next_id = configuration.members.back().id + 1;
+  return complete;
+}
+
 }  // namespace
 
 Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, const Parts& parts)
     : options_(options),
       parts_(parts),
       keys_(parts.state_reader, options.key_space),
-      raft_(options.raft, recovered, parts.log_reader),
+      raft_(options.raft, WithConfiguration(recovered, options.members), parts.log_reader),
       random_state_(options.raft.seed),
       trimmed_(recovered.base_index),
       leaderless_since_ms_(parts.clock.monotonic_ms()),

@@ -73,9 +73,9 @@ TEST(PreVote, OfTwoAtOnceTheLowerIdIsAskedAgain) {
   Given given{.term = 3};
   MemoryDisk disk;
   disk.SetHardState({Term(3), NodeId()});
+  disk.SetConfiguration(MakeConfiguration({1, 2, 3}));
   Config config = given.config;
   config.id = kThird;
-  config.voters = {kSelf, kSecond, kThird};
   Raft raft(config, disk.Recover(Index()), disk);
   for (int i = 0; i < 20; ++i) {
     raft.Tick();
@@ -223,10 +223,8 @@ TEST(ElectionTimer, DiffersBetweenServersWithOneSeed) {
   for (uint64_t id = 1; id <= 5; ++id) {
     Config config = Given::Defaults();
     config.id = NodeId(id);
-    for (uint64_t voter = 1; voter <= 5; ++voter) {
-      config.voters.push_back(NodeId(voter));
-    }
     MemoryDisk disk;
+    disk.SetConfiguration(MakeConfiguration({1, 2, 3, 4, 5}));
     Raft raft(config, disk.Recover(Index()), disk);
     std::vector<int> waits;
     for (int ticks = 0; waits.size() < 5; ++ticks) {

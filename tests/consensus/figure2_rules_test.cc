@@ -162,20 +162,20 @@ TEST(Figure2Candidates, StartAnElection) {
 // "If votes received from majority of servers: become leader"
 TEST(Figure2Candidates, BecomeLeaderWithTheVotesOfAMajority) {
   for (size_t voters : {2, 3, 4, 5}) {
-    LoneServer server({.voters = voters});
+    LoneServer server({.voters = voters, .term = 1, .log_terms = {1}});
     server.Tick(20);
     server.Settle();
     size_t needed = voters / 2;  // besides its own
     for (size_t i = 0; i < needed; ++i) {
       ASSERT_EQ(server.raft().role(), Role::kPreCandidate);
-      server.Receive(NodeId(2 + i), PreVote(1));
+      server.Receive(NodeId(2 + i), PreVote(2));
     }
     ASSERT_EQ(server.raft().role(), Role::kCandidate);
     server.Settle();
     for (size_t i = 0; i < needed; ++i) {
       ASSERT_EQ(server.raft().role(), Role::kCandidate) << voters;
-      server.Receive(NodeId(2 + i), Vote(1));
-      server.Receive(NodeId(2), Vote(1));  // the same again counts once
+      server.Receive(NodeId(2 + i), Vote(2));
+      server.Receive(NodeId(2), Vote(2));  // the same again counts once
     }
     EXPECT_EQ(server.raft().role(), Role::kLeader) << voters;
   }

@@ -15,8 +15,20 @@ Config Given::Defaults() {
 
 LoneServer::LoneServer(const Given& given) : config_(given.config) {
   config_.id = kSelf;
+  std::vector<uint64_t> voters;
   for (size_t i = 1; i <= given.voters; ++i) {
-    config_.voters.push_back(NodeId(i));
+    voters.push_back(i);
+    if (NodeId(i) != kSelf) {
+      others_.push_back(NodeId(i));
+    }
+  }
+  if (!given.fresh) {
+    disk_.SetBegun();
+  }
+  if (given.joined) {
+    disk_.SetJoined();
+  } else {
+    disk_.SetConfiguration(MakeConfiguration(voters));
   }
   disk_.SetHardState({Term(given.term), NodeId(given.voted_for)});
   for (size_t i = 0; i < given.log_terms.size(); ++i) {
@@ -42,6 +54,10 @@ Messages LoneServer::Round() {
   dropped_reads.insert(dropped_reads.end(), effects.dropped_reads.begin(),
                        effects.dropped_reads.end());
   leadership_changed = effects.leadership_changed;
+  needs_snapshot = std::move(effects.needs_snapshot);
+  snapshot_messages = std::move(effects.snapshot_messages);
+  change_answers = std::move(effects.change_answers);
+  configuration_changed = effects.configuration_changed;
   return std::move(effects.messages);
 }
 
@@ -83,13 +99,16 @@ Messages LoneServer::BecomeLeader() {
   while (raft_->role() == Role::kFollower) {
     Tick();
   }
-  size_t others = config_.voters.size() - 1;
-  for (size_t i = 0; i < (others + 1) / 2; ++i) {
-    Receive(config_.voters[1 + i], PreVote(raft_->current_term().value() + 1));
+  for (NodeId other : others_) {
+    if (raft_->role() == Role::kPreCandidate) {
+      Receive(other, PreVote(raft_->current_term().value() + 1));
+    }
   }
   Settle();
-  for (size_t i = 0; i < (others + 1) / 2; ++i) {
-    Receive(config_.voters[1 + i], Vote(raft_->current_term().value()));
+  for (NodeId other : others_) {
+    if (raft_->role() == Role::kCandidate) {
+      Receive(other, Vote(raft_->current_term().value()));
+    }
   }
   EXPECT_EQ(raft_->role(), Role::kLeader);
   return Settle();
@@ -105,10 +124,8 @@ void LoneServer::Acknowledge(NodeId from, Index last_log_index) {
 }
 
 void LoneServer::CommitAll() {
-  for (NodeId voter : config_.voters) {
-    if (voter != kSelf) {
-      Acknowledge(voter, raft_->last_log_index());
-    }
+  for (NodeId other : others_) {
+    Acknowledge(other, raft_->last_log_index());
   }
   Settle();
   EXPECT_EQ(raft_->commit_index(), raft_->last_log_index());
@@ -122,6 +139,22 @@ Index LoneServer::Propose(const char* bytes) {
 
 Entry MakeEntry(uint64_t index, uint64_t term, const char* bytes) {
   return {Term(term), Index(index), EntryKind::kBatch, Payload(std::string(bytes))};
+}
+
+Entry MakeEntry(uint64_t index, uint64_t term, const Configuration& configuration) {
+  return {Term(term), Index(index), EntryKind::kConfiguration, Payload(Encode(configuration))};
+}
+
+Configuration MakeConfiguration(std::vector<uint64_t> voters, std::vector<uint64_t> learners) {
+  Configuration configuration;
+  for (uint64_t id : voters) {
+    configuration.members.push_back({NodeId(id), true, ""});
+  }
+  for (uint64_t id : learners) {
+    configuration.members.push_back({NodeId(id), false, ""});
+  }
+  configuration.next_id = configuration.members.back().id + 1;
+  return configuration;
 }
 
 AppendEntries MakeAppend(uint64_t term, uint64_t prev_index, uint64_t prev_term, uint64_t commit,

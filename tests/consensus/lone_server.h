@@ -29,6 +29,8 @@ struct Given {
   std::vector<uint64_t> log_terms = {};  // the terms of the entries 1, 2, ...
   uint64_t base = 0;                     // trimmed up to here
   uint64_t last_applied = 0;
+  bool joined = false;  // to a cluster that exists: it knows no configuration
+  bool fresh = false;   // the rules for a cluster's first election apply if its log is empty
   Config config = Defaults();
 
   // Short timeouts, so that tests tick little.
@@ -44,6 +46,7 @@ class LoneServer {
   Raft& raft() { return *raft_; }
   MemoryDisk& disk() { return disk_; }
   const Config& config() const { return config_; }
+  const std::vector<NodeId>& others() const { return others_; }  // the other voters at the start
 
   void Tick(uint64_t ticks = 1);
   template <typename M>
@@ -78,10 +81,15 @@ class LoneServer {
   std::vector<ReadToken> dropped_reads;
   bool leadership_changed = false;  // in the last round
   std::optional<Persist> last_write;
+  std::vector<NodeId> needs_snapshot;
+  std::vector<SnapshotMessage> snapshot_messages;
+  std::vector<ChangeAnswer> change_answers;
+  bool configuration_changed = false;  // in the last round
 
  private:
   MemoryDisk disk_;
   Config config_;
+  std::vector<NodeId> others_;
   std::unique_ptr<Raft> raft_;
 };
 
@@ -107,7 +115,10 @@ M Only(const Messages& messages, NodeId to) {
   return found.size() == 1 ? found.front() : M();
 }
 
+// Members without addresses; the learners behind the voters.
+Configuration MakeConfiguration(std::vector<uint64_t> voters, std::vector<uint64_t> learners = {});
 Entry MakeEntry(uint64_t index, uint64_t term, const char* bytes = "x");
+Entry MakeEntry(uint64_t index, uint64_t term, const Configuration& configuration);
 AppendEntries MakeAppend(uint64_t term, uint64_t prev_index, uint64_t prev_term, uint64_t commit,
                          std::vector<Entry> entries = {});
 AppendEntriesReply Success(uint64_t term, uint64_t index);

@@ -1,7 +1,10 @@
 #include "tests/consensus/memory_disk.h"
 
 #include <cassert>
+#include <limits>
 #include <utility>
+
+#include "consensus/configuration.h"
 
 namespace quorate::consensus {
 
@@ -35,10 +38,26 @@ Recovered MemoryDisk::Recover(Index last_applied) const {
                       .base_term = base_term_,
                       .last_index = last_index(),
                       .terms = {},
-                      .last_applied = last_applied};
+                      .last_applied = last_applied,
+                      .configuration = configuration_,
+                      .configuration_index = configuration_index_,
+                      .joined = joined_};
+  if (begun_) {
+    recovered.origin_index = Index(std::numeric_limits<uint64_t>::max());
+  }
   for (const Entry& entry : entries_) {
     if (recovered.terms.empty() || recovered.terms.back().term != entry.term) {
       recovered.terms.push_back({entry.term, entry.index});
+    }
+    if (entry.kind != EntryKind::kConfiguration) {
+      continue;
+    }
+    Configuration configuration = *DecodeConfiguration(entry.payload.bytes());
+    if (entry.index <= last_applied) {
+      recovered.configuration = std::move(configuration);
+      recovered.configuration_index = entry.index;
+    } else {
+      recovered.configurations.emplace_back(entry.index, std::move(configuration));
     }
   }
   return recovered;
@@ -91,8 +110,30 @@ void MemoryDisk::Trim(Index index) {
   assert(index <= last_index());
   base_term_ = TermAt(index);
   while (base_index_ < index) {
+    const Entry& entry = entries_.front();
+    if (entry.kind == EntryKind::kConfiguration) {
+      configuration_ = *DecodeConfiguration(entry.payload.bytes());
+      configuration_index_ = entry.index;
+    }
     entries_.pop_front();
     ++base_index_;
+  }
+}
+
+void MemoryDisk::Install(const Recovered& snapshot, Term term) {
+  assert(queue_.empty());
+  Index index = snapshot.last_applied;
+  assert(index > base_index_);
+  if (index <= last_index() && TermAt(index) == term) {
+    return;
+  }
+  entries_.clear();
+  base_index_ = index;
+  base_term_ = term;
+  configuration_ = snapshot.configuration;
+  configuration_index_ = snapshot.configuration_index;
+  if (hard_state_.current_term < term) {
+    hard_state_ = {term, NodeId()};
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "consensus/types.h"
@@ -26,6 +27,13 @@ class MemoryDisk : public LogReader {
   // --- Setting up: durable at once ---
   void SetHardState(HardState hard_state) { hard_state_ = hard_state; }
   void SetBase(Index index, Term term);
+  // What the cluster began with.
+  void SetConfiguration(Configuration configuration) { configuration_ = std::move(configuration); }
+  // The server joined a cluster that had begun without it.
+  void SetJoined() { joined_ = true; }
+  // The rules for a cluster's first election, of servers with nothing in their logs, do not apply
+  // whatever this log holds.
+  void SetBegun() { begun_ = true; }
   void Append(Entry entry);
 
   // --- Writing ---
@@ -41,6 +49,9 @@ class MemoryDisk : public LogReader {
   // What was not durable is gone.
   void Crash();
   void Trim(Index index);
+  // The log begins anew after `snapshot`'s last_applied, with its configuration, unless the entry
+  // there is the same: as a server does that has installed a snapshot.
+  void Install(const Recovered& snapshot, Term term);
 
   // How often Read was called.
   size_t reads() const { return reads_; }
@@ -51,6 +62,10 @@ class MemoryDisk : public LogReader {
   HardState hard_state_;
   Index base_index_;
   Term base_term_;
+  Configuration configuration_;  // as of base_index_
+  Index configuration_index_;
+  bool joined_ = false;
+  bool begun_ = false;
   std::deque<Entry> entries_;
   std::deque<Persist> queue_;
   PersistSeq last_seq_;

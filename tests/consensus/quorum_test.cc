@@ -42,7 +42,7 @@ TEST(ReachedByMajority, IsTheLargestValueThatAMajorityHas) {
 }
 
 TEST(VoteTally, CountsEachVoterOnce) {
-  VoteTally votes(5);
+  VoteTally votes(Majority(5));
   votes.Grant(NodeId(2));
   votes.Grant(NodeId(2));
   votes.Grant(NodeId(2));

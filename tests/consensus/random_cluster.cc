@@ -37,12 +37,15 @@ RandomCluster::RandomCluster(uint64_t seed, size_t servers)
 
   cut_.assign(servers, std::vector<bool>(servers, false));
   committed_.push_back({});
+  Configuration configuration;
   for (size_t i = 0; i < servers; ++i) {
     servers_[i].id = NodeId(i + 1);
     servers_[i].chain.push_back(0);
-    config_.voters.push_back(servers_[i].id);
+    configuration.members.push_back({servers_[i].id, true, ""});
   }
+  configuration.next_id = NodeId(servers + 1);
   for (Server& server : servers_) {
+    server.disk.SetConfiguration(configuration);
     Start(server);
   }
 }

@@ -109,14 +109,21 @@ void Scenario::MakeCluster(const Words& words) {
   config.append_bytes_max = number("append_bytes_max", config.append_bytes_max);
   config.inflight_messages_max = number("inflight_messages_max", config.inflight_messages_max);
   config.seed = number("seed", 1);
-  for (uint64_t id = 1; id <= number("servers", 3); ++id) {
-    config.voters.push_back(NodeId(id));
+  Configuration configuration;
+  const uint64_t servers = number("servers", 3);
+  for (uint64_t id = 1; id <= servers; ++id) {
+    configuration.members.push_back({NodeId(id), true, ""});
   }
-  for (NodeId id : config.voters) {
-    std::string name = std::to_string(id.value());
+  configuration.next_id = NodeId(servers + 1);
+  for (uint64_t id = 1; id <= servers; ++id) {
+    std::string name = std::to_string(id);
     auto server = std::make_unique<Server>();
     server->config = config;
-    server->config.id = id;
+    server->config.id = NodeId(id);
+    server->disk.SetConfiguration(configuration);
+    if (number("fresh", 0) == 0) {
+      server->disk.SetBegun();
+    }
     std::string log = options.count("log" + name) > 0 ? options["log" + name] : options["log"];
     uint64_t index = 0;
     uint64_t term = 0;

@@ -23,7 +23,6 @@ NodeOptions DrawNode(Random& random, size_t node_count) {
   for (size_t i = 0; i < node_count; ++i) {
     const auto port = static_cast<uint16_t>(kFirstPort + i);
     node.members.push_back({i + 1, "sim", port, static_cast<uint16_t>(port + 10000)});
-    node.raft.voters.emplace_back(i + 1);
   }
   consensus::Config& raft = node.raft;
   raft.heartbeat_ticks = static_cast<uint32_t>(random.Between(1, 6));

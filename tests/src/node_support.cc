@@ -98,7 +98,6 @@ TestCluster::TestCluster(size_t members, const NodeOptions& options) {
   for (uint64_t id = 1; id <= members; ++id) {
     const auto port = static_cast<uint16_t>(7000 + id);
     shared.members.push_back({id, "127.0.0.1", port, static_cast<uint16_t>(port + 10000)});
-    shared.raft.voters.emplace_back(id);
   }
   for (uint64_t id = 1; id <= members; ++id) {
     members_.emplace(id, std::make_unique<TestMember>(this, shared, id));
