@@ -99,6 +99,11 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
   static_cast<PendingRequest&>(read) = std::move(pending);
   read.request = reads_.arena.Add(request);
   read.after = session.last_write;
+  if (raft_.is_leader()) {
+    // What its client wrote under an earlier leader may have been overwritten, and this log may not
+    // reach so far. If the read waited for that index, it would see what its client writes next.
+    read.after = std::min(read.after, raft_.last_log_index());
+  }
   reads_.reads.push_back(std::move(read));
 }
 
