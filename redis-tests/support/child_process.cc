@@ -1,6 +1,7 @@
 #include "redis-tests/support/child_process.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -25,6 +26,9 @@ constexpr int kCannotRunExitCode = 127;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) {
     _exit(kCannotRunExitCode);  // The parent ended before prctl took effect.
+  }
+  if (options.network_namespace >= 0 && setns(options.network_namespace, CLONE_NEWNET) != 0) {
+    _exit(kCannotRunExitCode);
   }
   const int null = open("/dev/null", O_RDWR);
   dup2(options.input >= 0 ? options.input : null, STDIN_FILENO);
@@ -120,13 +124,13 @@ std::optional<ProcessEnd> ChildProcess::WaitForEnd(int timeout_ms) {
 }
 
 ProgramResult RunProgram(const std::vector<std::string>& arguments, const std::string& input,
-                         int timeout_ms, const std::string& working_folder) {
+                         int timeout_ms, const std::string& working_folder, int network_namespace) {
   MemoryFile in;
   MemoryFile out;
   MemoryFile error;
   in.Write(input);
-  auto child = ChildProcess::Start(
-      {arguments, working_folder, in.descriptor(), out.descriptor(), error.descriptor()});
+  auto child = ChildProcess::Start({arguments, working_folder, in.descriptor(), out.descriptor(),
+                                    error.descriptor(), network_namespace});
   ProgramResult result;
   result.end = child->WaitForEnd(timeout_ms);
   child.reset();

@@ -30,6 +30,7 @@ class ChildProcess {
     int input = -1;  // Descriptors for stdin, stdout and stderr; -1 is /dev/null.
     int output = -1;
     int error = -1;
+    int network_namespace = -1;  // As setns(2) takes it; -1: this program's.
   };
 
   // The child's end says if the program could not be run: exit code 127.
@@ -58,8 +59,10 @@ struct ProgramResult {
   std::string error;
 };
 
-// Runs a program to its end, with `input` as its stdin.
+// Runs a program to its end, with `input` as its stdin, in the network namespace of this program or
+// in another.
 ProgramResult RunProgram(const std::vector<std::string>& arguments, const std::string& input,
-                         int timeout_ms, const std::string& working_folder = "");
+                         int timeout_ms, const std::string& working_folder = "",
+                         int network_namespace = -1);
 
 }  // namespace quorate::redis_tests

@@ -32,9 +32,9 @@ Reply FromHiredis(const redisReply& source) {
 
 }  // namespace
 
-Client::Client(uint16_t port, int timeout_ms) {
+Client::Client(const std::string& host, uint16_t port, int timeout_ms) {
   const timeval timeout{timeout_ms / 1000, timeout_ms % 1000 * 1000};
-  context_.reset(redisConnectWithTimeout("127.0.0.1", port, timeout));
+  context_.reset(redisConnectWithTimeout(host.c_str(), port, timeout));
   if (connected()) {
     redisSetTimeout(context_.get(), timeout);
   }

@@ -18,11 +18,13 @@ using Arguments = std::vector<std::string>;
 // short.
 inline constexpr int kReplyTimeoutMs = 30'000;
 
-// One connection to 127.0.0.1, through hiredis. For one thread. A connection that failed stays
-// failed: every further command gives kNoReply.
+// One connection, to 127.0.0.1 unless a host is named, through hiredis. For one thread. A
+// connection that failed stays failed: every further command gives kNoReply.
 class Client {
  public:
-  explicit Client(uint16_t port, int timeout_ms = kReplyTimeoutMs);
+  explicit Client(uint16_t port, int timeout_ms = kReplyTimeoutMs)
+      : Client("127.0.0.1", port, timeout_ms) {}
+  Client(const std::string& host, uint16_t port, int timeout_ms = kReplyTimeoutMs);
 
   bool connected() const { return context_ != nullptr && context_->err == 0; }
   Reply Command(const Arguments& arguments);

@@ -23,8 +23,8 @@ namespace {
 constexpr int kProbeTimeoutMs = 5'000;
 constexpr size_t kPrintedLinesMax = 60;
 
-bool AnswersReads(uint16_t port, bool readonly) {
-  Client client(port, kProbeTimeoutMs);
+bool AnswersReads(const std::string& host, uint16_t port, bool readonly) {
+  Client client(host, port, kProbeTimeoutMs);
   if (readonly) {
     client.Command({"READONLY"});
   }
@@ -36,19 +36,16 @@ bool AnswersReads(uint16_t port, bool readonly) {
 
 Cluster::Cluster(Options options) : options_(std::move(options)) {
   for (uint16_t port : FreePorts(options_.size)) {
-    const size_t id = nodes_.size() + 1;
-    initial_cluster_ += (id == 1 ? "" : ",") + std::to_string(id) +
-                        "=127.0.0.1:" + std::to_string(port) + "@" +
-                        std::to_string(port + kPeerPortOffset);
-    nodes_.emplace_back().port = port;
+    const int id = AddNode(port);
+    initial_cluster_ += (id == 1 ? "" : ",") + std::to_string(id) + "=" + host(id) + ":" +
+                        std::to_string(port) + "@" + std::to_string(port + kPeerPortOffset);
   }
 }
 
 int Cluster::Add() {
-  Node& added = nodes_.emplace_back();
-  added.port = FreePorts(1).front();
-  added.initial = false;
-  return size();
+  const int id = AddNode(FreePorts(1).front());
+  node(id).initial = false;
+  return id;
 }
 
 void Cluster::AddFlags(int id, const std::vector<std::string>& flags) {
@@ -83,12 +80,16 @@ std::vector<uint16_t> Cluster::ports() const {
 pid_t Cluster::pid(int id) const { return running(id) ? node(id).process->pid() : -1; }
 
 std::string Cluster::data_folder(int id) const {
-  return folder_.path() + "/node-" + std::to_string(id);
+  return options_.data_folders.empty() ? folder_.path() + "/node-" + std::to_string(id)
+                                       : options_.data_folders.at(static_cast<size_t>(id - 1));
 }
 
 std::vector<std::string> Cluster::CommandLine(int id) const {
-  std::vector<std::string> line = {QUORATE_SERVER, "--port", std::to_string(port(id)), "--dir",
+  std::vector<std::string> line = {options_.server, "--port", std::to_string(port(id)), "--dir",
                                    data_folder(id)};
+  if (!options_.hosts.empty()) {
+    line.insert(line.end(), {"--bind", host(id), "--protected-mode", "no"});
+  }
   if (node(id).initial && options_.size > 1) {
     line.insert(line.end(),
                 {"--node-id", std::to_string(id), "--initial-cluster", initial_cluster_});
@@ -102,7 +103,7 @@ int Cluster::WaitForLeader() {
   int leader = kNoNode;
   Eventually(kDeadlineMs, [&] {
     for (int id = 1; id <= size() && leader == kNoNode; ++id) {
-      if (running(id) && !node(id).paused && AnswersReads(port(id), false)) {
+      if (running(id) && !node(id).paused && AnswersReads(host(id), port(id), false)) {
         leader = id;
       }
     }
@@ -123,7 +124,7 @@ int Cluster::WaitForFollower() {
 
 bool Cluster::WaitUntilAllServe() {
   for (int id = 1; id <= size(); ++id) {
-    if (!Eventually(kDeadlineMs, [&] { return AnswersReads(port(id), true); })) {
+    if (!Eventually(kDeadlineMs, [&] { return AnswersReads(host(id), port(id), true); })) {
       return false;
     }
   }
@@ -194,6 +195,15 @@ void Cluster::PrintLogs(std::ostream& out) {
   out << std::flush;
 }
 
+int Cluster::AddNode(uint16_t port) {
+  Node& added = nodes_.emplace_back();
+  added.port = port;
+  if (!options_.hosts.empty()) {
+    added.host = options_.hosts.at(nodes_.size() - 1);
+  }
+  return size();
+}
+
 std::string Cluster::LogPath(int id) const {
   return folder_.path() + "/node-" + std::to_string(id) + ".log";
 }
@@ -201,7 +211,11 @@ std::string Cluster::LogPath(int id) const {
 void Cluster::StartProcess(int id) {
   const int log = open(LogPath(id).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   assert(log >= 0);
-  node(id).process = ChildProcess::Start({CommandLine(id), folder_.path(), -1, log, log});
+  const int network_namespace = options_.network_namespaces.empty()
+                                    ? -1
+                                    : options_.network_namespaces.at(static_cast<size_t>(id - 1));
+  node(id).process =
+      ChildProcess::Start({CommandLine(id), folder_.path(), -1, log, log, network_namespace});
   close(log);
 }
 

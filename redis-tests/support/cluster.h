@@ -12,17 +12,24 @@
 
 namespace quorate::redis_tests {
 
-// Real quorate-server processes on 127.0.0.1, each with a data folder of its own below a temporary
-// one. Nodes are named by their number, 1 to size(), which is also their id unless they were added or
-// lost their data. For the thread that made it (see ChildProcess),
-// but port() and ports() for all. Its processes end with it.
+// Real quorate-server processes, each with a data folder of its own below a temporary one. Nodes
+// are named by their number, 1 to size(), which is also their id unless they were added or lost
+// their data. For the thread that made it (see ChildProcess), but host(), port() and ports() for
+// all. Its processes end with it.
 class Cluster {
  public:
   static constexpr int kNoNode = 0;
 
   struct Options {
-    int size = 3;                    // Members that the cluster begins with; 1: without being told.
-    std::vector<std::string> flags;  // Given to every node.
+    int size = 3;  // Members that the cluster begins with; 1: without being told.
+    std::vector<std::string> flags = {};  // Given to every node.
+    std::string server = QUORATE_SERVER;
+    // For each node, those that are added included: its address, the network namespace in which it
+    // has it (see ChildProcess), and its data folder. Empty: 127.0.0.1, this program's namespace,
+    // and a temporary folder for all.
+    std::vector<std::string> hosts = {};
+    std::vector<int> network_namespaces = {};
+    std::vector<std::string> data_folders = {};
   };
 
   Cluster() : Cluster(Options()) {}
@@ -32,6 +39,7 @@ class Cluster {
   bool Start();
 
   int size() const { return static_cast<int>(nodes_.size()); }
+  const std::string& host(int id) const { return node(id).host; }
   uint16_t port(int id) const { return node(id).port; }
   std::vector<uint16_t> ports() const;
   pid_t pid(int id) const;
@@ -58,6 +66,8 @@ class Cluster {
   bool WaitUntilAllServe();
 
   bool running(int id) const { return node(id).process != nullptr; }
+  // False when it has ended by itself. Precondition: running.
+  bool StillRuns(int id) { return node(id).process->running(); }
   void Kill9(int id);
   void Pause(int id);   // SIGSTOP
   void Resume(int id);  // SIGCONT
@@ -73,6 +83,7 @@ class Cluster {
 
  private:
   struct Node {
+    std::string host = "127.0.0.1";
     uint16_t port = 0;
     bool initial = true;             // One of those that the cluster begins with.
     std::vector<std::string> flags;  // Its own.
@@ -82,6 +93,8 @@ class Cluster {
 
   Node& node(int id) { return nodes_[static_cast<size_t>(id - 1)]; }
   const Node& node(int id) const { return nodes_[static_cast<size_t>(id - 1)]; }
+  // Returns its number.
+  int AddNode(uint16_t port);
   std::string LogPath(int id) const;
   void StartProcess(int id);
 

@@ -1,0 +1,306 @@
+#include "redis-tests/faults/fault_kinds.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "redis-tests/support/eventually.h"
+
+namespace quorate::redis_tests {
+
+namespace {
+
+// Long enough for an election with the default settings, and for what comes after it.
+constexpr int64_t kHoldMinMs = 1'500;
+constexpr int64_t kHoldMaxMs = 3'000;
+constexpr int64_t kStormMs = 4'000;
+constexpr int kWritesToGoOn = 50;
+
+void SleepMs(int64_t time_ms) { std::this_thread::sleep_for(std::chrono::milliseconds(time_ms)); }
+
+void Hold(Scene* scene) { SleepMs(scene->random->Between(kHoldMinMs, kHoldMaxMs)); }
+
+void WaitForWrites(Scene* scene) {
+  const int64_t goal = scene->load->acknowledged() + kWritesToGoOn;
+  if (!Eventually(kDeadlineMs, [&] { return scene->load->acknowledged() >= goal; })) {
+    scene->Fail("no writes go on");
+  }
+}
+
+int Leader(Scene* scene) {
+  const int leader = scene->cluster->WaitForLeader();
+  if (leader == Cluster::kNoNode) {
+    scene->Fail("there is no leader");
+  }
+  return leader;
+}
+
+int AnyFollower(Scene* scene, int leader) {
+  const int size = scene->cluster->size();
+  const int step = static_cast<int>(scene->random->Between(1, size - 1));
+  return (leader - 1 + step) % size + 1;
+}
+
+// The nodes in an order drawn at random, but this one first.
+std::vector<int> OthersAfter(Scene* scene, int first) {
+  std::vector<int> order = {first};
+  for (int id = 1; id <= scene->cluster->size(); ++id) {
+    if (id != first) {
+      order.push_back(id);
+    }
+  }
+  for (size_t i = order.size() - 1; i > 1; --i) {
+    std::swap(order[i], order[1 + scene->random->Below(i)]);
+  }
+  return order;
+}
+
+void Begin(Scene* scene, int replaced = Cluster::kNoNode) {
+  scene->replaced = replaced;
+  scene->begin = Clock::now();
+}
+
+// --- Processes ---
+
+void KillLeader(Scene* scene) {
+  const int leader = Leader(scene);
+  if (leader == Cluster::kNoNode) {
+    return;
+  }
+  Begin(scene, leader);
+  scene->cluster->Kill9(leader);
+  WaitForWrites(scene);
+}
+
+void KillFollower(Scene* scene) {
+  const int follower = AnyFollower(scene, Leader(scene));
+  Begin(scene);
+  scene->cluster->Kill9(follower);
+  WaitForWrites(scene);
+}
+
+void KillFirst(Scene* scene, int count) {
+  const std::vector<int> order = OthersAfter(scene, std::max(1, Leader(scene)));
+  Begin(scene);
+  for (int i = 0; i < count; ++i) {
+    scene->cluster->Kill9(order[static_cast<size_t>(i)]);
+  }
+  SleepMs(scene->random->Between(0, 1'000));
+}
+
+void KillMajority(Scene* scene) { KillFirst(scene, scene->cluster->size() / 2 + 1); }
+
+void KillAll(Scene* scene) { KillFirst(scene, scene->cluster->size()); }
+
+void TerminateLeader(Scene* scene) {
+  const int leader = Leader(scene);
+  if (leader == Cluster::kNoNode) {
+    return;
+  }
+  Begin(scene, leader);
+  if (scene->cluster->Terminate(leader) != ProcessEnd{0, 0}) {
+    scene->Fail("node " + std::to_string(leader) + " did not exit with 0 after SIGTERM");
+  }
+  WaitForWrites(scene);
+}
+
+void HandOver(Scene* scene) {
+  const int leader = Leader(scene);
+  const int chosen = AnyFollower(scene, leader);
+  Client client(scene->cluster->host(chosen), scene->cluster->port(chosen));
+  Begin(scene, leader);
+  const Reply reply = client.Command({"CLUSTER", "FAILOVER"});
+  if (reply != Status("OK")) {
+    scene->Fail("CLUSTER FAILOVER was answered with '" + reply.text + "'");
+  }
+  WaitForWrites(scene);
+}
+
+void Pause(Scene* scene, int id) {
+  scene->cluster->Pause(id);
+  Hold(scene);
+  scene->cluster->Resume(id);
+}
+
+void PauseLeader(Scene* scene) {
+  const int leader = Leader(scene);
+  if (leader == Cluster::kNoNode) {
+    return;
+  }
+  Begin(scene, leader);
+  Pause(scene, leader);
+}
+
+void PauseFollower(Scene* scene) {
+  const int follower = AnyFollower(scene, Leader(scene));
+  Begin(scene);
+  Pause(scene, follower);
+}
+
+// Nodes come and go, most of the time so many that there is no majority.
+void RestartStorm(Scene* scene) {
+  Begin(scene);
+  const auto end = Clock::now() + std::chrono::milliseconds(kStormMs);
+  while (Clock::now() < end) {
+    const int id = static_cast<int>(scene->random->Between(1, scene->cluster->size()));
+    if (!scene->cluster->running(id)) {
+      scene->cluster->Restart(id);
+    } else if (scene->random->Chance(700)) {
+      scene->cluster->Kill9(id);
+    } else {
+      // The signal ends a process by itself that has not come so far as to handle it.
+      const std::optional<ProcessEnd> process_end = scene->cluster->Terminate(id);
+      if (process_end != ProcessEnd{0, 0} && process_end != ProcessEnd{-1, SIGTERM}) {
+        scene->Fail("node " + std::to_string(id) + " did not exit with 0 after SIGTERM");
+      }
+    }
+    SleepMs(scene->random->Between(1, 200));
+  }
+}
+
+// --- The network ---
+
+using Connected = std::function<bool(int from, int to)>;
+
+void SetLinks(Scene* scene, const Connected& connected) {
+  std::string why_not;
+  if (!scene->network->SetLinks(connected, &why_not)) {
+    scene->Fail("the network could not be changed: " + why_not);
+  }
+}
+
+void Cut(Scene* scene, int replaced, const Connected& connected) {
+  Begin(scene, replaced);
+  SetLinks(scene, connected);
+  Hold(scene);
+  SetLinks(scene, [](int, int) { return true; });
+}
+
+void CutLeader(Scene* scene) {
+  const int leader = Leader(scene);
+  Cut(scene, leader, [=](int from, int to) { return from != leader && to != leader; });
+}
+
+void CutFollower(Scene* scene) {
+  const int follower = AnyFollower(scene, Leader(scene));
+  Cut(scene, Cluster::kNoNode,
+      [=](int from, int to) { return from != follower && to != follower; });
+}
+
+// The leader with fewer than half of the nodes, and the others.
+void CutMinority(Scene* scene) {
+  const int leader = Leader(scene);
+  const std::vector<int> order = OthersAfter(scene, leader);
+  const auto minority_end = order.begin() + (scene->cluster->size() - 1) / 2;
+  const auto in_minority = [=, &order](int id) {
+    return std::find(order.begin(), minority_end, id) != minority_end;
+  };
+  Cut(scene, leader, [&](int from, int to) { return in_minority(from) == in_minority(to); });
+}
+
+void CutAll(Scene* scene) {
+  Cut(scene, Cluster::kNoNode, [](int, int) { return false; });
+}
+
+// Its followers hear the leader, but it does not hear them: only by itself can it know that it must
+// give up.
+void DeafLeader(Scene* scene) {
+  const int leader = Leader(scene);
+  Cut(scene, leader, [=](int, int to) { return to != leader; });
+}
+
+void MuteLeader(Scene* scene) {
+  const int leader = Leader(scene);
+  Cut(scene, leader, [=](int from, int) { return from != leader; });
+}
+
+// It does not hear the leader, and asks the others for their votes, who do.
+void DeafFollower(Scene* scene) {
+  const int leader = Leader(scene);
+  const int follower = AnyFollower(scene, leader);
+  Cut(scene, Cluster::kNoNode,
+      [=](int from, int to) { return !(from == leader && to == follower); });
+}
+
+void MuteFollower(Scene* scene) {
+  const int follower = AnyFollower(scene, Leader(scene));
+  Cut(scene, Cluster::kNoNode, [=](int from, int) { return from != follower; });
+}
+
+// Two sides that see each other no more, and one node between them that sees all; the leader is on
+// a side.
+void Bridge(Scene* scene) {
+  const std::vector<int> order = OthersAfter(scene, Leader(scene));
+  const int middle = order[1];
+  const auto left_end = order.begin() + 2 + (scene->cluster->size() - 3) / 2;
+  const auto on_left = [=, &order](int id) {
+    return std::find(order.begin(), left_end, id) != left_end;
+  };
+  Cut(scene, Cluster::kNoNode, [&](int from, int to) {
+    return from == middle || to == middle || on_left(from) == on_left(to);
+  });
+}
+
+// Each node sees its two neighbours only: everybody sees a majority, and nobody the same.
+void Ring(Scene* scene) {
+  const int size = scene->cluster->size();
+  Cut(scene, Cluster::kNoNode, [=](int from, int to) {
+    const int distance = (from - to + size) % size;
+    return distance == 1 || distance == size - 1;
+  });
+}
+
+// Links come and go, each direction by itself.
+void Flapping(Scene* scene) {
+  Begin(scene);
+  const auto end = Clock::now() + std::chrono::milliseconds(kStormMs);
+  const int size = scene->cluster->size();
+  while (Clock::now() < end && scene->failure.empty()) {
+    std::vector<bool> cut(static_cast<size_t>(size * size));
+    for (size_t i = 0; i < cut.size(); ++i) {
+      cut[i] = scene->random->Chance(300);
+    }
+    SetLinks(scene, [&](int from, int to) {
+      return !cut[static_cast<size_t>((from - 1) * size + to - 1)];
+    });
+    SleepMs(scene->random->Between(20, 800));
+  }
+  SetLinks(scene, [](int, int) { return true; });
+}
+
+constexpr FaultKind kKinds[] = {
+    {"kill-leader", "kill -9 of the leader", 3, false, KillLeader},
+    {"kill-follower", "kill -9 of a follower", 3, false, KillFollower},
+    {"kill-majority", "kill -9 of the leader and as many more as make a majority", 3, false,
+     KillMajority},
+    {"kill-all", "kill -9 of all nodes", 3, false, KillAll},
+    {"sigterm-leader", "SIGTERM of the leader, which hands over", 3, false, TerminateLeader},
+    {"failover", "CLUSTER FAILOVER on a follower", 3, false, HandOver},
+    {"pause-leader", "SIGSTOP of the leader for 1.5 to 3 seconds", 3, false, PauseLeader},
+    {"pause-follower", "SIGSTOP of a follower for 1.5 to 3 seconds", 3, false, PauseFollower},
+    {"restart-storm", "4 seconds of kill -9, SIGTERM and restarts of any node", 3, false,
+     RestartStorm},
+    {"cut-leader", "the leader cut off from all others", 3, true, CutLeader},
+    {"cut-follower", "a follower cut off from all others", 3, true, CutFollower},
+    {"cut-minority", "the leader and one follower cut off from the three others", 5, true,
+     CutMinority},
+    {"cut-all", "every node cut off from every other", 3, true, CutAll},
+    {"deaf-leader", "nothing arrives at the leader", 3, true, DeafLeader},
+    {"mute-leader", "nothing that the leader sends arrives", 3, true, MuteLeader},
+    {"deaf-follower", "nothing from the leader arrives at one follower", 3, true, DeafFollower},
+    {"mute-follower", "nothing that a follower sends arrives", 3, true, MuteFollower},
+    {"bridge", "two sides cut off from each other, and one node that sees all", 3, true, Bridge},
+    {"ring", "each node sees its two neighbours only", 5, true, Ring},
+    {"flapping", "4 seconds of links that come and go, each direction by itself", 3, true,
+     Flapping},
+};
+
+}  // namespace
+
+std::span<const FaultKind> FaultKinds() { return kKinds; }
+
+}  // namespace quorate::redis_tests
