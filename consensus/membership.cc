@@ -52,7 +52,8 @@ std::variant<Index, ChangeError> Raft::Impl::ProposeChange(const Change& change,
 bool Raft::Impl::HasLiveMajority(const Leader& leader, const Configuration& configuration) const {
   size_t live = consensus::IsVoter(configuration, config_.id) ? 1 : 0;
   for (const Progress& peer : leader.peers) {
-    if (consensus::IsVoter(configuration, peer.id()) && IsRecentlyActive(peer)) {
+    if (consensus::IsVoter(configuration, peer.id()) && peer.was_heard() &&
+        IsRecentlyActive(peer)) {
       ++live;
     }
   }
@@ -109,7 +110,8 @@ void Raft::Impl::PromoteLearner(Leader& leader) {
     return;
   }
   for (const Progress& peer : leader.peers) {
-    if (!peer.voter() && IsRecentlyActive(peer) && peer.match_index() >= leader.caught_up_index) {
+    if (!peer.voter() && peer.was_heard() && IsRecentlyActive(peer) &&
+        peer.match_index() >= leader.caught_up_index) {
       Configuration configuration = configurations_.current();
       for (ConfigurationMember& member : configuration.members) {
         member.voter = member.voter || member.id == peer.id();

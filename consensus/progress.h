@@ -70,7 +70,11 @@ class Progress {
 
   // --- Liveness and reads ---
 
-  void Heard(uint64_t now) { heard_at_ = now; }
+  void Heard(uint64_t now) {
+    heard_at_ = now;
+    was_heard_ = true;
+  }
+  bool was_heard() const { return was_heard_; }
   uint64_t heard_at() const { return heard_at_; }
   void AnsweredRound(uint64_t round);
   uint64_t answered_round() const { return answered_round_; }
@@ -102,7 +106,8 @@ class Progress {
   bool probe_outstanding_ = false;
   uint64_t probe_sent_at_ = 0;
   uint64_t needs_snapshot_since_ = 0;
-  uint64_t heard_at_;
+  uint64_t heard_at_;  // at first when this was made, so that nobody is given up at once
+  bool was_heard_ = false;
   uint64_t advanced_at_;  // when match_index last grew, or when it first fell behind next_index - 1
   uint64_t answered_round_ = 0;
   Index commit_sent_;

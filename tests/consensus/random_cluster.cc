@@ -7,6 +7,8 @@ namespace quorate::consensus {
 
 namespace {
 
+constexpr size_t kServersMax = 9;
+
 template <typename... Ts>
 uint64_t OneOf(Random& random, Ts... choices) {
   const uint64_t all[] = {static_cast<uint64_t>(choices)...};
@@ -15,8 +17,7 @@ uint64_t OneOf(Random& random, Ts... choices) {
 
 }  // namespace
 
-RandomCluster::RandomCluster(uint64_t seed, size_t servers)
-    : seed_(seed), random_(seed), servers_(servers) {
+RandomCluster::RandomCluster(uint64_t seed, size_t servers) : seed_(seed), random_(seed) {
   config_.heartbeat_ticks = static_cast<uint32_t>(1 + random_.Below(3));
   config_.election_timeout_ticks = static_cast<uint32_t>(8 + random_.Below(8));
   config_.disk_stall_ticks = static_cast<uint32_t>(15 + random_.Below(10));
@@ -35,18 +36,33 @@ RandomCluster::RandomCluster(uint64_t seed, size_t servers)
   proposal_ = OneOf(random_, 50, 300, 800);
   round_at_once_ = OneOf(random_, 0, 500, 1000);
 
-  cut_.assign(servers, std::vector<bool>(servers, false));
+  change_ = OneOf(random_, 0, 5, 30);
+  wipes_left_ = random_.Below((servers + 1) / 2);
+
+  cut_.assign(kServersMax, std::vector<bool>(kServersMax, false));
   committed_.push_back({});
-  Configuration configuration;
   for (size_t i = 0; i < servers; ++i) {
-    servers_[i].id = NodeId(i + 1);
-    servers_[i].chain.push_back(0);
-    configuration.members.push_back({servers_[i].id, true, ""});
+    first_configuration_.members.push_back({NodeId(i + 1), true, ""});
   }
-  configuration.next_id = NodeId(servers + 1);
+  first_configuration_.next_id = NodeId(servers + 1);
+  servers_.reserve(kServersMax);
+  for (size_t i = 0; i < servers; ++i) {
+    AddServer(false);
+  }
   for (Server& server : servers_) {
-    server.disk.SetConfiguration(configuration);
     Start(server);
+  }
+}
+
+void RandomCluster::AddServer(bool joined) {
+  assert(servers_.size() < kServersMax);
+  Server& server = servers_.emplace_back();
+  server.id = NodeId(servers_.size());
+  server.chain.push_back(0);
+  if (joined) {
+    server.disk.SetJoined();
+  } else {
+    server.disk.SetConfiguration(first_configuration_);
   }
 }
 
@@ -58,8 +74,10 @@ void RandomCluster::Start(Server& server) {
   config.seed = seed_ * 1000003 + ++start_count_;
   server.disk.Crash();
   server.write_due.clear();
-  server.raft = std::make_unique<Raft>(config, server.disk.Recover(server.checkpoint), server.disk);
+  const Recovered recovered = server.disk.Recover(server.checkpoint);
+  server.raft = std::make_unique<Raft>(config, recovered, server.disk);
   server.applied = server.checkpoint;
+  server.configuration = recovered.configuration;
   // What was truncated in memory alone is back.
   server.chain.resize(server.disk.base_index().value() + 1);
   for (Index index = server.disk.base_index(); index < server.disk.last_index();) {
@@ -82,6 +100,124 @@ void RandomCluster::Crash(Server& server) {
       Touched(other);
     }
   }
+}
+
+// The folder is empty. Nothing that was sent to the server before reaches it.
+void RandomCluster::Wipe(Server& server) {
+  --wipes_left_;
+  server.wiped = true;
+  server.lost = server.chain;
+  server.lost.resize(std::min<size_t>(server.lost.size(), server.disk.last_index().value() + 1));
+  Crash(server);
+  server.disk = MemoryDisk();
+  server.disk.SetConfiguration(first_configuration_);
+  server.checkpoint = Index();
+  server.chain.assign(1, 0);
+  std::erase_if(network_, [&](const InFlight& message) { return message.to == server.id; });
+}
+
+bool RandomCluster::CanServe(const Configuration& configuration) const {
+  size_t live = 0;
+  for (const ConfigurationMember& member : configuration.members) {
+    live += member.voter && IsLive(servers_[member.id.value() - 1]) ? 1 : 0;
+  }
+  return 2 * live > VoterCount(configuration);
+}
+
+void RandomCluster::ChangeMembers(Server& server) {
+  Configuration before = server.raft->configuration();
+  if (before.members.empty()) {
+    return;
+  }
+  const ConfigurationMember& any = before.members[random_.Below(before.members.size())];
+  Change change = UpdateAddress{any.id, "moved " + std::to_string(++next_payload_)};
+  switch (random_.Below(4)) {
+    case 0:
+      if (before.next_id.value() <= kServersMax && server.raft->is_leader()) {
+        change = AddLearner{"new " + std::to_string(before.next_id.value())};
+      }
+      break;
+    case 1:
+    case 2:
+      if (before.members.size() > 1) {
+        change = RemoveMember{any.id};
+      }
+      break;
+    default:
+      break;
+  }
+  auto changed = Changed(before, change);
+  auto* after = std::get_if<Configuration>(&changed);
+  // A member that was emptied only now passes for a live one.
+  if (after == nullptr || !CanServe(*after)) {
+    return;
+  }
+  if (std::holds_alternative<RemoveMember>(change) || Chance(500)) {
+    server.raft->ProposeChange(change, false);
+  } else {
+    server.raft->RequestChange(change, false);
+  }
+  Touched(server);
+}
+
+// As a transport does: an id that was given out and is none of a member's any more was removed.
+bool RandomCluster::IsKeptOut(const Server& to, NodeId from) const {
+  return from < to.configuration.next_id && FindMember(to.configuration, from) == nullptr;
+}
+
+// --- Snapshots: in one part, of what is in the checkpoint ---
+
+void RandomCluster::SendSnapshot(Server& server, NodeId to) {
+  if (server.checkpoint == Index()) {
+    return;
+  }
+  const Recovered state = server.disk.Recover(server.checkpoint);
+  InstallSnapshot part;
+  part.transfer = state.configuration_index.value() + 1;
+  part.last_included_index = server.checkpoint;
+  part.last_included_term = server.disk.TermAt(server.checkpoint);
+  part.done = true;
+  part.data = Payload(Encode(state.configuration));
+  server.raft->SendSnapshotPart(to, std::move(part));
+  server.needs_round = true;
+}
+
+void RandomCluster::TakeSnapshotMessage(Server& server, const SnapshotMessage& message) {
+  if (const auto* reply = std::get_if<InstallSnapshotReply>(&message.part)) {
+    if (reply->installed) {
+      server.raft->SnapshotSent(message.from);
+    }
+    return;
+  }
+  const auto& part = std::get<InstallSnapshot>(message.part);
+  if (part.last_included_index <= server.raft->commit_index()) {
+    return;  // another of the same round was installed
+  }
+  Recovered snapshot;
+  snapshot.last_applied = part.last_included_index;
+  snapshot.configuration = *DecodeConfiguration(part.data.bytes());
+  snapshot.configuration_index = Index(part.transfer - 1);
+  // The process begins anew with it.
+  if (Chance(500)) {
+    server.disk.CompleteAll();
+  }
+  server.raft.reset();
+  server.durable.reset();
+  server.reads.clear();
+  server.disk.Crash();
+  server.disk.Install(snapshot, part.last_included_term);
+  server.checkpoint = part.last_included_index;
+  server.chain.clear();
+  for (uint64_t index = 0; index <= server.disk.base_index().value(); ++index) {
+    server.chain.push_back(committed_[index].chain);
+  }
+  ++installed_;
+  Start(server);
+  InstallSnapshotReply reply;
+  reply.transfer = part.transfer;
+  reply.installed = true;
+  server.raft->SendSnapshotPart(message.from, std::move(reply));
+  server.needs_round = true;
 }
 
 void RandomCluster::DrawPartition() {
@@ -190,7 +326,7 @@ void RandomCluster::DeliverDue() {
       network_.push_back(std::move(message));
       continue;
     }
-    if (cut || !to.raft || (faults_ && Chance(loss_))) {
+    if (cut || !to.raft || IsKeptOut(to, message.from) || (faults_ && Chance(loss_))) {
       continue;
     }
     to.raft->Receive(message.from, std::move(message.message));
@@ -244,10 +380,19 @@ void RandomCluster::Checkpoint(Server& server) {
     return;
   }
   server.checkpoint = server.applied;
+  Index trim = server.checkpoint - std::min(server.checkpoint.value(), random_.Below(30));
+  if (server.disk.base_index() < trim) {
+    server.raft->Compacted(trim);
+    server.disk.Trim(trim);
+    Touched(server);
+  }
 }
 
 void RandomCluster::DrawFaults(Server& server) {
   NodeId any = NodeId(1 + random_.Below(servers_.size()));
+  if (Chance(change_)) {
+    ChangeMembers(server);
+  }
   if (Chance(transfer_)) {
     server.raft->TransferLeadership(any);
     server.raft->TransferLeadership();
@@ -265,7 +410,20 @@ void RandomCluster::DrawFaults(Server& server) {
     server.paused_until = now_ + random_.Below(60);
   }
   if (Chance(crash_)) {
+    const bool is_first = FindMember(first_configuration_, server.id) != nullptr;
+    Configuration latest = server.raft->configuration();
     Crash(server);
+    if (wipes_left_ > 0 && committed() > 0 && is_first && !server.wiped && Chance(200)) {
+      server.wiped = true;
+      const bool can_serve =
+          std::all_of(servers_.begin(), servers_.end(), [&](const Server& other) {
+            return !other.raft || CanServe(other.raft->configuration());
+          });
+      server.wiped = false;
+      if (can_serve && CanServe(latest)) {
+        Wipe(server);
+      }
+    }
   }
 }
 
@@ -316,6 +474,11 @@ void RandomCluster::Round(Server& server) {
   CheckLeader(server);
   CheckCommit(server);
   CheckReads(server, effects);
+  server.in_force = server.raft->configuration();
+  while (servers_.size() + 1 < server.in_force.next_id.value()) {
+    AddServer(true);
+    Start(servers_.back());
+  }
   for (Envelope& envelope : effects.messages) {
     CheckMessage(server, envelope);
     uint64_t delay = faults_ ? random_.Below(4) : 1;
@@ -325,6 +488,12 @@ void RandomCluster::Round(Server& server) {
     network_.push_back({server.id, envelope.to, now_ + delay, std::move(envelope.message)});
   }
   Apply(server);
+  for (NodeId needy : effects.needs_snapshot) {
+    SendSnapshot(server, needy);
+  }
+  for (const SnapshotMessage& message : effects.snapshot_messages) {
+    TakeSnapshotMessage(server, message);
+  }
 }
 
 void RandomCluster::Apply(Server& server) {
@@ -341,6 +510,9 @@ void RandomCluster::Apply(Server& server) {
         Violate("applied out of order");
       }
       server.applied = entry.index;
+      if (entry.kind == EntryKind::kConfiguration) {
+        server.configuration = *DecodeConfiguration(entry.payload.bytes());
+      }
       uint64_t index = entry.index.value();
       if (index > committed()) {
         Violate("applied what is not committed");
@@ -380,6 +552,11 @@ RandomCluster::Server* RandomCluster::EstablishedLeader() {
   return nullptr;
 }
 
+// Whether it is to answer clients once all faults are over.
+bool RandomCluster::Serves(const Server& server, const Server& leader) const {
+  return IsLive(server) && FindMember(leader.raft->configuration(), server.id) != nullptr;
+}
+
 void RandomCluster::HealAndServe() {
   if (!violation_.empty()) {
     return;
@@ -416,6 +593,9 @@ void RandomCluster::HealAndServe() {
       Violate("a proposal refused in a healthy cluster");
     }
     for (Server& server : servers_) {
+      if (!Serves(server, *leader)) {
+        continue;
+      }
       ++expected_reads;
       if (!RequestRead(server)) {
         Violate("a read refused in a healthy cluster");
@@ -431,6 +611,9 @@ void RandomCluster::HealAndServe() {
     Violate("reads that were not proven after healing");
   }
   for (Server& server : servers_) {
+    if (!Serves(server, *leader)) {
+      continue;
+    }
     if (server.raft->current_term() != term || server.raft->leader() != leader->id) {
       Violate("the leader changed in a healthy cluster");
     }
@@ -444,7 +627,10 @@ void RandomCluster::HealAndServe() {
     }
   }
   for (const PeerStatus& peer : leader->raft->peers()) {
-    if (peer.match_index != leader->raft->last_log_index()) {
+    if (IsLive(At(peer.id)) && !peer.voter) {
+      Violate("a learner that is not made a voter");
+    }
+    if (IsLive(At(peer.id)) && peer.match_index != leader->raft->last_log_index()) {
       Violate("a follower that is not known to match");
     }
   }

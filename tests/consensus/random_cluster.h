@@ -6,6 +6,9 @@
 // all of them, and what the header of Raft promises: nothing leaves that vouches for a write which
 // is not durable, a committed entry is on a majority of the disks, a read's index is not before
 // what any server knew to be committed when the read came, each read is named once.
+//
+// Members come and go, logs are trimmed and snapshots installed in their place, and folders are
+// emptied, of fewer than half of the first members.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +45,9 @@ class RandomCluster {
   uint64_t committed() const { return committed_.size() - 1; }
   uint64_t proven_reads() const { return proven_reads_; }
   uint64_t terms_led() const { return leader_of_term_.size(); }
+  uint64_t installed() const { return installed_; }
+  uint64_t changes() const { return changes_; }
+  uint64_t losses() const { return losses_; }  // of data, that were noticed
 
  private:
   struct OpenRead {
@@ -61,6 +67,11 @@ class RandomCluster {
     Index checkpoint;  // a restart has applied up to here
     Index applied;
     std::vector<uint64_t> chain;  // chain[i]: a hash of the log's entries 1 .. i, in memory
+    Configuration configuration;  // the latest that is applied
+    Configuration in_force;       // as of the last round
+    std::vector<uint64_t> lost;   // what chain was when the folder was emptied
+    bool wiped = false;
+    bool noticed = false;  // that it was wiped
     std::map<uint64_t, OpenRead> reads;
     uint64_t last_proven = 0;  // tokens rise, so proven tokens must
     bool needs_round = false;
@@ -81,8 +92,12 @@ class RandomCluster {
   void Violate(const std::string& what);
   void StepUntil(uint64_t tick);
   Server* EstablishedLeader();
+  bool Serves(const Server& server, const Server& leader) const;
   bool Chance(uint64_t in_a_thousand) { return random_.Below(1000) < in_a_thousand; }
   Server& At(NodeId id) { return servers_[id.value() - 1]; }
+  bool IsLive(const Server& server) const { return !server.wiped; }
+  // Of a configuration's voters, more than half have not lost their data.
+  bool CanServe(const Configuration& configuration) const;
 
   // --- Faults and inputs ---
   void Start(Server& server);
@@ -97,6 +112,12 @@ class RandomCluster {
   void ServeClients(Server& server);
   void Checkpoint(Server& server);
   void DrawFaults(Server& server);
+  void Wipe(Server& server);
+  void ChangeMembers(Server& server);
+  void AddServer(bool joined);
+  bool IsKeptOut(const Server& to, NodeId from) const;
+  void SendSnapshot(Server& server, NodeId to);
+  void TakeSnapshotMessage(Server& server, const SnapshotMessage& message);
   bool Propose(Server& server);
   bool RequestRead(Server& server);
   void Touched(Server& server);
@@ -108,12 +129,14 @@ class RandomCluster {
   void CheckMessage(Server& server, const Envelope& envelope);
   void CheckLeader(Server& server);
   void CheckCommit(Server& server);
+  bool IsOnMajority(const Configuration& configuration, uint64_t index, uint64_t chain) const;
   void CheckReads(Server& server, const Effects& effects);
 
   const uint64_t seed_;
   Random random_;
   Config config_;
-  std::vector<Server> servers_;
+  Configuration first_configuration_;
+  std::vector<Server> servers_;  // by id; grows, but stays where it is
   std::deque<InFlight> network_;
   std::vector<std::vector<bool>> cut_;  // cut_[from][to]
   uint64_t now_ = 0;
@@ -121,6 +144,9 @@ class RandomCluster {
   uint64_t next_payload_ = 0;
   uint64_t next_token_ = 0;
   uint64_t proven_reads_ = 0;
+  uint64_t installed_ = 0;
+  uint64_t changes_ = 0;
+  uint64_t losses_ = 0;
   std::string violation_;
 
   bool faults_ = true;
@@ -132,6 +158,8 @@ class RandomCluster {
   uint64_t pause_ = 0;
   uint64_t peer_gone_ = 0;
   uint64_t transfer_ = 0;
+  uint64_t change_ = 0;
+  uint64_t wipes_left_ = 0;
   uint64_t proposal_ = 0;
   uint64_t read_ = 200;
   uint64_t round_at_once_ = 0;

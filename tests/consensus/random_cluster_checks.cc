@@ -43,6 +43,16 @@ void RandomCluster::TakeWrite(Server& server, const Persist& persist) {
 }
 
 void RandomCluster::CheckLeader(Server& server) {
+  if (server.raft->has_lost_its_data() && !server.noticed) {
+    server.noticed = true;
+    ++losses_;
+    if (!server.wiped) {
+      Violate("a server that believes that it has lost its data");
+    }
+  }
+  if (server.wiped && server.disk.last_index() > Index()) {
+    Violate("a server that has lost its data has taken some");
+  }
   if (!server.raft->is_leader()) {
     return;
   }
@@ -84,28 +94,39 @@ void RandomCluster::CheckCommit(Server& server) {
   }
   for (uint64_t index = committed_.size(); index <= commit; ++index) {
     committed_.push_back({server.chain[index], server.raft->current_term()});
-    size_t on_disk = 0;
-    for (const Server& other : servers_) {
-      // chain holds what is in memory; up to the disk's end it is the disk's, but where a
-      // truncation is queued.
-      Index durable = other.disk.last_index();
-      for (const Persist& write : other.disk.queue()) {
-        if (write.truncate_from) {
-          durable = std::min(durable, *write.truncate_from - 1);
-        }
-      }
-      if (durable.value() >= index && other.chain[index] == server.chain[index]) {
-        ++on_disk;
-      }
-    }
-    if (on_disk <= servers_.size() / 2) {
-      Violate("entry " + std::to_string(index) + " committed with " + std::to_string(on_disk) +
-              " disks");
+    changes_ += index == server.raft->configuration_index().value() ? 1 : 0;
+    // A learner may have been made a voter since, in the same round.
+    if (!IsOnMajority(server.raft->configuration(), index, server.chain[index]) &&
+        !IsOnMajority(server.in_force, index, server.chain[index])) {
+      Violate("entry " + std::to_string(index) + " committed without a majority of the disks");
     }
   }
   if (committed_[commit].chain != server.chain[commit]) {
     Violate("State Machine Safety: another entry is committed at " + std::to_string(commit));
   }
+}
+
+bool RandomCluster::IsOnMajority(const Configuration& configuration, uint64_t index,
+                                 uint64_t chain) const {
+  size_t on_disk = 0;
+  for (const ConfigurationMember& member : configuration.members) {
+    if (member.id.value() > servers_.size()) {
+      continue;  // added in this round
+    }
+    const Server& server = servers_[member.id.value() - 1];
+    // chain holds what is in memory; up to the disk's end it is the disk's, but where a truncation
+    // is queued.
+    Index durable = server.disk.last_index();
+    for (const Persist& write : server.disk.queue()) {
+      if (write.truncate_from) {
+        durable = std::min(durable, *write.truncate_from - 1);
+      }
+    }
+    const bool has = durable.value() >= index && server.chain[index] == chain;
+    const bool had = server.lost.size() > index && server.lost[index] == chain;
+    on_disk += member.voter && (has || had) ? 1 : 0;
+  }
+  return 2 * on_disk > VoterCount(configuration);
 }
 
 void RandomCluster::CheckReads(Server& server, const Effects& effects) {
@@ -139,6 +160,9 @@ void RandomCluster::CheckReads(Server& server, const Effects& effects) {
 
 void RandomCluster::CheckMessage(Server& server, const Envelope& envelope) {
   const HardState& durable = server.disk.hard_state();
+  if (server.raft->has_lost_its_data()) {
+    Violate("a message of a server that knows that it has lost its data");
+  }
   if (durable.current_term != server.raft->current_term()) {
     Violate("a message of a term that is not durable");
   }

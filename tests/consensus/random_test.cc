@@ -31,6 +31,9 @@ struct Totals {
   uint64_t committed = 0;
   uint64_t reads = 0;
   uint64_t terms = 0;
+  uint64_t changes = 0;    // of the configuration
+  uint64_t snapshots = 0;  // installed
+  uint64_t losses = 0;     // of data, noticed
 };
 
 Totals RunSeeds(size_t servers, uint64_t seeds) {
@@ -52,6 +55,9 @@ Totals RunSeeds(size_t servers, uint64_t seeds) {
     totals.committed += cluster.committed();
     totals.reads += cluster.proven_reads();
     totals.terms += cluster.terms_led();
+    totals.changes += cluster.changes();
+    totals.snapshots += cluster.installed();
+    totals.losses += cluster.losses();
   }
   std::signal(SIGABRT, SIG_DFL);
   return totals;
@@ -66,6 +72,9 @@ TEST(RandomFaults, ThreeServers) {
   RecordProperty("committed", std::to_string(totals.committed));
   RecordProperty("reads", std::to_string(totals.reads));
   RecordProperty("terms", std::to_string(totals.terms));
+  EXPECT_GT(totals.changes, 0U);
+  EXPECT_GT(totals.snapshots, 0U);
+  EXPECT_GT(totals.losses, 0U);
 }
 
 TEST(RandomFaults, FiveServers) {

@@ -1,0 +1,101 @@
+// Configurations and changes as bytes, and the arithmetic on them.
+#include "consensus/configuration.h"
+
+#include <string>
+#include <string_view>
+
+#include "gtest/gtest.h"
+#include "tests/consensus/lone_server.h"
+
+namespace quorate::consensus {
+namespace {
+
+Configuration Some() {
+  return {{{NodeId(1), true, "a:1@2"}, {NodeId(4), false, ""}, {NodeId(9), true, "[::1]:7@8"}},
+          NodeId(12)};
+}
+
+TEST(Configuration, ComesBackFromItsBytes) {
+  EXPECT_EQ(DecodeConfiguration(Encode(Some())), Some());
+  EXPECT_EQ(DecodeConfiguration(Encode(Configuration())), Configuration());
+}
+
+TEST(Configuration, BytesThatAreCutOrTooManyAreNone) {
+  std::string bytes = Encode(Some());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(DecodeConfiguration(std::string_view(bytes).substr(0, size))) << size;
+  }
+  EXPECT_FALSE(DecodeConfiguration(bytes + "x"));
+}
+
+// Whatever the bytes, what is read is valid, or nothing is.
+TEST(Configuration, DamagedBytesGiveNothingThatIsNotValid) {
+  std::string bytes = Encode(Some());
+  size_t refused = 0;
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    for (int value = 0; value < 256; ++value) {
+      std::string damaged = bytes;
+      damaged[at] = static_cast<char>(value);
+      auto configuration = DecodeConfiguration(damaged);
+      refused += configuration ? 0 : 1;
+      if (configuration) {
+        EXPECT_TRUE(IsValid(*configuration));
+        EXPECT_EQ(Encode(*configuration), damaged);
+      }
+    }
+  }
+  EXPECT_GT(refused, 0U);
+}
+
+TEST(Configuration, IsValidWithRisingIdsThatWereGivenOut) {
+  EXPECT_TRUE(IsValid(Some()));
+  EXPECT_FALSE(IsValid({{{NodeId(), true, ""}}, NodeId(2)}));
+  EXPECT_FALSE(IsValid({{{NodeId(2), true, ""}}, NodeId(2)}));
+  EXPECT_FALSE(IsValid({{{NodeId(2), true, ""}, {NodeId(1), true, ""}}, NodeId(3)}));
+  EXPECT_FALSE(IsValid({{{NodeId(1), true, ""}, {NodeId(1), true, ""}}, NodeId(3)}));
+  EXPECT_FALSE(IsValid({{{NodeId(1), true, std::string(kAddressBytesMax + 1, 'a')}}, NodeId(3)}));
+}
+
+TEST(Configuration, CountsVotersAndHowFarTwoAreApart) {
+  EXPECT_EQ(VoterCount(Some()), 2U);
+  EXPECT_FALSE(IsVoter(Some(), NodeId(4)));
+  EXPECT_FALSE(IsVoter(Some(), NodeId(5)));
+  EXPECT_EQ(VotersApart(MakeConfiguration({1, 2}), MakeConfiguration({1, 2}, {3})), 0U);
+  EXPECT_EQ(VotersApart(MakeConfiguration({1, 2}), MakeConfiguration({1, 2, 3})), 1U);
+  EXPECT_EQ(VotersApart(MakeConfiguration({1, 2}), MakeConfiguration({1, 3})), 2U);
+}
+
+TEST(Configuration, HasABoundedNumberOfMembers) {
+  Configuration configuration = MakeConfiguration({1});
+  for (size_t i = 1; i < kConfigurationMembersMax; ++i) {
+    auto changed = Changed(configuration, AddLearner{"a" + std::to_string(i)});
+    configuration = std::get<Configuration>(changed);
+  }
+  auto refused = Changed(configuration, AddLearner{"b"});
+  EXPECT_EQ(std::get<ChangeError>(refused).reason, ChangeRefusal::kTooManyMembers);
+}
+
+TEST(Change, ComesBackFromItsBytes) {
+  for (const Change& change : {Change(AddLearner{"a"}), Change(RemoveMember{NodeId(7)}),
+                               Change(UpdateAddress{NodeId(3), "b"})}) {
+    std::string bytes = Encode(change);
+    EXPECT_EQ(DecodeChange(bytes), change);
+    EXPECT_FALSE(DecodeChange(bytes + "x"));
+    EXPECT_FALSE(DecodeChange(std::string_view(bytes).substr(0, bytes.size() - 1)));
+  }
+  EXPECT_FALSE(DecodeChange(""));
+  EXPECT_FALSE(DecodeChange("\x03"));
+}
+
+using ConfigurationsDeathTest = testing::Test;
+
+// Two voters at once could give two majorities without a server in common.
+TEST(ConfigurationsDeathTest, NeighboursDifferByOneVoter) {
+  Recovered recovered;
+  recovered.configuration = MakeConfiguration({1, 2, 3});
+  Configurations configurations(recovered);
+  EXPECT_DEATH(configurations.Append(Index(1), MakeConfiguration({1, 4})), "VotersApart");
+}
+
+}  // namespace
+}  // namespace quorate::consensus
