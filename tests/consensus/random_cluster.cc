@@ -415,9 +415,10 @@ void RandomCluster::DrawFaults(Server& server) {
     Crash(server);
     if (wipes_left_ > 0 && committed() > 0 && is_first && !server.wiped && Chance(200)) {
       server.wiped = true;
+      // Those that are down keep what is in their logs.
       const bool can_serve =
           std::all_of(servers_.begin(), servers_.end(), [&](const Server& other) {
-            return !other.raft || CanServe(other.raft->configuration());
+            return other.in_force.members.empty() || CanServe(other.in_force);
           });
       server.wiped = false;
       if (can_serve && CanServe(latest)) {
