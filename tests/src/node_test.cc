@@ -242,6 +242,49 @@ TEST(Node, AWriteOfADeposedLeaderGetsItsRealReplyIfItIsCommittedAfterAll) {
   EXPECT_EQ(TestCluster::Replies(*client), "$-1\r\n$4\r\nkept\r\n");
 }
 
+// What is committed at an index need not be of the latest term in which this node proposed there
+// (figure 8). 2 leads and fills its own disk only. 1 is elected by 3, without those entries, in a
+// later term, and proposes at the same indexes, on its own disk only, too. Then 2 is elected by 3:
+// its entries, of the older term, are committed where 1 had proposed.
+TEST(Node, AnEntryOfAnOlderTermIsCommittedWhereThisNodeHadProposed) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(2);
+  auto first = cluster.Connect(2);
+  cluster.member(2).connected = false;
+  for (int i = 0; i < 5; ++i) {
+    cluster.Send(2, *first, Set("a", std::to_string(i)));
+    cluster.Steps(1);
+  }
+
+  // 3, whose time stands still, gives its vote, and gets no entry of that term.
+  auto second = cluster.Connect(1);
+  for (uint64_t id : {1, 3}) cluster.node(id).PeerGone(consensus::NodeId(2));
+  for (int ticks = 0; ticks < 100 && !cluster.node(1).raft().is_leader(); ++ticks) {
+    cluster.node(1).Tick();
+    for (int i = 0; i < 6 && !cluster.node(1).raft().is_leader(); ++i) cluster.Step();
+  }
+  ASSERT_TRUE(cluster.node(1).raft().is_leader());
+  cluster.member(1).connected = false;
+  const auto index = cluster.node(1).raft().last_log_index();
+  cluster.Send(1, *second, Set("b", "lost"));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(cluster.node(1).raft().last_log_index(), index + 1);
+  ASSERT_GT(cluster.node(2).raft().last_log_index(), index);
+  ASSERT_GT(cluster.node(2).raft().last_log_index(), cluster.node(3).raft().last_log_index());
+  ASSERT_EQ(TestCluster::Replies(*second), "");
+
+  for (int ticks = 0; ticks < 100; ++ticks) cluster.node(2).Tick();
+  ASSERT_FALSE(cluster.node(2).raft().is_leader()) << "it has noticed that it is alone";
+  // Only 2 can be elected: its last entry is of a later term than 3's.
+  cluster.member(2).connected = true;
+  ASSERT_EQ(cluster.WaitForLeader(), 2u);
+  cluster.member(1).connected = true;
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  EXPECT_EQ(TestCluster::Replies(*second), "-MOVED 3300 127.0.0.1:7002\r\n");
+  EXPECT_EQ(TestCluster::Replies(*first), "+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+  EXPECT_EQ(cluster.node(1).keys().digest(), cluster.node(2).keys().digest());
+}
+
 TEST(Node, AWriteThatStaysUndecidedIsUnknownAtItsDeadline) {
   TestCluster cluster(3);
   cluster.MakeLeader(1);
