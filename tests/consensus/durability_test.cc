@@ -36,6 +36,20 @@ TEST(Withholding, AVoteThatTheTermHasOvertakenIsDropped) {
   EXPECT_EQ(Only<RequestVoteReply>(messages, kThird), Vote(3));
 }
 
+// A candidate's requests wait for its own vote's write, so no answer can come before that. It does
+// not rest on this: whatever comes, it leads no term that its disk could still forget.
+TEST(Withholding, ACandidateDoesNotLeadBeforeItsOwnVoteIsDurable) {
+  LoneServer server({.voters = 5});
+  server.Receive(kSecond, TimeoutNow{Term()});
+  ASSERT_EQ(server.raft().role(), Role::kCandidate);
+  EXPECT_TRUE(server.Round().empty());
+  for (uint64_t voter : {2, 3, 4, 5}) server.Receive(NodeId(voter), Vote(1));
+  EXPECT_TRUE(server.Round().empty());
+  EXPECT_EQ(server.raft().role(), Role::kCandidate);
+  server.MakeDurable();
+  EXPECT_TRUE(server.raft().is_leader());
+}
+
 // While a disk stands still, peers go on talking. What waits for it is bounded.
 TEST(Withholding, WhatWaitsIsBounded) {
   LoneServer server;

@@ -36,7 +36,10 @@ void Client::PlanStep(Time delay) {
 
 void Client::Step() {
   if (stopping_ || succeeded_) return;
-  if (!IsProbe() && world_.history.size() >= world_.settings.clients.operations_max) return;
+  if ((role_ == Role::kUsual || role_ == Role::kReader) &&
+      world_.history.size() >= world_.settings.clients.operations_max) {
+    return;
+  }
   assert(waiting_.empty());
   if (connection_) {
     SendPipeline();
@@ -116,10 +119,11 @@ void Client::SendPipeline() {
   SendBytes(std::move(bytes));
 
   // Some do not wait at all, the others a little longer than the server does.
-  const bool leaves = !IsProbe() && random_.Chance(world_.settings.clients.leave_permille);
-  const Time patience =
-      leaves ? random_.Between(0, 20 * kMillisecond)
-             : (world_.settings.node.request_timeout_ms + kAnswerSlackMs) * kMillisecond;
+  const bool watches = role_ == Role::kWatch;
+  const bool leaves =
+      watches || (!IsProbe() && random_.Chance(world_.settings.clients.leave_permille));
+  Time patience = (world_.settings.node.request_timeout_ms + kAnswerSlackMs) * kMillisecond;
+  if (leaves) patience = random_.Between(0, watches ? kSecond : 20 * kMillisecond);
   world_.events.After(patience, [this, pipeline, leaves] {
     if (pipeline != pipeline_ || waiting_.empty()) return;
     if (!leaves) CheckUnanswered();
@@ -207,20 +211,23 @@ Operation Client::ComposeOne() {
   return operation;
 }
 
+Operation Client::SetOf(uint32_t key) {
+  Operation write;
+  write.kind = CommandKind::kSet;
+  write.keys = {key};
+  write.values = {world_.history.NextValue()};
+  return write;
+}
+
 std::vector<Operation> Client::Compose() {
   std::vector<Operation> operations;
+  if (role_ == Role::kWatch) return {SetOf(key_count())};
   if (!IsProbe()) {
     const size_t count = 1 + random_.Below(world_.settings.clients.pipeline_max);
     while (operations.size() < count) operations.push_back(ComposeOne());
     return operations;
   }
-  if (role_ == Role::kProbe) {
-    Operation write;
-    write.kind = CommandKind::kSet;
-    write.keys = {0};
-    write.values = {world_.history.NextValue()};
-    operations.push_back(std::move(write));
-  }
+  if (role_ == Role::kProbe) operations.push_back(SetOf(0));
   Operation read;
   read.kind = CommandKind::kMget;
   for (uint32_t key = 0; key < key_count(); ++key) read.keys.push_back(key);
@@ -351,7 +358,9 @@ void Client::PipelineDone() {
     Disconnect();
     GoElsewhere();
   }
-  const Time think = random_.Between(0, world_.settings.clients.think_max);
+  const Time think_max =
+      role_ == Role::kWatch ? 200 * kMillisecond : world_.settings.clients.think_max;
+  const Time think = random_.Between(0, think_max);
   PlanStep(refused_ ? think + 5 * kMillisecond : think);
 }
 

@@ -41,6 +41,7 @@ class Client {
     kUsual,
     kReader,        // sends READONLY first, stays with its node, and mostly reads
     kProbe,         // writes one key and reads all of them until that has succeeded once
+    kWatch,         // writes a key of its own, one write at a time, and does not wait long
     kReadingProbe,  // reads all keys at one node with READONLY, until that has succeeded once
   };
 
@@ -66,6 +67,7 @@ class Client {
 
   std::vector<Operation> Compose();
   Operation ComposeOne();
+  Operation SetOf(uint32_t key);
   std::vector<uint32_t> DrawKeys(size_t count_max);
 
   void OnBytes(const std::string& bytes);

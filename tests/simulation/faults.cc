@@ -26,6 +26,7 @@ constexpr const char* kNames[] = {"crash one node",
                                   "log disk stalls",
                                   "leader's log disk stalls",
                                   "slow log disk",
+                                  "log disk returns errors",
                                   "checkpoint stalls",
                                   "unix clock jumps",
                                   "cut into halves",
@@ -254,6 +255,7 @@ struct Faults::Hand {
   const Surroundings surroundings;
   std::vector<std::unique_ptr<Server>>& servers;
   Random random;
+  std::function<void()> on_disturbance = [] {};
   bool ended = false;
 };
 
@@ -280,6 +282,7 @@ void Faults::Hand::Strike(Fault fault) {
   } else if (fault < Fault::kTransferLeadership) {
     StrikeMessages(fault);
   } else if (servers[node]->up()) {
+    if (fault != Fault::kCheckpointNow) on_disturbance();
     const consensus::NodeId other(AnyNode() + 1);
     if (fault == Fault::kTransferLeadership) {
       servers[node]->TransferLeadership(random.Chance(500) ? std::optional(other) : std::nullopt);
@@ -335,6 +338,9 @@ void Faults::Hand::StrikeProcess(Fault fault, size_t node) {
       break;
     case Fault::kSlowLog:
       SlowLog(node);
+      break;
+    case Fault::kFailLog:
+      servers[node]->log().FailUntil(events().now() + Duration(), [this, node] { Crash(node); });
       break;
     case Fault::kStallCheckpoint:
       if (servers[node]->up()) servers[node]->state().StallUntil(events().now() + Duration());
@@ -406,6 +412,10 @@ Faults::Faults(const Surroundings& surroundings, std::vector<std::unique_ptr<Ser
 
 Faults::~Faults() = default;
 
+void Faults::set_on_disturbance(std::function<void()> on_disturbance) {
+  hand_->on_disturbance = std::move(on_disturbance);
+}
+
 void Faults::Start() {
   if (hand_->settings().interval > 0) hand_->Plan();
 }
@@ -419,6 +429,7 @@ void Faults::End() {
     server->set_round_delay_max(settings.round_max);
     server->log().set_slowness(1);
     server->log().set_commit_trap(nullptr);
+    server->log().FailUntil(0, nullptr);
     if (!server->up()) server->Start();
   }
 }

@@ -31,6 +31,7 @@ enum class Fault : uint8_t {
   kStallLog,
   kStallLeaderLog,
   kSlowLog,
+  kFailLog,  // writes return errors, so the process ends, and again after each start
   kStallCheckpoint,
   kJumpClock,
   kCutHalves,  // a symmetric partition
@@ -64,6 +65,10 @@ class Faults {
   ~Faults();
   Faults(const Faults&) = delete;
   Faults& operator=(const Faults&) = delete;
+
+  // Called when a leader is asked to hand over, or a node is made to believe that another has gone:
+  // what no cluster can go on through.
+  void set_on_disturbance(std::function<void()> on_disturbance);
 
   void Start();
   // No more faults; all that has not ended by itself ends now.

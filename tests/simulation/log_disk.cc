@@ -119,6 +119,10 @@ void LogDisk::FinishCommit(uint64_t life) {
     std::exchange(commit_trap_, nullptr)();
     return;
   }
+  if (events_.now() < fails_until_ && !committing_.empty()) {
+    on_failure_();
+    return;
+  }
   for (const Persist& persist : committing_) {
     Apply(persist);
     durable_seq_ = persist.seq;

@@ -53,8 +53,19 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   void StallUntil(Time when);
   // Commits take that many times as long. 1: as usual.
   void set_slowness(uint32_t slowness) { slowness_ = slowness; }
+  // Until then, every commit fails: instead of completing it, `on_failure` is called.
+  void FailUntil(Time when, std::function<void()> on_failure) {
+    fails_until_ = when;
+    on_failure_ = std::move(on_failure);
+  }
   // Called instead of completing the next commit.
   void set_commit_trap(std::function<void()> trap) { commit_trap_ = std::move(trap); }
+
+  // None of these is at work.
+  bool healthy() const {
+    return events_.now() >= stalled_until_ && events_.now() >= fails_until_ && slowness_ == 1 &&
+           !commit_trap_;
+  }
 
   // --- What is durable, for checks ---
   const consensus::HardState& hard_state() const { return hard_state_; }
@@ -95,6 +106,8 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   consensus::Index trim_to_;
 
   Time stalled_until_ = 0;
+  Time fails_until_ = 0;
+  std::function<void()> on_failure_;
   uint32_t slowness_ = 1;
   std::function<void()> commit_trap_;
 };

@@ -182,6 +182,7 @@ void RaftChecker::CheckCommit(size_t node, const Raft& raft) {
 void RaftChecker::Commit(size_t node, const Raft& raft, uint64_t index) {
   const Chain chain = lives_[node].log[index];
   committed_.push_back({chain, raft.current_term()});
+  if (batches_.contains(chain)) ++committed_batches_;
   size_t on_disk = 0;
   for (const LogDisk* disk : disks_) {
     if (disk->chain().size() > index && disk->chain()[index] == chain) ++on_disk;

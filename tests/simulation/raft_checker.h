@@ -38,6 +38,8 @@ class RaftChecker {
   void EndRound(size_t node, const Node& member);
 
   uint64_t committed() const { return committed_.size() - 1; }
+  // How many of the committed entries hold commands.
+  uint64_t committed_batches() const { return committed_batches_; }
   // Those of the committed entries that hold commands, in their order.
   std::vector<consensus::Payload> CommittedBatches() const;
   size_t terms_led() const { return leader_of_term_.size(); }
@@ -88,6 +90,7 @@ class RaftChecker {
   Verdict& verdict_;
   std::vector<Life> lives_;
 
+  uint64_t committed_batches_ = 0;
   std::vector<Committed> committed_;  // by index; 0 stands for the empty log
   std::map<uint64_t, LeaderLog> leader_of_term_;
   std::unordered_map<IndexAndTerm, Chain, IndexAndTermHash> chain_at_;

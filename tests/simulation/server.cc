@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "src/config.h"
 #include "src/dispatcher.h"
@@ -17,13 +19,16 @@ constexpr int64_t kUnixStartUs = 1'700'000'000'000'000;
 
 class SimClock : public Clock {
  public:
-  SimClock(const EventQueue& events, const int64_t& unix_offset_us)
-      : events_(events), unix_offset_us_(unix_offset_us) {}
-  int64_t monotonic_ns() const override { return events_.now() * 1000; }
-  int64_t unix_us() const override { return kUnixStartUs + events_.now() + unix_offset_us_; }
+  SimClock(const EventQueue& events, int64_t drift_permille, const int64_t& unix_offset_us)
+      : events_(events), drift_permille_(drift_permille), unix_offset_us_(unix_offset_us) {}
+  int64_t monotonic_ns() const override { return events_.now() * (1000 + drift_permille_); }
+  int64_t unix_us() const override {
+    return kUnixStartUs + monotonic_ns() / 1000 + unix_offset_us_;
+  }
 
  private:
   const EventQueue& events_;
+  const int64_t drift_permille_;
   const int64_t& unix_offset_us_;
 };
 
@@ -89,7 +94,7 @@ NodeOptions OptionsOf(const Settings& settings, size_t place, uint64_t seed) {
 // One life. The members are built in this order.
 struct Server::Process {
   Process(Server& server, uint64_t seed, const consensus::Recovered& recovered)
-      : clock(server.surroundings_.events, server.unix_offset_us_),
+      : clock(server.surroundings_.events, server.clock_drift_permille_, server.unix_offset_us_),
         sessions(&limits),
         log(server.place_, server.log_, *server.checker_, server.surroundings_.trace),
         network(server.place_, server.surroundings_.network, *server.checker_),
@@ -129,13 +134,30 @@ Server::Server(size_t place, const Surroundings& surroundings, const DiskSetting
       random_(random),
       log_(id(), surroundings.events, surroundings.trace, random_.Fork(), disks),
       state_(id(), surroundings.events, surroundings.trace, random_.Fork(), disks),
-      round_delay_max_(surroundings.settings.round_max) {}
+      heard_at_(surroundings.settings.node_count, 0),
+      round_delay_max_(surroundings.settings.round_max) {
+  const int64_t drift = surroundings.settings.clock_drift_permille;
+  clock_drift_permille_ = random_.Between(-drift, drift);
+}
 
 Server::~Server() = default;
 
 const Node& Server::node() const {
   assert(up());
   return process_->node;
+}
+
+bool Server::healthy() const {
+  return up() && !paused() && log_.healthy() && !state_.stalled() &&
+         round_delay_max_ == surroundings_.settings.round_max;
+}
+
+Time Server::heard_majority_at() const {
+  std::vector<Time> others = heard_at_;
+  others.erase(others.begin() + static_cast<std::ptrdiff_t>(place_));
+  const auto needed = others.begin() + static_cast<std::ptrdiff_t>(heard_at_.size() / 2 - 1);
+  std::nth_element(others.begin(), needed, others.end(), std::greater<>());
+  return std::max(*needed, leads_since_);
 }
 
 // --- Its life ---
@@ -257,6 +279,9 @@ void Server::NoteChanges() {
   Process& seen = *process_;
   if (raft.role() != seen.role || raft.current_term() != seen.term ||
       raft.leader() != seen.leader) {
+    if (raft.is_leader() && (seen.role != raft.role() || seen.term != raft.current_term())) {
+      leads_since_ = surroundings_.events.now();
+    }
     seen.role = raft.role();
     seen.term = raft.current_term();
     seen.leader = raft.leader();
@@ -273,7 +298,14 @@ void Server::NoteChanges() {
 // --- Peers ---
 
 void Server::Receive(consensus::NodeId from, consensus::Message message) {
-  Enqueue([this, from, message = std::move(message)] { process_->node.Receive(from, message); });
+  Enqueue([this, from, message = std::move(message)] {
+    process_->node.Receive(from, message);
+    const consensus::Term term =
+        std::visit([](const auto& content) { return content.term; }, message);
+    if (term == process_->node.raft().current_term()) {
+      heard_at_[from.value() - 1] = surroundings_.events.now();
+    }
+  });
 }
 
 void Server::PeerGone(consensus::NodeId peer) {

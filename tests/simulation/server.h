@@ -52,6 +52,12 @@ class Server {
   void PauseUntil(Time when);
   bool paused() const { return surroundings_.events.now() < paused_until_; }
 
+  // It runs, and none of the faults below is at work.
+  bool healthy() const;
+  // As a leader, it has heard a majority (itself among it) in its term since then, or has become
+  // leader then.
+  Time heard_majority_at() const;
+
   // It has been running without a pause since then.
   Time undisturbed_since() const { return undisturbed_since_; }
 
@@ -102,11 +108,14 @@ class Server {
   Time tick_ = 0;
   Time paused_until_ = 0;
   Time undisturbed_since_ = 0;
+  std::vector<Time> heard_at_;  // each member, in this node's term
+  Time leads_since_ = 0;
   bool resume_planned_ = false;
   bool tick_missed_ = false;
   std::vector<std::function<void()>> inbox_;  // what arrives during a pause
   bool round_planned_ = false;
   Time round_delay_max_ = 0;
+  int64_t clock_drift_permille_ = 0;
   int64_t unix_offset_us_ = 0;
 };
 

@@ -127,6 +127,7 @@ Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   settings.clients = DrawClients(random);
   settings.faults = DrawFaults(random);
   FitTimeouts(random, &settings);
+  settings.clock_drift_permille = Sometimes(random, 50);
   // Election timeouts decide how long a recovery takes.
   settings.calm = 5 * kSecond + 40 * settings.node.raft.election_timeout_ticks * settings.tick;
   return settings;

@@ -23,6 +23,8 @@ struct NetworkSettings {
   uint32_t reorder_permille = 0;
   uint32_t late_permille = 0;  // arrives up to late_max later
   Time late_max = 0;
+
+  bool operator==(const NetworkSettings&) const = default;
 };
 
 struct DiskSettings {
@@ -60,8 +62,9 @@ struct Settings {
   Time round_max = 0;
   Time tick = 0;
   uint32_t tick_drift_permille = 0;
-  Time storm = 0;  // faults happen
-  Time calm = 0;   // then none, and the cluster has to recover
+  uint32_t clock_drift_permille = 0;  // of what clocks show; ticks drift by themselves
+  Time storm = 0;                     // faults happen
+  Time calm = 0;                      // then none, and the cluster has to recover
   NetworkSettings network;
   DiskSettings disk;
   ClientSettings clients;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "tests/simulation/availability.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/faults.h"
 #include "tests/simulation/history.h"
@@ -26,6 +27,7 @@ namespace quorate::simulation {
 namespace {
 
 constexpr size_t kTraceLinesShown = 200;
+constexpr uint64_t kWatchId = 199;
 // For one key: some seconds, which few histories need.
 constexpr uint64_t kSearchStepsMax = 3'000'000;
 
@@ -41,13 +43,15 @@ class Simulation {
         surroundings_{settings_, events_, trace_, network_},
         servers_(MakeServers()),
         checker_(Disks(), verdict_),
-        faults_(surroundings_, servers_, random_.Fork()) {
+        faults_(surroundings_, servers_, random_.Fork()),
+        availability_(surroundings_, servers_, checker_, verdict_) {
     trace_.set_verbose(options.verbose);
     network_.set_receiver(
         [this](consensus::NodeId from, consensus::NodeId to, consensus::Message message) {
           servers_[to.value() - 1]->Receive(from, std::move(message));
         });
     for (const auto& server : servers_) server->set_checker(&checker_);
+    faults_.set_on_disturbance([this] { availability_.Disturbed(); });
   }
 
   Result Run() {
@@ -90,6 +94,7 @@ class Simulation {
     Time next_look = events_.now();
     while (!verdict_.failed() && events_.now() < end) {
       if (events_.now() >= next_look) {
+        if (watching_) availability_.Look();
         if (done()) return true;
         next_look = events_.now() + kLookInterval;
       }
@@ -111,8 +116,13 @@ class Simulation {
                                                   World(), random_.Fork()));
       clients_.back()->Start();
     }
+    clients_.push_back(
+        std::make_unique<Client>(kWatchId, Client::Role::kWatch, 0, World(), random_.Fork()));
+    clients_.back()->Start();
     faults_.Start();
+    watching_ = true;
     RunUntil(settings_.storm);
+    watching_ = false;
   }
 
   // Section 5.6's liveness: with a majority up and in touch, and timing as it should be, the
@@ -214,23 +224,25 @@ class Simulation {
     for (Operation& operation : operations) {
       if (operation.outcome == Outcome::kPending) operation.outcome = Outcome::kUnknown;
     }
-    report_ = CheckHistory(operations, settings_.clients.key_count, kSearchStepsMax);
+    // With the key of the watch.
+    const uint32_t key_count = settings_.clients.key_count + 1;
+    report_ = CheckHistory(operations, key_count, kSearchStepsMax);
     if (report_.bad_key) {
       verdict_.Fail(
           fmt::format("Linearizability: what clients saw of {} cannot be explained, from "
                       "moment {} on",
                       KeyName(*report_.bad_key), report_.bad_moment));
     }
-    JudgeLogOrder(operations);
+    JudgeLogOrder(operations, key_count);
   }
 
-  void JudgeLogOrder(const std::vector<Operation>& operations) {
+  void JudgeLogOrder(const std::vector<Operation>& operations, uint32_t key_count) {
     const auto writes = WritesIn(checker_.CommittedBatches(), operations);
     if (!writes) {
       verdict_.Fail("Log order: the log holds commands that nobody has sent");
       return;
     }
-    const std::string violation = CheckLogOrder(operations, *writes, settings_.clients.key_count);
+    const std::string violation = CheckLogOrder(operations, *writes, key_count);
     if (!violation.empty()) verdict_.Fail("Log order: what clients saw differs: " + violation);
   }
 
@@ -247,6 +259,7 @@ class Simulation {
     result.operations_done = history_.done();
     result.operations_unknown = history_.unknown();
     result.keys_undecided = report_.undecided;
+    result.looks_due = availability_.looks_due();
     if (verdict_.failed()) {
       result.trace = trace_.Newest(kTraceLinesShown);
       result.operations = report_.bad_operations;
@@ -266,6 +279,8 @@ class Simulation {
   RaftChecker checker_;
   Faults faults_;
   History history_;
+  Availability availability_;
+  bool watching_ = false;
   std::vector<std::unique_ptr<Client>> clients_;
   HistoryReport report_;
 };

@@ -75,12 +75,14 @@ TEST_F(SimulationTest, MuchHappens) {
     all.operations_done += result.operations_done;
     all.operations_unknown += result.operations_unknown;
     all.keys_undecided += result.keys_undecided;
+    all.looks_due += result.looks_due;
   }
   EXPECT_GT(all.leaders, 300u);
   EXPECT_GT(all.committed, 20'000u);
   EXPECT_GT(all.operations_done, 100'000u);
   EXPECT_GT(all.operations_unknown, 2'000u);
   EXPECT_LT(all.keys_undecided, 5u);
+  EXPECT_GT(all.looks_due, 5'000u);
 }
 
 // Each of these finds a bug, named beside it, when that is put back. A change in what is drawn from

@@ -39,6 +39,7 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
 
   // No checkpoint completes before then.
   void StallUntil(Time when);
+  bool stalled() const { return events_.now() < stalled_until_; }
 
  private:
   struct Image {
