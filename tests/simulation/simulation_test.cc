@@ -1,5 +1,7 @@
-// Simulated clusters keep Quorate's promises, whatever happens to them. Seeds that once found
-// something stay in the list for ever; beside them, every run tries new ones.
+// Simulated clusters keep Quorate's promises, whatever happens to them: the same seeds in every
+// run, and new ones. A seed that finds a bug does so only until anything draws another number, so
+// it is not kept here. What it found becomes a test of its own, and a mutant (tests/mutants/) that
+// the simulation has to catch.
 //
 // QUORATE_SIMULATION_SEED  the first of the new seeds (default: chance; printed)
 // QUORATE_SIMULATION_SECONDS  how long to try new ones, for each size of cluster (default: 20)
@@ -83,13 +85,6 @@ TEST_F(SimulationTest, MuchHappens) {
   EXPECT_GT(all.operations_unknown, 2'000u);
   EXPECT_LT(all.keys_undecided, 5u);
   EXPECT_GT(all.looks_due, 5'000u);
-}
-
-// Each of these finds a bug, named beside it, when that is put back. A change in what is drawn from
-// a seed makes another seed find it: look for it with `simulate --stop`, and write it here.
-TEST_F(SimulationTest, SeedsThatHaveFoundBugs) {
-  // An entry of an earlier term was committed where this node had proposed in a later one: assert.
-  Run(5, 3);
 }
 
 TEST_F(SimulationTest, ThreeNodes_FixedSeeds) {
