@@ -61,6 +61,8 @@ void Availability::LookForWrites() {
     committed_batches_ = checker_.committed_batches();
     progress_at_ = now;
   }
+  // The first election of a cluster waits for all its members.
+  if (checker_.committed() == 0) Disturbed();
   if (surroundings_.network.weather() != surroundings_.settings.network) Disturbed();
   for (const auto& server : servers_) {
     // A leader whose checkpoints stand still can't apply any more, and goes on leading.
