@@ -39,11 +39,11 @@ TEST(Withholding, AVoteThatTheTermHasOvertakenIsDropped) {
 // A candidate's requests wait for its own vote's write, so no answer can come before that. It does
 // not rest on this: whatever comes, it leads no term that its disk could still forget.
 TEST(Withholding, ACandidateDoesNotLeadBeforeItsOwnVoteIsDurable) {
-  LoneServer server({.voters = 5});
-  server.Receive(kSecond, TimeoutNow{Term()});
+  LoneServer server({.voters = 5, .term = 1, .log_terms = {1}});
+  server.Receive(kSecond, TimeoutNow{Term(1)});
   ASSERT_EQ(server.raft().role(), Role::kCandidate);
   EXPECT_TRUE(server.Round().empty());
-  for (uint64_t voter : {2, 3, 4, 5}) server.Receive(NodeId(voter), Vote(1));
+  for (uint64_t voter : {2, 3, 4, 5}) server.Receive(NodeId(voter), Vote(2));
   EXPECT_TRUE(server.Round().empty());
   EXPECT_EQ(server.raft().role(), Role::kCandidate);
   server.MakeDurable();
