@@ -17,6 +17,8 @@ namespace {
 // Long enough for an election with the default settings, and for what comes after it.
 constexpr int64_t kHoldMinMs = 1'500;
 constexpr int64_t kHoldMaxMs = 3'000;
+// Longer than the servers' request-timeout, after which they must answer.
+constexpr int64_t kLongHoldMs = 6'000;
 constexpr int64_t kStormMs = 4'000;
 constexpr int kWritesToGoOn = 50;
 
@@ -173,10 +175,14 @@ void SetLinks(Scene* scene, const Connected& connected) {
   }
 }
 
-void Cut(Scene* scene, int replaced, const Connected& connected) {
+void Cut(Scene* scene, int replaced, const Connected& connected, int64_t hold_ms = 0) {
   Begin(scene, replaced);
   SetLinks(scene, connected);
-  Hold(scene);
+  if (hold_ms > 0) {
+    SleepMs(hold_ms);
+  } else {
+    Hold(scene);
+  }
   SetLinks(scene, [](int, int) { return true; });
 }
 
@@ -211,6 +217,14 @@ void CutAll(Scene* scene) {
 void DeafLeader(Scene* scene) {
   const int leader = Leader(scene);
   Cut(scene, leader, [=](int, int to) { return to != leader; });
+}
+
+// What it has sent is taken over by the next leader, but it cannot know that: its clients must be
+// told that the outcome is unknown.
+void DeafLeaderForLong(Scene* scene) {
+  const int leader = Leader(scene);
+  Cut(
+      scene, leader, [=](int, int to) { return to != leader; }, kLongHoldMs);
 }
 
 void MuteLeader(Scene* scene) {
@@ -290,6 +304,8 @@ constexpr FaultKind kKinds[] = {
      CutMinority},
     {"cut-all", "every node cut off from every other", 3, true, CutAll},
     {"deaf-leader", "nothing arrives at the leader", 3, true, DeafLeader},
+    {"deaf-for-long", "nothing arrives at the leader for longer than request-timeout", 3, true,
+     DeafLeaderForLong},
     {"mute-leader", "nothing that the leader sends arrives", 3, true, MuteLeader},
     {"deaf-follower", "nothing from the leader arrives at one follower", 3, true, DeafFollower},
     {"mute-follower", "nothing that a follower sends arrives", 3, true, MuteFollower},

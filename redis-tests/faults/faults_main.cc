@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <random>
@@ -168,6 +169,7 @@ int Main(int argc, char** argv) {
   if (options.count == 0 && options.seconds + options.hours == 0) {
     options.seconds = 60;
   }
+  options.server = std::filesystem::absolute(options.server);
   signal(SIGPIPE, SIG_IGN);
 
   fmt::print("seed {}\n", options.seed);

@@ -65,6 +65,7 @@ class RecordingLoad {
     size_t node = 0;  // from 0
     std::optional<Client> connection;
     uint64_t connections = 0;
+    bool said_readonly = false;  // On this connection.
     std::vector<Request> requests;
     std::vector<CompletedWrite> writes;
     std::vector<std::string> wrong;
