@@ -183,15 +183,17 @@ int Serve(Config config) {
     const auto wake = [&awake] {
       if (Server* running = awake.load()) running->WakeUp();
     };
+    const auto report = [](const std::string& text) { spdlog::error("{}", text); };
     storage::ThreadedLogWriter::Options writer_options;
     writer_options.wake = wake;
+    writer_options.report = report;
     writer_options.fatal = &EndProcess;
-    writer_options.slow_commit = [](const storage::CommitReport& report) {
+    writer_options.slow_commit = [](const storage::CommitReport& commit) {
       spdlog::warn("slow disk: a commit of {} entries, {} bytes, to the log took {} ms",
-                   report.entries, report.bytes, report.duration_usec / 1000);
+                   commit.entries, commit.bytes, commit.duration_usec / 1000);
     };
     storage::ThreadedLogWriter log_writer(*data.log, writer_options);
-    storage::ThreadedCheckpointer checkpointer(*data.state, {wake, &EndProcess});
+    storage::ThreadedCheckpointer checkpointer(*data.state, {wake, &EndProcess, report});
     PeerNetwork peers(&loop, config, identity.cluster_id);
 
     NodeOptions options;
@@ -225,6 +227,7 @@ int Serve(Config config) {
       figures.checkpoints = checkpoints.checkpoints;
       figures.last_checkpoint_us = static_cast<uint64_t>(checkpoints.last_duration_usec);
       figures.log_file_bytes = FileBytes(data.log->file());
+      figures.checkpoint_waits_for_space = checkpointer.disk_full();
       figures.state_file_bytes = FileBytes(data.state->file());
       return figures;
     };

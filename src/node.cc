@@ -17,6 +17,24 @@ using consensus::EntryKind;
 using consensus::Index;
 using consensus::NodeId;
 
+// With less room than this on the log's disk, no write is accepted: what it has is for the votes
+// and terms of elections, and for what is in flight.
+constexpr size_t kLogReserveBytes = 512 << 10;
+// A leader without space hands over, but when all disks are full, leadership is not to go round.
+constexpr int64_t kHandOverIntervalMs = 30'000;
+
+constexpr const char* kDiskFull =
+    "MISCONF No space left on this node's disk: write commands are refused until there is some";
+
+// Keeps a place for the reply.
+PendingRequest MakePending(Session& session, const Command& command) {
+  PendingRequest pending;
+  pending.session = session.shared_from_this();
+  pending.ticket = session.replies.Reserve(session.protocol);
+  pending.command = &command;
+  return pending;
+}
+
 resp::Limits NoLimits() {
   resp::Limits limits;
   limits.bulk_bytes_max = std::numeric_limits<int64_t>::max();
@@ -57,25 +75,24 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
 
 void Node::SubmitWrite(Session& session, const Command& command, const resp::Request& request) {
   const std::string_view bytes = request.raw;
+  if (!DiskHasRoomFor(bytes.size())) {
+    AnswerWithError(MakePending(session, command), kDiskFull);
+    return;
+  }
   if (builder_.command_count() > 0 && (builder_.bytes() + bytes.size() > options_.batch_bytes_max ||
                                        builder_.command_count() >= options_.batch_commands_max)) {
     ProposeBatch();
   }
   if (filling_.operations.empty()) filling_.deadline_ms = Deadline();
   BatchOperation operation;
-  operation.session = session.shared_from_this();
-  operation.ticket = session.replies.Reserve(session.protocol);
-  operation.command = &command;
+  static_cast<PendingRequest&>(operation) = MakePending(session, command);
   filling_.operations.push_back(std::move(operation));
   builder_.Add(request);
   session.last_batch = batch_number_;
 }
 
 void Node::SubmitRead(Session& session, const Command& command, const resp::Request& request) {
-  PendingRequest pending;
-  pending.session = session.shared_from_this();
-  pending.ticket = session.replies.Reserve(session.protocol);
-  pending.command = &command;
+  PendingRequest pending = MakePending(session, command);
 
   // This client has a write in the batch that is being filled, and is to see it. The log gives the
   // read its place: behind that write, before the client's next. The entry's commit proves the read
@@ -108,10 +125,7 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
 }
 
 void Node::Redirect(Session& session, const Command& command, const resp::Request& request) {
-  PendingRequest pending;
-  pending.session = session.shared_from_this();
-  pending.ticket = session.replies.Reserve(session.protocol);
-  pending.command = &command;
+  PendingRequest pending = MakePending(session, command);
   RequestArena arena;
   const RequestArena::Position position = arena.Add(request);
   Refuse(pending, arena.At(position), nullptr);
@@ -125,6 +139,13 @@ bool Node::throttled() const {
     return true;
   }
   return builder_.bytes() + proposed_bytes_ > options_.inflight_bytes_max;
+}
+
+bool Node::DiskHasRoomFor(size_t bytes) const {
+  if (parts_.checkpointer.disk_full()) return false;
+  // What lies in LMDB's pages takes more than its own bytes, at worst almost twice as many.
+  const size_t needed = 2 * (proposed_bytes_ + builder_.bytes() + bytes);
+  return parts_.log_writer.room_bytes() >= kLogReserveBytes + needed;
 }
 
 size_t Node::requests_in_flight() const {
@@ -146,6 +167,26 @@ void Node::PeerGone(NodeId peer) { raft_.PeerGone(peer); }
 void Node::Tick() {
   raft_.Tick();
   ExpireRequests();
+  HandOverIfDiskIsFull();
+}
+
+void Node::HandOverIfDiskIsFull() {
+  const bool full = !DiskHasRoomFor(0);
+  if (full != disk_is_full_) {
+    disk_is_full_ = full;
+    if (full) {
+      spdlog::error("there is no space left on the disk: write commands are refused");
+    } else {
+      spdlog::info("there is space on the disk again: write commands are accepted");
+    }
+  }
+  const int64_t now_ms = parts_.clock.monotonic_ms();
+  if (!full || !raft_.leader_is_established() || options_.members.size() == 1 ||
+      now_ms < next_hand_over_ms_) {
+    return;
+  }
+  next_hand_over_ms_ = now_ms + kHandOverIntervalMs;
+  if (raft_.TransferLeadership()) spdlog::info("handing leadership over: the disk is full");
 }
 
 bool Node::Flush() {

@@ -119,6 +119,9 @@ class Node {
   // The 40 hex digits by which Redis's clients know a member.
   std::string RedisNodeId(uint64_t member_id) const;
   size_t requests_in_flight() const;  // writes and reads not yet answered
+  // Whether a write command of that many bytes finds space on this node's disk. Those that do not
+  // are refused before they enter the log.
+  bool DiskHasRoomFor(size_t bytes) const;
   void set_request_timeout_ms(int64_t timeout_ms) { options_.request_timeout_ms = timeout_ms; }
 
  private:
@@ -154,6 +157,8 @@ class Node {
   void ExpireRequests();
 
   void CheckpointIfDue();
+  // A leader without space on its disk asks another to take over.
+  void HandOverIfDiskIsFull();
   void LogLeadership();
   Arguments Parse(std::string_view bytes);
   int64_t Deadline() const;
@@ -193,6 +198,8 @@ class Node {
   std::deque<consensus::Entry> committed_;  // handed out by Raft, not yet applied
   int64_t last_checkpoint_ms_ = 0;
   int64_t last_expiry_ms_ = 0;
+  bool disk_is_full_ = false;  // at the last tick
+  int64_t next_hand_over_ms_ = 0;
 
   resp::Limits any_request_;  // what has been accepted once is parsed again without limits
   resp::RequestParser parser_;

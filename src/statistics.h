@@ -51,6 +51,7 @@ struct StorageStatistics {
   uint64_t last_checkpoint_us = 0;
   uint64_t log_file_bytes = 0;  // on disk
   uint64_t state_file_bytes = 0;
+  bool checkpoint_waits_for_space = false;
 };
 
 }  // namespace quorate

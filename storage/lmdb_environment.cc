@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 #include "storage/file_system.h"
@@ -112,28 +113,36 @@ std::optional<uint64_t> Environment::FreeBytes() const {
   return uint64_t{status.f_bavail} * status.f_frsize;
 }
 
-void Environment::PrepareGrowth() const {
+size_t Environment::PrepareGrowth() const {
   constexpr size_t kStepBytesMin = 1 << 20;
   constexpr size_t kStepBytesMax = 16 << 20;
+  constexpr size_t kReserveBytes = 1 << 20;
   constexpr size_t kFreeSteps = 16;  // nor is the disk filled for this
   // What goes wrong here is met again, and reported, by the commit that needs the space.
+  constexpr size_t kUnknown = std::numeric_limits<size_t>::max();
   const Result<Extent> extent = MeasureFile();
-  if (!extent.ok()) return;
+  if (!extent.ok()) return kUnknown;
   const auto [descriptor, file_bytes, used_bytes] = extent.value();
+  std::optional<uint64_t> free_bytes = FreeBytes();
+  if (!free_bytes) return kUnknown;
   const size_t step = std::clamp(used_bytes / 2, kStepBytesMin, kStepBytesMax);
-  if (file_bytes >= used_bytes + step / 4) return;
-  const std::optional<uint64_t> free_bytes = FreeBytes();
-  if (!free_bytes || *free_bytes < kFreeSteps * step) return;
-  const std::string zeros(kStepBytesMin, '\0');
-  const size_t end = used_bytes + step;
+  const bool nearly_full = *free_bytes < kFreeSteps * step;
+  const size_t end = used_bytes + (nearly_full ? kReserveBytes : step);
+  const size_t enough = used_bytes + (nearly_full ? kReserveBytes / 2 : step / 4);
   // Behind the last page of the last commit, and behind the file's end: nothing of value lies
   // there.
-  for (size_t at = std::max(file_bytes, used_bytes); at < end;) {
-    const size_t size = std::min(zeros.size(), end - at);
-    const ssize_t written = pwrite(descriptor, zeros.data(), size, static_cast<off_t>(at));
-    if (written <= 0) return;
-    at += static_cast<size_t>(written);
+  size_t at = std::max(file_bytes, used_bytes);
+  if (at < enough) {
+    const std::string zeros(kStepBytesMin, '\0');
+    while (at < end) {
+      const size_t size = std::min(zeros.size(), end - at);
+      const ssize_t written = pwrite(descriptor, zeros.data(), size, static_cast<off_t>(at));
+      if (written <= 0) break;
+      at += static_cast<size_t>(written);
+    }
+    free_bytes = FreeBytes();
   }
+  return at - used_bytes + free_bytes.value_or(0);
 }
 
 int Environment::OpenFile() {
@@ -170,11 +179,18 @@ Error Environment::MakeError(std::string_view what, int code) const {
   return Error{file_ + ": " + std::string(what) + ": " + mdb_strerror(code)};
 }
 
+// A transaction that fails before its meta page is written has changed nothing: LMDB writes only to
+// pages that neither of the last two commits uses, and a second try writes each of its pages anew.
+// If it was the meta page that could not be written, LMDB itself refuses every further transaction,
+// with another code (MDB_PANIC). So lack of space may be waited for; all other failures are final.
 Error Environment::MakeWriteError(std::string_view what, int code) const {
-  constexpr uint64_t kPlentyBytes = 64 << 20;
-  Error error = MakeError(what, code);
+  // LMDB reports a write that was cut short, as the last one on a full disk is, as an input/output
+  // error that the system has not spoken of.
+  const bool cut_short = code == EIO && errno != EIO;
+  Error error = MakeError(what, cut_short ? ENOSPC : code);
+  error.disk_full = cut_short || code == ENOSPC || code == EDQUOT || code == EFBIG;
   const std::optional<uint64_t> free_bytes = FreeBytes();
-  if (free_bytes && *free_bytes < kPlentyBytes) {
+  if (error.disk_full && free_bytes) {
     error.text += " (" + std::to_string(*free_bytes) + " bytes are free on that disk)";
   }
   return error;
@@ -194,6 +210,7 @@ Result<ReadTransaction> ReadTransaction::Begin(const Environment& environment) {
 
 Result<WriteTransaction> WriteTransaction::Begin(const Environment& environment) {
   MDB_txn* handle = nullptr;
+  errno = 0;  // see MakeWriteError
   if (const int code = mdb_txn_begin(environment.handle(), nullptr, 0, &handle)) {
     return environment.MakeError("cannot be written", code);
   }

@@ -9,6 +9,7 @@
 #include <lmdb.h>
 
 #include <cassert>
+#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -54,16 +55,21 @@ class Environment {
 
   // Writes zeros behind the file's pages, so that the commits to come overwrite what the file has
   // and need nothing of the file system's journal: a commit that makes the file longer waits for
-  // what other files have waiting there. Does so in growing steps, and nothing where enough is left
-  // or the disk is nearly full. Only by the writing thread, between two transactions.
-  void PrepareGrowth() const;
+  // what other files have waiting there. Does so in growing steps, and nothing where enough is
+  // left. On a disk that is nearly full it keeps a small reserve, so that what must be written
+  // still can be when others have taken the last of the disk. Only by the writing thread, between
+  // two transactions.
+  //
+  // About how many bytes the file can take from here: what was written ahead, and what is free on
+  // the disk.
+  size_t PrepareGrowth() const;
 
   MDB_env* handle() const { return handle_; }
   const std::string& file() const { return file_; }
   // "<file>: <what>: <LMDB's text>"
   Error MakeError(std::string_view what, int code) const;
-  // The same of a write, and how full the disk is when that may be the reason: LMDB reports a write
-  // that was cut short by a full disk as an input/output error.
+  // The same of a write, which may have failed for lack of space: Error::disk_full. To be called
+  // before anything else that may set errno.
   Error MakeWriteError(std::string_view what, int code) const;
   // "<file>: <what>"
   Error MakeError(std::string_view what) const;
@@ -130,6 +136,7 @@ class WriteTransaction {
   // 0 when all is durable. No cursor of this transaction may be open.
   [[nodiscard]] int Commit() {
     assert(handle_ != nullptr);
+    errno = 0;  // see Environment::MakeWriteError
     // The handle is gone afterwards, also when the commit has failed.
     return mdb_txn_commit(std::exchange(handle_, nullptr));
   }

@@ -194,7 +194,12 @@ Result<LmdbSnapshot> LmdbStateStore::OpenSnapshot() const {
 
 Status LmdbStateStore::Write(const Checkpoint& checkpoint) {
   if (failed_) return environment_->MakeError("an earlier checkpoint has failed");
-  failed_ = true;  // until all has gone well
+  Status written = WriteTransactionOf(checkpoint);
+  failed_ = !written.ok() && !written.disk_full();
+  return written;
+}
+
+Status LmdbStateStore::WriteTransactionOf(const Checkpoint& checkpoint) {
   auto transaction = WriteTransaction::Begin(*environment_);
   if (!transaction.ok()) return Error{transaction.error()};
   MDB_txn* handle = transaction.value().handle();
@@ -205,7 +210,6 @@ Status LmdbStateStore::Write(const Checkpoint& checkpoint) {
   if (const int code = transaction.value().Commit()) {
     return environment_->MakeWriteError("the checkpoint cannot be written", code);
   }
-  failed_ = false;
   return Ok();
 }
 
@@ -237,7 +241,7 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) 
 
 Status LmdbStateStore::PutMeta(MDB_txn* transaction, const StateMeta& meta) {
   if (const int code = PutStateMeta(transaction, meta)) {
-    return environment_->MakeError("the checkpoint's meta record cannot be written", code);
+    return environment_->MakeWriteError("the checkpoint's meta record cannot be written", code);
   }
   return Ok();
 }

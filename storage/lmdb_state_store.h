@@ -76,6 +76,7 @@ class LmdbStateStore : public StateReader {
 
   // From the view for reading.
   Status LoadMeta();
+  Status WriteTransactionOf(const Checkpoint& checkpoint);
   Status WriteRows(MDB_txn* transaction, const Memtable& changes);
   Status CommitMeta(const Identity* identity);
   Status PutMeta(MDB_txn* transaction, const StateMeta& meta);

@@ -17,6 +17,11 @@ using consensus::Persist;
 // What LMDB holds in memory until it is on the disk (but always one group).
 constexpr size_t kCommitBytesMax = 16 << 20;
 
+// How often a full disk is looked at.
+constexpr std::chrono::milliseconds kSpaceInterval(100);
+// With less space than this, it is looked at also when nothing is written.
+constexpr size_t kLittleRoomBytes = 256 << 20;
+
 }  // namespace
 
 LogMerger::LogMerger(LogStore& store, Options options)
@@ -39,23 +44,26 @@ void LogMerger::Take(std::vector<Persist> writes) {
   if (due) work_.notify_one();
 }
 
-void LogMerger::Commit(std::vector<Persist> writes) {
+bool LogMerger::Commit(std::vector<Persist> writes) {
   std::unique_lock lock(mutex_);
   Add(std::move(writes));
   const uint64_t number = added_groups_;
   at_once_ = true;
   work_.notify_one();
-  merged_.wait(lock, [&] { return merged_groups_ >= number; });
+  merged_.wait(lock, [&] { return merged_groups_ >= number || gave_up_; });
+  return merged_groups_ >= number;
 }
 
-void LogMerger::WaitForRoom(std::span<const Persist> writes) {
+bool LogMerger::WaitForRoom(std::span<const Persist> writes) {
   std::unique_lock lock(mutex_);
   const auto has_room = [&] { return store_.journal().HasRoom(writes, released_); };
   while (!has_room()) {
+    if (gave_up_) return false;
     at_once_ = true;
     work_.notify_one();
     merged_.wait(lock);
   }
+  return true;
 }
 
 void LogMerger::Add(std::vector<Persist> writes) {
@@ -77,6 +85,7 @@ void LogMerger::Add(std::vector<Persist> writes) {
     }
   }
   groups_bytes_ += group.bytes;
+  unmerged_bytes_ += group.bytes;
   groups_.push_back(std::move(group));
 }
 
@@ -112,10 +121,28 @@ std::vector<Entry> LogMerger::Read(Index first, Index last, size_t bytes_max) co
   return store_.Read(first, last, bytes_max);
 }
 
+// --- For all ---
+
+size_t LogMerger::room_bytes() const {
+  const size_t free_bytes = free_bytes_.load();
+  if (free_bytes == std::numeric_limits<size_t>::max()) return free_bytes;
+  // In LMDB's pages a payload takes more than its own bytes, at worst almost twice as many.
+  return free_bytes - std::min(free_bytes, 2 * unmerged_bytes_.load());
+}
+
+void LogMerger::StopWaitingForSpace() {
+  {
+    const std::lock_guard lock(mutex_);
+    waits_for_space_ = false;
+  }
+  work_.notify_one();
+}
+
 // --- The thread ---
 
 void LogMerger::Stop() {
   if (!thread_.joinable()) return;
+  StopWaitingForSpace();
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -137,12 +164,18 @@ bool LogMerger::TrimIsDue() const {
 }
 
 void LogMerger::Run() {
-  store_.PrepareGrowth();
+  PrepareGrowth();
   std::unique_lock lock(mutex_);
   while (true) {
     if (!MergeIsDue() && !TrimIsDue()) {
       if (stopping_) return;
-      if (groups_.empty()) {
+      if (free_bytes_ < kLittleRoomBytes) {
+        // Nothing is submitted because the disk is full: somebody has to see when it no longer is.
+        work_.wait_for(lock, kSpaceInterval);
+        lock.unlock();
+        PrepareGrowth();
+        lock.lock();
+      } else if (groups_.empty()) {
         work_.wait(lock);
       } else {
         work_.wait_for(lock, std::chrono::milliseconds(options_.merge_age_ms));
@@ -152,9 +185,14 @@ void LogMerger::Run() {
     std::vector<Group> groups = NextGroups();
     const Index trim_to = trim_to_;
     lock.unlock();
-    Merge(std::move(groups), trim_to);
-    store_.PrepareGrowth();
+    const bool merged = Merge(std::move(groups), trim_to);
+    if (merged) PrepareGrowth();
     lock.lock();
+    if (!merged) {
+      gave_up_ = true;
+      merged_.notify_one();
+      return;
+    }
   }
 }
 
@@ -172,7 +210,7 @@ std::vector<LogMerger::Group> LogMerger::NextGroups() {
   return groups;
 }
 
-void LogMerger::Merge(std::vector<Group> groups, Index trim_to) {
+bool LogMerger::Merge(std::vector<Group> groups, Index trim_to) {
   std::vector<Persist> writes;
   for (Group& group : groups) {
     writes.insert(writes.end(), std::move_iterator(group.writes.begin()),
@@ -180,7 +218,10 @@ void LogMerger::Merge(std::vector<Group> groups, Index trim_to) {
   }
   std::optional<JournalMark> journaled;
   if (!groups.empty()) journaled = groups.back().journal_end;
-  const Status committed = store_.Commit(writes, trim_to, journaled);
+  size_t bytes = 0;
+  for (const Group& group : groups) bytes += group.bytes;
+  const Status committed = CommitWhenThereIsSpace(writes, trim_to, journaled);
+  if (committed.disk_full()) return false;
   // As in ThreadedLogWriter: not tried again.
   if (!committed.ok()) Die(options_.fatal, committed.error());
   {
@@ -189,9 +230,30 @@ void LogMerger::Merge(std::vector<Group> groups, Index trim_to) {
     if (journaled) released_ = *journaled;
     while (!recent_.empty() && recent_.front().group <= merged_groups_) recent_.pop_front();
   }
+  unmerged_bytes_ -= bytes;
   merged_.notify_one();
   const uint64_t trimmed = store_.base_index().value();
   if (trimmed_.exchange(trimmed) != trimmed && options_.trimmed) options_.trimmed();
+  return true;
+}
+
+Status LogMerger::CommitWhenThereIsSpace(std::span<const Persist> writes, Index trim_to,
+                                         std::optional<JournalMark> journaled) {
+  Status committed = store_.Commit(writes, trim_to, journaled);
+  if (!committed.disk_full()) return committed;
+  free_bytes_.store(0);
+  if (options_.report) options_.report(committed.error() + "; the log waits for space");
+  while (committed.disk_full() && WaitForSpace()) {
+    committed = store_.Commit(writes, trim_to, journaled);
+  }
+  if (committed.ok() && options_.report) options_.report(store_.file() + ": there is space again");
+  return committed;
+}
+
+bool LogMerger::WaitForSpace() {
+  std::unique_lock lock(mutex_);
+  work_.wait_for(lock, kSpaceInterval, [this] { return !waits_for_space_; });
+  return waits_for_space_;
 }
 
 }  // namespace quorate::storage

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -25,9 +27,12 @@ class LogMerger {
     size_t merge_bytes = 4 << 20;
     int64_t merge_age_ms = 1000;
 
-    // Both are called on the merger's thread.
+    // All are called on the merger's thread.
     std::function<void()> trimmed = nullptr;  // trimmed() has moved on
-    FatalHandler fatal = nullptr;             // a commit has failed
+    // A commit waits for space on the disk, which is tried again and again; and that it has found
+    // some.
+    std::function<void(const std::string& text)> report = nullptr;
+    FatalHandler fatal = nullptr;  // a commit has failed
   };
 
   // Starts the thread. `store`, whose journal is started, must outlive the merger, which is the
@@ -39,10 +44,12 @@ class LogMerger {
 
   // The journal has these writes, as one record, and they are durable.
   void Take(std::vector<consensus::Persist> writes);
-  // The journal cannot take these. They are durable when this returns, and all before them.
-  void Commit(std::vector<consensus::Persist> writes);
-  // Returns when the journal has room for them.
-  void WaitForRoom(std::span<const consensus::Persist> writes);
+  // The journal cannot take these. They are durable when this returns, and all before them. False:
+  // they are not, the disk is full and not to be waited for.
+  bool Commit(std::vector<consensus::Persist> writes);
+  // Returns when the journal has room for them. False: it has none, and the disk is full and not to
+  // be waited for.
+  bool WaitForRoom(std::span<const consensus::Persist> writes);
 
   // --- Another thread calls these ---
 
@@ -55,7 +62,13 @@ class LogMerger {
 
   // The log has been trimmed up to and including this entry, durably.
   consensus::Index trimmed() const { return consensus::Index(trimmed_.load()); }
-  // Ends the thread when LMDB has everything. No other call may be under way or follow, but Read's.
+  // About how many bytes more LMDB can take, with those that it will be given in any case taken
+  // off.
+  size_t room_bytes() const;
+  // From now on, what finds no space stays in the journal.
+  void StopWaitingForSpace();
+  // Ends the thread when LMDB has everything that finds space. No other call may be under way or
+  // follow, but Read's.
   void Stop();
 
  private:
@@ -78,7 +91,13 @@ class LogMerger {
   bool TrimIsDue() const;
   // What is waiting, up to the bytes that one commit of LMDB may hold.
   std::vector<Group> NextGroups();
-  void Merge(std::vector<Group> groups, consensus::Index trim_to);
+  // False: the disk is full and not to be waited for.
+  bool Merge(std::vector<Group> groups, consensus::Index trim_to);
+  // As store_.Commit, but for a full disk: that it waits for.
+  Status CommitWhenThereIsSpace(std::span<const consensus::Persist> writes,
+                                consensus::Index trim_to, std::optional<JournalMark> journaled);
+  bool WaitForSpace();  // false: not any more
+  void PrepareGrowth() { free_bytes_.store(store_.PrepareGrowth()); }
 
   LogStore& store_;
   const Options options_;
@@ -96,7 +115,11 @@ class LogMerger {
   consensus::Index trim_to_;
   bool at_once_ = false;  // somebody waits for what is in groups_
   bool stopping_ = false;
+  bool waits_for_space_ = true;
+  bool gave_up_ = false;  // the thread has ended, without space
 
+  std::atomic<size_t> free_bytes_{std::numeric_limits<size_t>::max()};
+  std::atomic<size_t> unmerged_bytes_{0};  // in groups_, or being merged
   std::atomic<uint64_t> trimmed_;
   std::thread thread_;
 };

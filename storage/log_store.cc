@@ -247,7 +247,7 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
     header_ = header;
     NoteSizes(writes);
   } else {
-    failed_ = true;
+    failed_ = !committed.disk_full();
   }
   return committed;
 }
@@ -356,7 +356,7 @@ Status LogStore::Truncate(MDB_txn* transaction, Index from, LogHeader* header) {
     MDB_val key = IndexKey(number);
     const int code = mdb_del(transaction, entries_, &key, nullptr);
     if (code == MDB_NOTFOUND) return Damaged(header->last_index, "is missing");
-    if (code != 0) return environment_->MakeError("the log cannot be truncated", code);
+    if (code != 0) return environment_->MakeWriteError("the log cannot be truncated", code);
     header->last_index = header->last_index - 1;
   }
   if (header->last_index == header->base_index) {
@@ -378,7 +378,7 @@ Status LogStore::Append(MDB_txn* transaction, const Entry& entry, LogHeader* hea
   MDB_val value{EntryRowBytes(entry), nullptr};
   // RESERVE: the row is encoded where it will lie, without a copy in between.
   const int code = mdb_put(transaction, entries_, &key, &value, MDB_APPEND | MDB_RESERVE);
-  if (code != 0) return environment_->MakeError("the log cannot be written", code);
+  if (code != 0) return environment_->MakeWriteError("the log cannot be written", code);
   EncodeEntryTo(static_cast<char*>(value.mv_data), entry);
   header->last_index = entry.index;
   header->last_term = entry.term;
@@ -399,7 +399,7 @@ Status LogStore::Trim(MDB_txn* transaction, Index to, size_t entries_max, size_t
     const uint64_t number = index.value();
     MDB_val key = IndexKey(number);
     const int code = mdb_del(transaction, entries_, &key, nullptr);
-    if (code != 0) return environment_->MakeError("the log cannot be trimmed", code);
+    if (code != 0) return environment_->MakeWriteError("the log cannot be trimmed", code);
     header->base_index = index;
     header->base_term = row.term;
   }
@@ -424,7 +424,7 @@ Status LogStore::PutHeader(MDB_txn* transaction, const LogHeader& header) {
   assert(header.base_term <= header.last_term);
   const std::string record = EncodeLogHeader(header, mdb_txn_id(transaction));
   if (const int code = PutRecord(transaction, kHeaderName, record)) {
-    return environment_->MakeError("the log's header cannot be written", code);
+    return environment_->MakeWriteError("the log's header cannot be written", code);
   }
   return Ok();
 }

@@ -69,8 +69,9 @@ class LogStore : public consensus::LogReader {
   //
   // `journaled`, if it is given: the writes are those of the journal's records up to there.
   //
-  // After an error nothing of it counts, the store is not to be used again, and each further call
-  // fails: what a failed sync has done to the file is unknown, and a second one would not tell.
+  // After an error nothing of it counts. If that was for lack of space, the same may be tried
+  // again. After any other the store is not to be used again, and each further call fails: what a
+  // failed sync has done to the file is unknown, and a second one would not tell.
   Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
                 std::optional<JournalMark> journaled = std::nullopt);
 
@@ -90,7 +91,8 @@ class LogStore : public consensus::LogReader {
   Status BeginAnew(consensus::Index base_index, consensus::Term base_term);
 
   // Makes room for the commits to come, where it is time to: see Environment::PrepareGrowth.
-  void PrepareGrowth() const { environment_->PrepareGrowth(); }
+  // About how many bytes can be appended.
+  size_t PrepareGrowth() const { return environment_->PrepareGrowth(); }
 
   // The last entry that was trimmed away.
   consensus::Index base_index() const { return header_.base_index; }

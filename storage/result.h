@@ -11,6 +11,8 @@ namespace quorate::storage {
 
 struct Error {
   std::string text;  // one sentence for an operator, naming the file
+  // For lack of space, before anything was made durable: the same may be tried again.
+  bool disk_full = false;
 };
 
 template <typename T>
@@ -32,6 +34,7 @@ class [[nodiscard]] Result {
     assert(!ok());
     return std::get<1>(state_).text;
   }
+  bool disk_full() const { return !ok() && std::get<1>(state_).disk_full; }
 
  private:
   std::variant<T, Error> state_;

@@ -74,6 +74,8 @@ class Checkpointer {
   virtual void Start(Checkpoint checkpoint) = 0;
   // True once, when the checkpoint that was started has become durable.
   virtual bool TakeFinished() = 0;
+  // The checkpoint under way waits for space on the disk.
+  virtual bool disk_full() const { return false; }
 };
 
 }  // namespace quorate::storage

@@ -56,7 +56,7 @@ ThreadedCheckpointer::Statistics ThreadedCheckpointer::statistics() const {
 
 void ThreadedCheckpointer::Run() {
   while (std::optional<Checkpoint> checkpoint = NextCheckpoint()) {
-    Write(*checkpoint);
+    if (!Write(*checkpoint)) return;
     LetGo(std::move(*checkpoint));
   }
 }
@@ -67,10 +67,11 @@ std::optional<Checkpoint> ThreadedCheckpointer::NextCheckpoint() {
   return std::exchange(next_, std::nullopt);
 }
 
-void ThreadedCheckpointer::Write(const Checkpoint& checkpoint) {
+bool ThreadedCheckpointer::Write(const Checkpoint& checkpoint) {
   const int64_t began_usec = MonotonicUsec();
   began_usec_.store(began_usec);
-  const Status written = store_.Write(checkpoint);
+  const Status written = WriteWhenThereIsSpace(checkpoint);
+  if (written.disk_full()) return false;
   if (!written.ok()) Die(options_.fatal, written.error());
   began_usec_.store(0);
   last_duration_usec_.store(MonotonicUsec() - began_usec);
@@ -83,6 +84,26 @@ void ThreadedCheckpointer::Write(const Checkpoint& checkpoint) {
     stage_ = Stage::kFinished;
   }
   if (options_.wake) options_.wake();
+  return true;
+}
+
+Status ThreadedCheckpointer::WriteWhenThereIsSpace(const Checkpoint& checkpoint) {
+  Status written = store_.Write(checkpoint);
+  if (!written.disk_full()) return written;
+  disk_full_.store(true);
+  if (options_.report) options_.report(written.error() + "; the checkpoint waits for space");
+  while (written.disk_full() && WaitForSpace()) written = store_.Write(checkpoint);
+  disk_full_.store(!written.ok());
+  if (written.ok() && options_.report) options_.report(store_.file() + ": there is space again");
+  return written;
+}
+
+bool ThreadedCheckpointer::WaitForSpace() {
+  // A try writes all that fits before it fails, so it is not made as often as it is cheap to.
+  constexpr std::chrono::milliseconds kInterval(500);
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, kInterval, [this] { return stopping_; });
+  return !stopping_;
 }
 
 // Freeing a memtable takes milliseconds, which are better spent here than in the loop: so this

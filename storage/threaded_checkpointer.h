@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include "storage/fatal.h"
@@ -21,6 +22,9 @@ class ThreadedCheckpointer : public Checkpointer {
     // Called on the checkpointer's thread.
     std::function<void()> wake = nullptr;  // TakeFinished() will return true
     FatalHandler fatal = nullptr;          // a checkpoint has failed
+    // A checkpoint waits for space on the disk, which is tried again and again; and that it has
+    // found some.
+    std::function<void(const std::string& text)> report = nullptr;
   };
 
   // For operators. Any thread.
@@ -39,8 +43,9 @@ class ThreadedCheckpointer : public Checkpointer {
   // One thread calls these.
   void Start(Checkpoint checkpoint) override;
   bool TakeFinished() override;
-  // Waits for the checkpoint under way, then ends the thread. TakeFinished() may be called after
-  // this.
+  bool disk_full() const override { return disk_full_.load(); }
+  // Waits for the checkpoint under way, unless that waits for space, then ends the thread.
+  // TakeFinished() may be called after this.
   void Stop();
 
   Statistics statistics() const;
@@ -51,7 +56,12 @@ class ThreadedCheckpointer : public Checkpointer {
   void Run();
   // Nothing: it is time to end.
   std::optional<Checkpoint> NextCheckpoint();
-  void Write(const Checkpoint& checkpoint);
+  // False: the disk is full, and it is time to end.
+  bool Write(const Checkpoint& checkpoint);
+  // As store_.Write, but for a full disk: then it tries again until it is time to end.
+  Status WriteWhenThereIsSpace(const Checkpoint& checkpoint);
+  // False: it is time to end.
+  bool WaitForSpace();
   void LetGo(Checkpoint checkpoint);
 
   LmdbStateStore& store_;
@@ -64,6 +74,7 @@ class ThreadedCheckpointer : public Checkpointer {
   std::optional<Checkpoint> next_;
   bool stopping_ = false;
 
+  std::atomic<bool> disk_full_{false};
   std::atomic<uint64_t> checkpoints_{0};
   std::atomic<int64_t> last_duration_usec_{0};
   std::atomic<uint64_t> last_keys_{0};

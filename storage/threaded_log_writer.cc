@@ -21,6 +21,7 @@ size_t PayloadBytes(const Persist& write) {
 LogMerger::Options MergerOptions(const ThreadedLogWriter::Options& options) {
   LogMerger::Options merger = options.merger;
   merger.trimmed = options.wake;
+  merger.report = options.report;
   merger.fatal = options.fatal;
   return merger;
 }
@@ -53,8 +54,9 @@ void ThreadedLogWriter::Stop() {
     stopping_ = true;
   }
   changed_.notify_one();
+  merger_.StopWaitingForSpace();
   thread_.join();
-  assert(durable() == submitted_);
+  assert(durable() == submitted_ || merger_.room_bytes() == 0);
   merger_.Stop();
 }
 
@@ -71,7 +73,7 @@ ThreadedLogWriter::Statistics ThreadedLogWriter::statistics() const {
 
 void ThreadedLogWriter::Run() {
   for (std::vector<Persist> writes = NextWrites(); !writes.empty(); writes = NextWrites()) {
-    Commit(std::move(writes));
+    if (!Commit(std::move(writes))) return;
   }
 }
 
@@ -89,7 +91,7 @@ std::vector<Persist> ThreadedLogWriter::NextWrites() {
   return writes;
 }
 
-void ThreadedLogWriter::Commit(std::vector<Persist> writes) {
+bool ThreadedLogWriter::Commit(std::vector<Persist> writes) {
   CommitReport report;
   report.writes = writes.size();
   for (const Persist& write : writes) {
@@ -101,14 +103,14 @@ void ThreadedLogWriter::Commit(std::vector<Persist> writes) {
   const int64_t began_usec = MonotonicUsec();
   commit_began_usec_.store(began_usec);
   if (store_.journal().Takes(writes)) {
-    merger_.WaitForRoom(writes);
+    if (!merger_.WaitForRoom(writes)) return false;
     Status appended = store_.journal().Append(writes);
     // A failed sync is not tried again: the kernel has marked the pages clean, and a second one
     // would say that all is well. durable_ stays where it is, so nothing more is ever acknowledged.
     if (!appended.ok()) Die(options_.fatal, appended.error());
     merger_.Take(std::move(writes));
-  } else {
-    merger_.Commit(std::move(writes));
+  } else if (!merger_.Commit(std::move(writes))) {
+    return false;
   }
   commit_began_usec_.store(0);
   report.duration_usec = MonotonicUsec() - began_usec;
@@ -124,6 +126,7 @@ void ThreadedLogWriter::Commit(std::vector<Persist> writes) {
   if (report.duration_usec > options_.slow_commit_usec && options_.slow_commit) {
     options_.slow_commit(report);
   }
+  return true;
 }
 
 }  // namespace quorate::storage

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -37,7 +38,9 @@ class ThreadedLogWriter : public LogWriter, public consensus::LogReader {
     // All are called on the writer's thread or the merger's.
     std::function<void()> wake = nullptr;  // durable() or trimmed() has moved on
     std::function<void(const CommitReport&)> slow_commit =
-        nullptr;                   // took longer than slow_commit_usec
+        nullptr;  // took longer than slow_commit_usec
+    // LMDB waits for space on the disk, which is tried again and again; and that it has found some.
+    std::function<void(const std::string& text)> report = nullptr;
     FatalHandler fatal = nullptr;  // a commit has failed
   };
 
@@ -58,8 +61,8 @@ class ThreadedLogWriter : public LogWriter, public consensus::LogReader {
   // One thread calls these.
   void Submit(consensus::Persist persist) override;
   void Trim(consensus::Index index) override;
-  // Makes durable what is queued, gives it all to LMDB, and ends the threads. What was only to be
-  // trimmed stays.
+  // Makes durable what is queued, gives it all to LMDB, unless the disk has no space for it, and
+  // ends the threads. What was only to be trimmed stays.
   void Stop();
 
   // All that is durable, whoever has it. One thread; see LogStore::Read.
@@ -74,13 +77,15 @@ class ThreadedLogWriter : public LogWriter, public consensus::LogReader {
   consensus::Index StartOfTail(size_t payload_bytes_max) const override {
     return store_.sizes().StartOfTail(payload_bytes_max);
   }
+  size_t room_bytes() const override { return merger_.room_bytes(); }
   Statistics statistics() const;
 
  private:
   void Run();
   // Waits for something to do. Nothing: it is time to end.
   std::vector<consensus::Persist> NextWrites();
-  void Commit(std::vector<consensus::Persist> writes);
+  // False: the disk is full, and it is time to end.
+  bool Commit(std::vector<consensus::Persist> writes);
 
   LogStore& store_;
   const Options options_;

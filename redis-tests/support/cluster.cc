@@ -85,8 +85,12 @@ std::string Cluster::data_folder(int id) const {
 }
 
 std::vector<std::string> Cluster::CommandLine(int id) const {
-  std::vector<std::string> line = {options_.server, "--port", std::to_string(port(id)), "--dir",
-                                   data_folder(id)};
+  std::vector<std::string> line;
+  if (options_.prefix) {
+    line = options_.prefix(id);
+  }
+  line.insert(line.end(),
+              {options_.server, "--port", std::to_string(port(id)), "--dir", data_folder(id)});
   if (!options_.hosts.empty()) {
     line.insert(line.end(), {"--bind", host(id), "--protected-mode", "no"});
   }
@@ -152,6 +156,11 @@ void Cluster::Resume(int id) {
 std::optional<ProcessEnd> Cluster::Terminate(int id) {
   assert(running(id));
   node(id).process->Signal(SIGTERM);
+  return WaitForEnd(id);
+}
+
+std::optional<ProcessEnd> Cluster::WaitForEnd(int id) {
+  assert(running(id));
   const std::optional<ProcessEnd> end = node(id).process->WaitForEnd(kDeadlineMs);
   node(id).process.reset();
   return end;

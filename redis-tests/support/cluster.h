@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <memory>
 #include <string>
@@ -30,6 +31,8 @@ class Cluster {
     std::vector<std::string> hosts = {};
     std::vector<int> network_namespaces = {};
     std::vector<std::string> data_folders = {};
+    // Given for a node's number: what its command line begins with, such as `env NAME=VALUE`.
+    std::function<std::vector<std::string>(int id)> prefix = nullptr;
   };
 
   Cluster() : Cluster(Options()) {}
@@ -71,6 +74,8 @@ class Cluster {
   void Kill9(int id);
   void Pause(int id);   // SIGSTOP
   void Resume(int id);  // SIGCONT
+  // Waits for a process that ends by itself; how it ended, or an empty optional as with Terminate.
+  std::optional<ProcessEnd> WaitForEnd(int id);
   // SIGTERM; how the process ended, or an empty optional when it did not within kDeadlineMs.
   std::optional<ProcessEnd> Terminate(int id);
   void Restart(int id);

@@ -155,7 +155,7 @@ Load::Outcome Load::Write(FollowingClient* client, const std::string& key, int64
     ++writer->acknowledged;
     return Outcome::kWritten;
   }
-  if (reply.IsError("MOVED") || reply.IsError("CLUSTERDOWN")) {
+  if (reply.IsError("MOVED") || reply.IsError("CLUSTERDOWN") || reply.IsError("MISCONF")) {
     return Outcome::kNotExecuted;
   }
   if (reply.answered() && !reply.IsError("UNKNOWN")) {

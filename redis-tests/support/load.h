@@ -33,7 +33,8 @@ class Load {
   // After Stop, with a cluster that serves: reads all keys and says what is wrong now or was wrong
   // on the way; empty when all is right. Wrong are:
   //   an acknowledged write that is lost;
-  //   a write that happened though its answer said that it was not executed (MOVED, CLUSTERDOWN);
+  //   a write that happened though its answer said that it was not executed (MOVED, CLUSTERDOWN,
+  //   MISCONF);
   //   a register that holds another number than the last one acknowledged, or one sent later whose
   //   outcome is unknown, or that goes back;
   //   an answer that belongs to no situation a test brings about, such as a syntax error.

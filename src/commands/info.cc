@@ -129,10 +129,10 @@ void Persistence(const Instance& instance, Lines& lines) {
   lines.Add("async_loading", 0);
   lines.Add("rdb_changes_since_last_save", keys.memtable_keys());
   lines.Add("rdb_bgsave_in_progress", keys.checkpoint_under_way() ? 1 : 0);
-  lines.Add("rdb_last_bgsave_status", "ok");
+  lines.Add("rdb_last_bgsave_status", storage.checkpoint_waits_for_space ? "err" : "ok");
   lines.Add("rdb_saves", storage.checkpoints);
   lines.Add("aof_enabled", 1);
-  lines.Add("aof_last_write_status", "ok");
+  lines.Add("aof_last_write_status", instance.node.DiskHasRoomFor(0) ? "ok" : "err");
   lines.Add("checkpoint_index", keys.checkpoint_index().value());
   lines.Add("checkpoint_last_usec", storage.last_checkpoint_us);
   lines.Add("log_commits", storage.log_commits);

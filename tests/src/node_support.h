@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,6 +39,7 @@ class TestDisk : public storage::LogWriter, public consensus::LogReader {
   }
   consensus::PersistSeq durable() const override { return durable_; }
   consensus::Index trimmed() const override { return trimmed_; }
+  size_t room_bytes() const override { return room; }
   size_t log_bytes() const override { return sizes_.bytes(); }
   consensus::Index StartOfTail(size_t payload_bytes_max) const override {
     return sizes_.StartOfTail(payload_bytes_max);
@@ -51,6 +53,8 @@ class TestDisk : public storage::LogWriter, public consensus::LogReader {
 
   // Makes everything that was submitted durable.
   void Complete();
+  size_t room = std::numeric_limits<size_t>::max();  // bytes that still find space
+
   // What a start finds now.
   consensus::Recovered Recover() const;
   // The process has ended: what was not durable is gone.
@@ -77,6 +81,9 @@ class TestState : public storage::StateReader, public storage::Checkpointer {
   void Start(storage::Checkpoint checkpoint) override { started_ = std::move(checkpoint); }
   bool TakeFinished() override { return std::exchange(finished_, false); }
 
+  bool disk_full() const override { return full; }
+
+  bool full = false;  // the checkpoint finds no space
   bool checkpoint_started() const { return started_.has_value(); }
   void Finish() { finished_ = started_.has_value(); }
 

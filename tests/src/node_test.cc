@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 
 #include "tests/src/node_support.h"
@@ -401,6 +402,93 @@ TEST(Node, TrimsTheLogBehindTheCheckpointButForItsLastEntries) {
   const auto last = cluster.node(1).raft().last_log_index();
   EXPECT_EQ(cluster.member(1).disk.trimmed(), last - 3);
   EXPECT_EQ(cluster.node(1).raft().first_log_index(), last - 2);
+}
+
+constexpr const char* kDiskFull =
+    "-MISCONF No space left on this node's disk: write commands are refused until there is "
+    "some\r\n";
+
+TEST(Node, RefusesWritesBeforeTheLogWhileTheDiskIsFullAndGoesOnReading) {
+  TestCluster cluster(1);
+  cluster.WaitForLeader();
+  TestMember& member = cluster.member(1);
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*client), kOk);
+  const consensus::Index last = member.node->raft().last_log_index();
+
+  member.disk.room = 0;
+  cluster.Send(1, *client, Set("a", "2") + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + "$1\r\n1\r\n");
+  EXPECT_EQ(member.node->raft().last_log_index(), last);
+
+  // Room for something, but not for this: the log's own needs come first.
+  member.disk.room = 2 << 20;
+  cluster.Send(1, *client, Set("a", std::string(1 << 20, 'x')) + Set("a", "3") + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + kOk + "$1\r\n3\r\n");
+
+  member.state.full = true;
+  cluster.Send(1, *client, Set("a", "4") + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + "$1\r\n3\r\n");
+
+  member.disk.room = std::numeric_limits<size_t>::max();
+  member.state.full = false;
+  cluster.Send(1, *client, Set("a", "5"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+}
+
+// What is in flight will take its space before a new write does.
+TEST(Node, CountsWhatIsInFlightAgainstTheDisksRoom) {
+  TestCluster cluster(1);
+  cluster.WaitForLeader();
+  TestMember& member = cluster.member(1);
+  member.disk_works = false;
+  member.disk.room = 3 << 20;
+  auto client = cluster.Connect(1);
+  const std::string half = Set("a", std::string(512 << 10, 'x'));
+  for (int i = 0; i < 3; ++i) {
+    cluster.Send(1, *client, half);
+    cluster.Steps(kSettle);
+  }
+  member.disk_works = true;
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kOk) + kOk + kDiskFull);
+}
+
+TEST(Node, HandsOverWhenItsDiskIsFull) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  cluster.member(1).disk.room = 0;
+  cluster.Steps(kSettle);
+  for (int ticks = 0; ticks < 10; ++ticks) cluster.Tick();
+  const uint64_t leader = cluster.WaitForLeader();
+  EXPECT_NE(leader, 1U);
+  auto client = cluster.Connect(leader);
+  cluster.Send(leader, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+}
+
+// With no healthy member to hand over to, leadership does not go round and round, and reads go on.
+TEST(Node, KeepsLeadershipWhenAllDisksAreFull) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).disk.room = 0;
+  for (int ticks = 0; ticks < 200; ++ticks) cluster.Tick();
+  const uint64_t leader = cluster.WaitForLeader();
+  const consensus::Term term = cluster.node(leader).raft().current_term();
+  for (int ticks = 0; ticks < 1000; ++ticks) cluster.Tick();
+  EXPECT_EQ(cluster.WaitForLeader(), leader);
+  EXPECT_EQ(cluster.node(leader).raft().current_term(), term);
+  auto client = cluster.Connect(leader);
+  cluster.Send(leader, *client, Set("a", "1") + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + "$-1\r\n");
 }
 
 }  // namespace

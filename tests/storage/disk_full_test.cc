@@ -1,5 +1,5 @@
-// A disk without space: the process says so and ends, acknowledges nothing that is not there, and
-// goes on once there is space again.
+// A disk without space: nothing is acknowledged that is not there, also when the process ends at
+// that moment, and everything goes on by itself once there is space again.
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -25,7 +25,7 @@ using consensus::Entry;
 using consensus::Index;
 using consensus::Term;
 
-constexpr int kFatal = 7;
+constexpr int kFull = 7;
 constexpr int kWrongText = 8;
 constexpr int kRefused = 9;
 constexpr int kLost = 10;
@@ -39,12 +39,16 @@ StorageOptions Small(FatalHandler fatal = nullptr) {
   return options;
 }
 
-// Writes until the disk is full.
-int WriteUntilFatal(const std::string& path, Acknowledged& acknowledged, const char* expected) {
+// Writes until the disk is full, and ends at once.
+int WriteUntilFull(const std::string& path, Acknowledged& acknowledged, const char* expected) {
   Workload::Options options{.seed = 1};
-  options.fatal = [&](const std::string& text) {
+  options.fatal = [](const std::string& text) {
+    std::fprintf(stderr, "%s\n", text.c_str());
+    _exit(kWrongText);
+  };
+  options.report = [&](const std::string& text) {
     std::fprintf(stderr, "(as expected) %s\n", text.c_str());
-    _exit(text.find(expected) != std::string::npos ? kFatal : kWrongText);
+    _exit(text.find(expected) != std::string::npos ? kFull : kWrongText);
   };
   Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), Small(options.fatal));
   if (!opened.ok()) return kRefused;
@@ -86,12 +90,12 @@ TEST(DiskFull, ALimitOnTheFilesSize) {
       signal(SIGXFSZ, SIG_IGN);
       const rlimit limit{bytes, bytes};
       if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
-      return WriteUntilFatal(path, *acknowledged, "cannot be written");
+      return WriteUntilFull(path, *acknowledged, "cannot be written");
     });
   };
   for (const rlim_t bytes : {100 << 10, 300 << 10, 301 << 10, 1 << 20}) {
     const int status = limited(bytes);
-    ASSERT_TRUE(status == kFatal || status == kRefused) << status;
+    ASSERT_TRUE(status == kFull || status == kRefused) << status;
     ASSERT_EQ(RunChild([&] { return Inspect(path, *acknowledged); }), 0);
   }
   EXPECT_GT(acknowledged->committed, 0U);
@@ -114,9 +118,9 @@ int FillAndMakeSpace(const std::string& disk, Acknowledged& acknowledged) {
   // Twice: the second start finds the disk full already. It may find free pages in its files, or
   // refuse.
   for (int start = 0; start < 2; ++start) {
-    const int status = RunChild(
-        [&] { return WriteUntilFatal(path, acknowledged, "bytes are free on that disk"); });
-    if (status != kFatal && !(start == 1 && status == kRefused))
+    const int status =
+        RunChild([&] { return WriteUntilFull(path, acknowledged, "bytes are free on that disk"); });
+    if (status != kFull && !(start == 1 && status == kRefused))
       return status < 0 ? -status : status;
   }
   std::filesystem::remove(ballast);

@@ -18,6 +18,8 @@ std::atomic<uint64_t> calls_left{0};  // until the process ends; 0: it does not
 std::atomic<int> end_status{0};
 std::atomic<uint64_t> syncs_left{0};  // until they fail; 0: they do not
 
+std::atomic<Space> disk_space{Space::kEnough};
+
 std::atomic<uint64_t> bytes_written{0};
 
 std::mutex record_mutex;
@@ -43,6 +45,14 @@ bool SyncFails() {
   return true;
 }
 
+bool IsSynchronous(int descriptor) { return (fcntl(descriptor, F_GETFL) & O_DSYNC) != 0; }
+
+// How many of the bytes find space.
+size_t SpaceFor(int descriptor, size_t size) {
+  if (disk_space == Space::kEnough || IsSynchronous(descriptor)) return size;
+  return disk_space == Space::kNone ? 0 : size / 2;
+}
+
 void Note(Event event) {
   const std::lock_guard lock(record_mutex);
   record.push_back(std::move(event));
@@ -61,7 +71,7 @@ void NoteOf(int descriptor, Event event) {
 }
 
 void NoteWrite(int descriptor, uint64_t offset, std::string bytes) {
-  const bool durable_at_once = (fcntl(descriptor, F_GETFL) & O_DSYNC) != 0;
+  const bool durable_at_once = IsSynchronous(descriptor);
   NoteOf(descriptor, {Event::Kind::kWrite, offset, std::move(bytes), durable_at_once});
 }
 
@@ -84,6 +94,8 @@ void EndProcessBefore(uint64_t call, int exit_status) {
 }
 
 void FailSyncsFrom(uint64_t sync) { syncs_left = sync; }
+
+void SetSpace(Space space) { disk_space = space; }
 
 uint64_t BytesWritten() { return bytes_written; }
 
@@ -111,7 +123,9 @@ extern "C" {
 using quorate::storage::system_calls::Count;
 using quorate::storage::system_calls::CountBytes;
 using quorate::storage::system_calls::is_recording;
+using quorate::storage::system_calls::IsSynchronous;
 using quorate::storage::system_calls::NoteWrite;
+using quorate::storage::system_calls::SpaceFor;
 using quorate::storage::system_calls::Sync;
 using quorate::storage::system_calls::SyncFails;
 
@@ -122,8 +136,13 @@ int fdatasync(int descriptor) { return Sync(SYS_fdatasync, descriptor); }
 ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
   Count();
   // A write through a synchronous descriptor is a sync as well.
-  if ((fcntl(descriptor, F_GETFL) & O_DSYNC) != 0 && SyncFails()) {
+  if (IsSynchronous(descriptor) && SyncFails()) {
     errno = EIO;
+    return -1;
+  }
+  size = SpaceFor(descriptor, size);
+  if (size == 0) {
+    errno = ENOSPC;
     return -1;
   }
   const ssize_t written = syscall(SYS_pwrite64, descriptor, bytes, size, offset);
@@ -137,6 +156,14 @@ ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
 
 ssize_t writev(int descriptor, const iovec* parts, int count) {
   Count();
+  if (SpaceFor(descriptor, 2) < 2) {
+    // Half of the parts, then; all writes of several parts are of LMDB's pages.
+    count /= 2;
+    if (count == 0 || SpaceFor(descriptor, 2) == 0) {
+      errno = ENOSPC;
+      return -1;
+    }
+  }
   const auto offset = static_cast<uint64_t>(lseek(descriptor, 0, SEEK_CUR));
   const ssize_t written = syscall(SYS_writev, descriptor, parts, count);
   CountBytes(written);

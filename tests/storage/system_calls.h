@@ -16,6 +16,12 @@ void EndProcessBefore(uint64_t call, int exit_status);
 // 0: none does.
 void FailSyncsFrom(uint64_t sync);
 
+// From now on the disk has no space: pwrite and writev fail with ENOSPC, or write only half of what
+// they are given, as the last write before that does. Synchronous descriptors are not concerned:
+// LMDB writes its meta pages through them, which have their space.
+enum class Space { kEnough, kNone, kHalf };
+void SetSpace(Space space);
+
 // By pwrite and writev, to all files, since the program began.
 uint64_t BytesWritten();
 

@@ -23,6 +23,7 @@ uint64_t SeedOf(Index index, Term term) { return index.value() * 1'000'003 + ter
 
 ThreadedLogWriter::Options WriterOptions(const Workload::Options& options) {
   ThreadedLogWriter::Options writer;
+  writer.report = options.report;
   writer.fatal = options.fatal;
   // Often, so that the ends of processes fall between the journal and LMDB in every way.
   writer.merger.merge_bytes = 50'000;
@@ -76,7 +77,8 @@ Workload::Workload(OpenedStorage& storage, Acknowledged& acknowledged, const Opt
       durable_index_(storage.recovered.last_index),
       committed_(std::max(Index(acknowledged.committed), storage.recovered.last_applied)),
       writer_(*storage.log, WriterOptions(options)),
-      checkpointer_(*storage.state, {.wake = nullptr, .fatal = options.fatal}) {
+      checkpointer_(*storage.state,
+                    {.wake = nullptr, .fatal = options.fatal, .report = options.report}) {
   for (Index index = first_ + 1; index <= last_index_; ++index) {
     Term term;
     for (const consensus::TermRun& run : storage.recovered.terms) {

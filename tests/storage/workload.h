@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,7 @@ class Workload {
     uint64_t steps = ~uint64_t{0};
     size_t entry_bytes_max = 3000;
     FatalHandler fatal = nullptr;
+    std::function<void(const std::string& text)> report = nullptr;  // of waiting for space
   };
 
   Workload(OpenedStorage& storage, Acknowledged& acknowledged, const Options& options);
