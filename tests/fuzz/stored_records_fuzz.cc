@@ -1,0 +1,110 @@
+// Fuzz target: what is read back from the data folder: rows of log and state, and the small
+// records.
+//
+// The input: one byte that names the record, one of switches, the record. With kSealed the checksum
+// is made right first, to reach what it guards.
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/identity.h"
+#include "storage/log_record.h"
+#include "storage/record.h"
+#include "storage/sealed_record.h"
+#include "storage/state_meta.h"
+
+namespace quorate::storage {
+namespace {
+
+enum Record : uint8_t { kLogHeader, kEntry, kRow, kStateMeta, kIdentity, kSealedRecord };
+enum Switches : uint8_t { kSealed = 1 };
+
+constexpr uint64_t kTransaction = 3;
+
+// There is one way to write each of these: what was understood is what would have been written.
+void CheckLogHeader(std::string_view record) {
+  if (const auto header = DecodeLogHeader(record, kTransaction)) {
+    assert(EncodeLogHeader(*header, kTransaction) == record);
+    assert(!DecodeLogHeader(record, kTransaction + 1));
+  }
+}
+
+void CheckStateMeta(std::string_view record) {
+  if (const auto meta = DecodeStateMeta(record, kTransaction)) {
+    assert(EncodeStateMeta(*meta, kTransaction) == record);
+    assert(!DecodeStateMeta(record, kTransaction + 1));
+  }
+}
+
+void CheckIdentity(std::string_view record) {
+  const auto stored = DecodeIdentity(record);
+  if (stored && stored->format_version == kFormatVersion) {
+    assert(DecodeIdentity(EncodeIdentity(stored->identity))->identity == stored->identity);
+  }
+}
+
+void CheckEntry(std::string_view row) {
+  const consensus::Index index(5);
+  const auto decoded = DecodeEntryRow(index, row);
+  if (!decoded) return;
+  consensus::Entry entry;
+  entry.term = decoded->term;
+  entry.index = index;
+  entry.kind = decoded->kind;
+  entry.payload = consensus::Payload(std::string(decoded->payload), decoded->payload_crc32c);
+  assert(entry.payload.Intact() == decoded->PayloadIntact());
+  std::string again(EntryRowBytes(entry), '\0');
+  EncodeEntryTo(again.data(), entry);
+  assert(again == row);
+  assert(!DecodeEntryRow(index + 1, row));
+}
+
+void CheckRow(std::string_view row) {
+  const RowKey key("key");
+  if (const auto record = DecodeRow(key.bytes(), row)) {
+    assert(EncodeRow(key.bytes(), *record) == row);
+    assert(!DecodeRow(RowKey("kez").bytes(), row));
+  }
+}
+
+void CheckSealed(std::string_view body) {
+  const std::string sealed = Seal("name", kTransaction, body);
+  assert(Unseal("name", kTransaction, sealed) == body);
+  assert(!Unseal("nama", kTransaction, sealed));
+  assert(!Unseal("name", kTransaction + 1, sealed));
+  std::string damaged = sealed;
+  damaged[body.size() % damaged.size()] ^= 1;
+  assert(!Unseal("name", kTransaction, damaged));
+}
+
+void Check(uint8_t record, uint8_t switches, std::string_view bytes) {
+  const bool sealed = (switches & kSealed) != 0;
+  switch (record % (kSealedRecord + 1)) {
+    case kLogHeader:
+      return CheckLogHeader(sealed ? Seal("log header", kTransaction, bytes) : bytes);
+    case kStateMeta:
+      return CheckStateMeta(sealed ? Seal("state meta", kTransaction, bytes) : bytes);
+    case kIdentity:
+      return CheckIdentity(sealed ? Seal("identity", kAnyTransaction, bytes) : bytes);
+    case kEntry:
+      return CheckEntry(bytes);
+    case kRow:
+      return CheckRow(bytes);
+    case kSealedRecord:
+      return CheckSealed(bytes);
+  }
+}
+
+}  // namespace
+}  // namespace quorate::storage
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size >= 2) {
+    quorate::storage::Check(data[0], data[1],
+                            std::string_view(reinterpret_cast<const char*>(data + 2), size - 2));
+  }
+  return 0;
+}
