@@ -52,6 +52,7 @@ void ClientConnection::OnRead(ssize_t size, const uv_buf_t* buffer) {
     reading_ = false;
     paused_ = true;
     listener_.paused_.insert(session_->id);
+    listener_.look_at_all_paused_ = true;
   }
 }
 
@@ -64,6 +65,8 @@ bool ClientConnection::Resume() {
     paused_ = false;
     listener_.paused_.erase(session_->id);
     if (!listener_.reading_stopped_) StartReading();
+  } else {
+    listener_.look_at_all_paused_ = true;
   }
   return had_input;
 }
@@ -108,10 +111,13 @@ void ClientConnection::Write() {
     output.clear();
     // Memory that one big reply took is not kept for ever.
     if (output.capacity() > (64 << 10)) output.shrink_to_fit();
+    listener_.instance_.sessions.Count(*session_);
     return;
   }
   output.erase(0, static_cast<size_t>(sent));
   writing_ = std::exchange(output, {});
+  session_->writing_bytes = writing_.size();
+  listener_.instance_.sessions.Count(*session_);
   buffer = uv_buf_init(writing_.data(), static_cast<unsigned>(writing_.size()));
   uv_write(&write_request_, stream, &buffer, 1, [](uv_write_t* request, int status) {
     static_cast<ClientConnection*>(request->data)->OnWritten(status);
@@ -122,12 +128,25 @@ void ClientConnection::OnWritten(int status) {
   session_->output_bytes_total += writing_.size();
   listener_.instance_.statistics.output_bytes += writing_.size();
   writing_ = {};
+  session_->writing_bytes = 0;
   if (closing_) return;
   if (status < 0) {
     Close();
-  } else {
-    Update();
+    return;
   }
+  Update();
+  // And on with its requests, if they have waited for this.
+  if (!closing_) listener_.instance_.sessions.Schedule(*session_);
+}
+
+bool ClientConnection::IsStuck(int64_t limit_ms) {
+  const int64_t now_ms = listener_.instance_.clock.monotonic_ms();
+  const size_t bytes = uv_stream_get_write_queue_size(reinterpret_cast<uv_stream_t*>(socket_));
+  if (bytes != write_queue_bytes_ || bytes == 0) {
+    write_queue_bytes_ = bytes;
+    write_queue_changed_ms_ = now_ms;
+  }
+  return bytes > 0 && now_ms - write_queue_changed_ms_ >= limit_ms;
 }
 
 bool ClientConnection::OverOutputLimit() {

@@ -22,6 +22,7 @@ class ClientConnection {
   ClientConnection& operator=(const ClientConnection&) = delete;
 
   Session& session() { return *session_; }
+  const Session& session() const { return *session_; }
 
   void StartReading();
   // Sends what there is to send, goes on reading or stops, closes when it is time: once per round,
@@ -32,7 +33,9 @@ class ClientConnection {
   bool paused() const { return paused_; }
   void Close();
   // Replies that the kernel has not taken yet.
-  size_t unsent_bytes() const { return writing_.size() + session_->replies.bytes(); }
+  size_t unsent_bytes() const { return session_->reply_bytes(); }
+  // Whether the kernel has taken none of them for so long. Once a second or so.
+  bool IsStuck(int64_t limit_ms);
 
  private:
   friend class ClientListener;
@@ -52,6 +55,9 @@ class ClientConnection {
   bool input_ended_ = false;
   bool closing_ = false;
   int64_t over_soft_limit_since_ms_ = 0;  // 0: not over it
+  // What libuv had left to write when IsStuck last saw that change.
+  size_t write_queue_bytes_ = 0;
+  int64_t write_queue_changed_ms_ = 0;
 };
 
 }  // namespace quorate

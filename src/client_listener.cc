@@ -3,7 +3,9 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "src/uv_support.h"
 
@@ -83,10 +85,25 @@ std::optional<std::string> ClientListener::Refusal(const sockaddr_storage& remot
 }
 
 bool ClientListener::EndRound() {
+  bool ran = false;
   for (const std::shared_ptr<Session>& session : instance_.sessions.TakeScheduled()) {
     const auto found = connections_.find(session->id);
-    if (found != connections_.end()) found->second->Update();
+    if (found == connections_.end()) continue;
+    ClientConnection& connection = *found->second;
+    connection.Update();
+    if (connection.paused()) ran |= connection.Resume();
   }
+  ran |= ResumePaused();
+  EnforceMemoryLimit();
+  return ran;
+}
+
+bool ClientListener::ResumePaused() {
+  if (!look_at_all_paused_ || instance_.node.throttled() ||
+      instance_.sessions.replies_are_tight()) {
+    return false;
+  }
+  look_at_all_paused_ = false;
   bool ran = false;
   for (auto it = paused_.begin(); it != paused_.end();) {
     ClientConnection& connection = *connections_.at(*it++);  // may leave paused_
@@ -95,7 +112,41 @@ bool ClientListener::EndRound() {
   return ran;
 }
 
+void ClientListener::EnforceMemoryLimit() {
+  const uint64_t limit = instance_.config.maxmemory_clients_bytes;
+  if (limit == 0 || instance_.sessions.memory_bytes() <= limit) return;
+  std::vector<ClientConnection*> connections;
+  for (auto& [id, connection] : connections_) {
+    const Session& session = connection->session();
+    if (!session.closed && !session.no_evict) connections.push_back(connection.get());
+  }
+  std::sort(connections.begin(), connections.end(), [](const auto* left, const auto* right) {
+    return left->session().memory_bytes() > right->session().memory_bytes();
+  });
+  for (ClientConnection* connection : connections) {
+    if (instance_.sessions.memory_bytes() <= limit) return;
+    spdlog::warn(
+        "client {} is closed: it takes {} bytes, and all together exceed maxmemory-clients",
+        connection->session().address, connection->session().memory_bytes());
+    ++instance_.statistics.clients_evicted;
+    connection->Close();
+  }
+}
+
+void ClientListener::CloseStuck() {
+  const uint64_t limit_s = instance_.config.client_output_buffer_limit.soft_seconds;
+  if (limit_s == 0) return;
+  for (auto& [id, connection] : connections_) {
+    const bool stuck = connection->IsStuck(static_cast<int64_t>(limit_s) * 1000);
+    if (!stuck || !instance_.sessions.replies_are_tight()) continue;
+    spdlog::warn("client {} is closed: it leaves its replies unread, and others wait for that",
+                 connection->session().address);
+    connection->Close();
+  }
+}
+
 void ClientListener::CloseIdle() {
+  CloseStuck();
   const uint64_t timeout_s = instance_.config.timeout_seconds;
   if (timeout_s == 0) return;
   const int64_t limit_ms = instance_.clock.monotonic_ms() - static_cast<int64_t>(timeout_s) * 1000;

@@ -30,7 +30,8 @@ class ClientListener {
   // Once per round, after the node's Flush: sends replies, resumes those that waited. True:
   // requests ran, so another round is due.
   bool EndRound();
-  // Every second or so: closes clients idle for longer than `timeout`.
+  // Every second or so: closes clients idle for longer than `timeout`; and, when unread replies
+  // have become so many that others must wait, those that take none of theirs.
   void CloseIdle();
 
   // No new connections; existing ones go on.
@@ -49,6 +50,10 @@ class ClientListener {
   // Why a new connection is turned away, as the reply; nothing: welcome.
   std::optional<std::string> Refusal(const sockaddr_storage& remote) const;
   void Closed(ClientConnection* connection);
+  // Goes on with clients that had to wait. True: requests ran.
+  bool ResumePaused();
+  void CloseStuck();
+  void EnforceMemoryLimit();
 
   uv_loop_t* loop_;
   Instance& instance_;
@@ -56,6 +61,9 @@ class ClientListener {
   std::vector<std::unique_ptr<uv_tcp_t>> servers_;
   std::unordered_map<uint64_t, std::unique_ptr<ClientConnection>> connections_;  // by session id
   std::set<uint64_t> paused_;
+  // Some may have paused because of what all clients do together, so any may go on when that is
+  // over. Else, they go on when something has happened to their own session.
+  bool look_at_all_paused_ = false;
   bool reading_stopped_ = false;
   // All clients are read into this; what is complete runs straight from it.
   std::array<char, 64 << 10> read_buffer_;

@@ -59,6 +59,9 @@ struct Config {
   uint64_t client_query_buffer_limit_bytes = uint64_t{128} << 20;
   // Redis has no limit for normal clients; these are the ones that it has for replicas.
   OutputBufferLimit client_output_buffer_limit = {uint64_t{256} << 20, uint64_t{64} << 20, 60};
+  // All clients together: their requests that are not complete and their replies that are not
+  // taken. Beyond it, those that take most are disconnected. Redis's default is 0: no limit.
+  uint64_t maxmemory_clients_bytes = uint64_t{1} << 30;
   uint64_t request_timeout_ms = 5000;  // a write that is undecided for so long is answered -UNKNOWN
 
   // The process.

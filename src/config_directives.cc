@@ -15,6 +15,7 @@ namespace {
 constexpr uint64_t kInt32Max = std::numeric_limits<int32_t>::max();
 constexpr uint64_t kUint32Max = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t kMebibyte = uint64_t{1} << 20;
+constexpr uint64_t kTebibyte = uint64_t{1} << 40;
 constexpr uint64_t kMinuteMs = uint64_t{60} * 1000;
 constexpr uint64_t kHourMs = 60 * kMinuteMs;
 
@@ -57,6 +58,10 @@ constexpr std::array kDirectives = {
               "normal HARD SOFT SECONDS",
               "Disconnect a client with more than HARD bytes of unread replies, or with more than "
               "SOFT for SECONDS; 0: no limit"},
+    // Redis also takes a percentage of maxmemory, which is 0 here.
+    Directive{"maxmemory-clients", kClients, kChangeable,
+              MemoryKind{&Config::maxmemory_clients_bytes, 0, kTebibyte}, "BYTES",
+              "Disconnect the clients that take most when all take more than this; 0: never"},
     Directive{"request-timeout", kClients, kChangeable,
               NumberKind{&Config::request_timeout_ms, 1, kHourMs}, "MS",
               "Answer -UNKNOWN to a write that is undecided for so long"},

@@ -29,9 +29,13 @@ bool LooksLikeHttp(std::string_view name) {
 }  // namespace
 
 bool Dispatcher::MayRead(const Session& session) const {
-  return !session.close_now && !session.close_after_replies &&
-         session.replies.waiting() < kRequestsWaitingMax &&
-         session.replies.bytes() < kReplyBytesMax && !instance_.node.throttled();
+  if (session.close_now || session.close_after_replies ||
+      session.replies.waiting() >= kRequestsWaitingMax || session.reply_bytes() >= kReplyBytesMax ||
+      instance_.node.throttled()) {
+    return false;
+  }
+  return !instance_.sessions.replies_are_tight() ||
+         (session.replies.waiting() == 0 && session.reply_bytes() == 0);
 }
 
 void Dispatcher::Receive(Session& session, std::string_view bytes) {
@@ -54,11 +58,14 @@ void Dispatcher::Receive(Session& session, std::string_view bytes) {
     session.close_now = true;
     instance_.sessions.Schedule(session);
   }
+  instance_.sessions.Count(session);
 }
 
 void Dispatcher::Resume(Session& session) {
   if (session.input.empty()) return;
   session.input.erase(0, ExecuteAll(session, session.input));
+  if (session.input.empty()) session.input.shrink_to_fit();
+  instance_.sessions.Count(session);
 }
 
 // How many of the bytes are done with.

@@ -23,6 +23,9 @@ constexpr size_t kLogReserveBytes = 512 << 10;
 // A leader without space hands over, but when all disks are full, leadership is not to go round.
 constexpr int64_t kHandOverIntervalMs = 30'000;
 
+// A reply that is made however much the clients leave unread.
+constexpr size_t kSmallReplyBytes = 16 << 10;
+
 constexpr const char* kDiskFull =
     "MISCONF No space left on this node's disk: write commands are refused until there is some";
 
@@ -106,7 +109,8 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
     return;
   }
   // Alone in the cluster, there is nobody to ask.
-  if (options_.members.size() == 1 && raft_.leader_is_established() &&
+  if (options_.members.size() == 1 && !parts_.sessions.replies_are_tight() &&
+      session.reads_held_back == 0 && raft_.leader_is_established() &&
       keys_.last_applied() >= std::max(raft_.commit_index(), session.last_write)) {
     RunRead(pending, request.arguments);
     return;
@@ -149,7 +153,8 @@ bool Node::DiskHasRoomFor(size_t bytes) const {
 }
 
 size_t Node::requests_in_flight() const {
-  size_t requests = filling_.operations.size() + reads_.reads.size() + held_.size();
+  size_t requests =
+      filling_.operations.size() + reads_.reads.size() + held_.size() + held_back_.size();
   for (const auto& [index, batch] : proposed_) requests += batch.operations.size();
   for (const auto& [token, group] : unproven_) requests += group.reads.size();
   for (const auto& [index, group] : late_reads_) requests += group.reads.size();
@@ -196,6 +201,7 @@ bool Node::Flush() {
     persisted_ = durable;
     raft_.Persisted(durable);
   }
+  AnswerHeldBack();
   ProposeBatch();
   StartEffects(raft_.TakeEffects());
   const bool more = Apply();
@@ -365,6 +371,7 @@ void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {
   const auto run_reads = [&] {
     for (; pending && next < pending->operations.size() && pending->operations[next].is_read;
          ++next) {
+      AnswerHeldBackOf(*pending->operations[next].session);
       RunKeptRead(pending->operations[next], pending->arena.At(pending->operations[next].request));
     }
   };
@@ -391,6 +398,7 @@ void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments argu
     spdlog::critical("the log holds a command that this version does not know: {}", arguments[0]);
     std::abort();
   }
+  if (request) AnswerHeldBackOf(*request->session);
   keys_.BeginCommand();
   WriteContext context{keys_, seed};
   const auto run = [&](resp::ReplyWriter& writer) {
@@ -418,7 +426,12 @@ void Node::AnswerProven(ReadGroup group) {
   for (PendingRead& read : group.reads) {
     const Index needs = std::max(group.read_index, read.after);
     if (needs <= applied) {
-      RunKeptRead(read, group.arena.At(read.request));
+      const std::string_view bytes = group.arena.At(read.request);
+      if (HasMemoryFor(read, bytes)) {
+        RunKeptRead(read, bytes);
+      } else {
+        HoldBack(std::move(read), bytes);
+      }
     } else {
       wait_for = std::min(wait_for, needs);
       if (&group.reads[kept] != &read) group.reads[kept] = std::move(read);
@@ -440,6 +453,56 @@ void Node::AnswerLateReads() {
 
 void Node::RunKeptRead(const PendingRequest& request, std::string_view bytes) {
   if (!request.session->closed) RunRead(request, Parse(bytes));
+}
+
+// Clients that ask for much and read nothing would otherwise have a reply made for each of them. A
+// small one is always made: it may be that of an operator, or of a client that reads.
+bool Node::HasMemoryFor(const PendingRequest& request, std::string_view bytes) {
+  const Session& session = *request.session;
+  if (session.closed) return true;
+  if (session.reads_held_back > 0) return false;  // replies are made in order
+  if (!parts_.sessions.replies_are_tight()) return true;
+  // No reply has more in it than the values of its keys; asking for these copies nothing.
+  const KeyPositions& keys = request.command->keys;
+  if (keys.first == 0) return true;
+  const Arguments arguments = Parse(bytes);
+  const auto count = static_cast<int>(arguments.size());
+  const int last = keys.last < 0 ? count + keys.last : keys.last;
+  size_t value_bytes = 0;
+  for (int i = keys.first; i <= last && value_bytes <= kSmallReplyBytes; i += keys.step) {
+    const auto record = keys_.Find(arguments[static_cast<size_t>(i)]);
+    if (record) value_bytes += record->value.size();
+  }
+  return value_bytes <= kSmallReplyBytes;
+}
+
+void Node::HoldBack(PendingRequest request, std::string_view bytes) {
+  ++request.session->reads_held_back;
+  held_back_.push_back({std::move(request), std::string(bytes)});
+}
+
+void Node::AnswerHeldBack() {
+  while (!held_back_.empty() && !parts_.sessions.replies_are_tight()) {
+    const Held held = std::move(held_back_.front());
+    held_back_.pop_front();
+    --held.request.session->reads_held_back;
+    RunKeptRead(held.request, held.bytes);
+  }
+}
+
+// Before a later request of this client runs: it must not see less than that one, nor its writes.
+void Node::AnswerHeldBackOf(const Session& session) {
+  if (session.reads_held_back == 0) return;
+  std::deque<Held> others;
+  for (Held& held : held_back_) {
+    if (held.request.session.get() == &session) {
+      --held.request.session->reads_held_back;
+      RunKeptRead(held.request, held.bytes);
+    } else {
+      others.push_back(std::move(held));
+    }
+  }
+  held_back_ = std::move(others);
 }
 
 void Node::RunRead(const PendingRequest& request, Arguments arguments) {

@@ -142,6 +142,12 @@ class Node {
   void AnswerLateReads();
   void RunRead(const PendingRequest& request, Arguments arguments);
   void RunKeptRead(const PendingRequest& request, std::string_view bytes);
+  // False: the clients leave too much unread for this reply, and it is not made.
+  bool HasMemoryFor(const PendingRequest& request, std::string_view bytes);
+  void HoldBack(PendingRequest request, std::string_view bytes);
+  // Runs those that were held back, as far as there is memory; those of one client in any case.
+  void AnswerHeldBack();
+  void AnswerHeldBackOf(const Session& session);
 
   // --- Requests that are not executed, or may not have been ---
   void RefuseGroup(const ReadGroup& group, const char* error);  // null: redirect
@@ -192,6 +198,9 @@ class Node {
     std::string bytes;
   };
   std::vector<Held> held_;
+  // Proven reads, whose large replies wait until clients have taken others. In the order of
+  // arrival.
+  std::deque<Held> held_back_;
   int64_t leaderless_since_ms_;  // meaningful while no leader is known
   bool had_leader_ = false;      // at the last look
 

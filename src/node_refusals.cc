@@ -85,6 +85,9 @@ void Node::ExpireRequests() {
   if (now_ms - last_expiry_ms_ < kExpiryIntervalMs) return;
   last_expiry_ms_ = now_ms;
 
+  // Those of clients that have gone; all others are answered in the end.
+  std::erase_if(held_back_, [](const Held& held) { return held.request.session->closed; });
+
   for (auto it = proposed_.begin(); it != proposed_.end();) {
     PendingBatch& batch = it->second;
     if (batch.deadline_ms > now_ms) {

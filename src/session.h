@@ -46,8 +46,15 @@ struct Session : std::enable_shared_from_this<Session> {
   int64_t connected_at_ms = 0;     // monotonic
   int64_t last_request_at_ms = 0;  // monotonic
   const Command* last_command = nullptr;
+  size_t writing_bytes = 0;  // taken from `replies` by the socket's owner, not by the kernel yet
+  uint32_t reads_held_back = 0;  // by the node, for their large replies
   uint64_t input_bytes_total = 0;
   uint64_t output_bytes_total = 0;
+
+  // Replies that the kernel has not taken yet.
+  size_t reply_bytes() const { return writing_bytes + replies.bytes(); }
+  // What this client takes of maxmemory-clients.
+  size_t memory_bytes() const { return sizeof(Session) + input.capacity() + reply_bytes(); }
 
   // The entry that holds this client's newest write, while that is not applied; reads wait for it.
   consensus::Index last_write;
@@ -57,8 +64,10 @@ struct Session : std::enable_shared_from_this<Session> {
   bool closed = false;     // the socket is gone: replies are dropped
   bool close_now = false;  // CLIENT KILL, limits: the owner closes the socket at its next look
   bool close_after_replies =
-      false;               // QUIT, protocol errors: nothing more is read, what is owed is sent
-  bool scheduled = false;  // among Sessions::TakeScheduled's next
+      false;                   // QUIT, protocol errors: nothing more is read, what is owed is sent
+  bool scheduled = false;      // among Sessions::TakeScheduled's next
+  size_t counted_replies = 0;  // of reply_bytes() and memory_bytes(), in Sessions' sums
+  size_t counted_memory = 0;
 };
 
 // All clients by their id, oldest first.
@@ -66,14 +75,24 @@ class Sessions {
  public:
   explicit Sessions(const resp::Limits* limits) : limits_(limits) {}
 
+  // When clients leave so much unread, all of them together, each gets one reply at a time, and
+  // large ones not at all, until others have taken theirs.
+  static constexpr size_t kReplyBytesMax = 64 << 20;
+
   std::shared_ptr<Session> Open(std::string address, std::string local_address, int64_t now_ms);
   // Forgets the session; work in flight keeps the object until it is done.
   void Close(Session& session);
 
-  // Has the sockets' owner look at a session: it has output, or is to be closed.
+  // Has the sockets' owner look at a session: it has output, or is to be closed. Counts it.
   void Schedule(Session& session);
   // The sessions scheduled since the last call, each once. They may be closed by now.
   std::vector<std::shared_ptr<Session>> TakeScheduled();
+
+  // To be called whenever the session's replies or input have changed, but after Schedule.
+  void Count(Session& session);
+  size_t reply_bytes() const { return reply_bytes_; }    // of all
+  size_t memory_bytes() const { return memory_bytes_; }  // of all
+  bool replies_are_tight() const { return reply_bytes_ >= kReplyBytesMax; }
 
   size_t size() const { return sessions_.size(); }
   const std::map<uint64_t, std::shared_ptr<Session>>& all() const { return sessions_; }
@@ -81,6 +100,8 @@ class Sessions {
  private:
   const resp::Limits* limits_;
   uint64_t last_id_ = 0;
+  size_t reply_bytes_ = 0;
+  size_t memory_bytes_ = 0;
   std::vector<std::shared_ptr<Session>> scheduled_;
   std::map<uint64_t, std::shared_ptr<Session>> sessions_;
 };

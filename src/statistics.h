@@ -19,6 +19,7 @@ struct CommandStatistics {
 struct Statistics {
   uint64_t connections_received = 0;
   uint64_t connections_rejected = 0;  // maxclients
+  uint64_t clients_evicted = 0;       // maxmemory-clients
   uint64_t commands_processed = 0;
   uint64_t input_bytes = 0;
   uint64_t output_bytes = 0;

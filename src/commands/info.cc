@@ -76,7 +76,7 @@ void Clients(const Instance& instance, Lines& lines) {
   size_t output_max = 0;
   for (const auto& [id, session] : instance.sessions.all()) {
     input_max = std::max(input_max, session->input.size());
-    output_max = std::max(output_max, session->replies.bytes());
+    output_max = std::max(output_max, session->reply_bytes());
   }
   lines.Add("connected_clients", instance.sessions.size());
   lines.Add("maxclients", instance.config.maxclients);
@@ -114,6 +114,7 @@ void Memory(const Instance& instance, Lines& lines) {
   lines.Add("used_memory_memtable", instance.node.keys().memtable_bytes());
   lines.Add("total_system_memory", system);
   lines.Add("total_system_memory_human", Human(system));
+  lines.Add("mem_clients_normal", instance.sessions.memory_bytes());
   lines.Add("maxmemory", 0);
   lines.Add("maxmemory_human", "0B");
   lines.Add("maxmemory_policy", "noeviction");
@@ -152,6 +153,7 @@ void Stats(const Instance& instance, Lines& lines) {
   lines.Add("total_net_input_bytes", statistics.input_bytes);
   lines.Add("total_net_output_bytes", statistics.output_bytes);
   lines.Add("rejected_connections", statistics.connections_rejected);
+  lines.Add("evicted_clients", statistics.clients_evicted);
   lines.Add("expired_keys", 0);
   lines.Add("evicted_keys", 0);
   lines.Add("keyspace_hits", statistics.keyspace_hits);

@@ -1,0 +1,130 @@
+// What comes to the peer port from others than members closes its own connection, and nothing else.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "consensus/codec.h"
+#include "redis-tests/support/cluster_test.h"
+#include "redis-tests/support/eventually.h"
+#include "redis-tests/support/free_ports.h"
+#include "redis-tests/support/raw_connection.h"
+
+namespace quorate::redis_tests {
+
+namespace {
+
+using consensus::Hello;
+using consensus::NodeId;
+using consensus::Term;
+
+class PeerPort : public ClusterTest {
+ protected:
+  static void SetUpTestSuite() { SetUpTestSuiteWithDefaults(); }
+
+  uint16_t port() const {
+    return static_cast<uint16_t>(cluster().port(leader()) + kPeerPortOffset);
+  }
+  std::string RaftField(const std::string& name) {
+    return Field(LeaderClient().Command({"INFO", "raft"}).text, name);
+  }
+  uint64_t cluster_id() { return std::strtoull(RaftField("raft_cluster_id").c_str(), nullptr, 16); }
+  NodeId self() const { return NodeId(static_cast<uint64_t>(leader())); }
+  NodeId other() const { return NodeId(static_cast<uint64_t>(follower())); }
+
+  template <typename... Frames>
+  static std::string Encode(const Frames&... frames) {
+    consensus::FrameBuffer buffer;
+    (buffer.Add(frames), ...);
+    std::vector<std::string_view> pieces;
+    buffer.AppendPieces(&pieces);
+    std::string bytes;
+    for (const std::string_view piece : pieces) {
+      bytes += piece;
+    }
+    return bytes;
+  }
+
+  // The bytes end the connection that they came on, without an answer, and the cluster goes on as
+  // it was: the same leader in the same term.
+  void ExpectClosed(const std::string& bytes) {
+    const std::string term = RaftField("raft_term");
+    RawConnection connection(port());
+    connection.Send(bytes);
+    EXPECT_EQ(connection.ReadUntilClosed(), "");
+    EXPECT_EQ(LeaderClient().Command({"SET", Key("a"), "1"}), Status("OK"));
+    EXPECT_EQ(RaftField("raft_term"), term);
+    EXPECT_EQ(RaftField("raft_leader_id"), std::to_string(leader()));
+  }
+};
+
+TEST_F(PeerPort, AnswersNoRedisClient) {
+  ExpectClosed("PING\r\nPING\r\nPING\r\n");
+  ExpectClosed(EncodeCommand({"SET", Key("b"), "2"}));
+  ExpectClosed("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(LeaderClient().Command({"GET", Key("b")}), Nil());
+}
+
+TEST_F(PeerPort, ClosesOnRandomBytes) {
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 50; ++round) {
+    std::string bytes(1 + random() % 4096, '\0');
+    for (char& byte : bytes) {
+      byte = static_cast<char>(random());
+    }
+    // So that a frame is complete, and not waited for.
+    if (bytes.size() >= 4) {
+      bytes.replace(0, 4, std::string(4, '\0'));
+    } else {
+      bytes += std::string(64, '\0');
+    }
+    ExpectClosed(bytes);
+  }
+}
+
+TEST_F(PeerPort, ClosesOnLengthsThatNoFrameHas) {
+  ExpectClosed(std::string(64, '\xff'));
+  ExpectClosed(std::string(64, '\0'));
+}
+
+TEST_F(PeerPort, RefusesAnotherCluster) {
+  ExpectClosed(Encode(Hello{cluster_id() + 1, other(), self()}));
+}
+
+TEST_F(PeerPort, RefusesWhatIsMeantForAnotherMember) {
+  ExpectClosed(Encode(Hello{cluster_id(), other(), other()}));
+}
+
+TEST_F(PeerPort, RefusesMessagesWithoutAHello) {
+  consensus::RequestVote vote;
+  vote.term = Term(1'000'000);
+  ExpectClosed(Encode(vote));
+}
+
+TEST_F(PeerPort, RefusesASecondHello) {
+  const Hello hello{cluster_id(), other(), self()};
+  ExpectClosed(Encode(hello, hello));
+}
+
+// Whoever copies a member's Hello takes the place of its connection, but only until the member
+// connects again, and no message that is damaged is let through.
+TEST_F(PeerPort, ADamagedMessageClosesAndIsNotTaken) {
+  consensus::RequestVote vote;
+  vote.term = Term(1'000'000);
+  std::string bytes = Encode(Hello{cluster_id(), other(), self()}, vote);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  RawConnection connection(port());
+  connection.Send(bytes);
+  EXPECT_EQ(connection.ReadUntilClosed(), "");
+  ASSERT_TRUE(cluster().WaitUntilAllServe());
+  EXPECT_LT(std::atoll(RaftField("raft_term").c_str()), 1'000'000);
+}
+
+}  // namespace
+
+}  // namespace quorate::redis_tests
