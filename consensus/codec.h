@@ -47,6 +47,9 @@ struct Hello {
   uint64_t cluster_id = 0;
   NodeId from;
   NodeId to;
+  // Where `from` can be answered, in the driver's words, at most kTextBytesMax: the receiver may
+  // not have heard of it yet.
+  std::string address = {};
 
   bool operator==(const Hello&) const = default;
 };
@@ -103,7 +106,7 @@ class FrameDecoder {
   // Takes bytes off the front of *input up to the end of a frame, or all of them. The decoder keeps
   // what it needs of an unfinished frame, so the caller can reuse the input's memory. The first
   // result, if any, is the one Hello; call no further unless that is acceptable. Until then a frame
-  // may be no longer than a Hello.
+  // may be no longer than a Hello, which has little more than kTextBytesMax.
   Result Next(std::string_view* input);
 
  private:

@@ -63,10 +63,11 @@ struct HelloBody {
   uint64_t cluster_id = 0;
   NodeId from;
   NodeId to;
+  std::string address = {};
 };
 
 // kCode: the type's number in the frame; never reused. kFields: in the order in which they are
-// sent.
+// sent. kText: what is sent as a text behind the fields.
 template <typename Body>
 struct Format;
 
@@ -75,6 +76,7 @@ struct Format<HelloBody> {
   static constexpr uint8_t kCode = 1;
   static constexpr std::tuple kFields = {&HelloBody::magic, &HelloBody::cluster_id,
                                          &HelloBody::from, &HelloBody::to};
+  static constexpr auto kText = &HelloBody::address;
 };
 
 template <>
@@ -159,7 +161,6 @@ struct Format<InstallSnapshot> {
                                          &InstallSnapshot::done};
 };
 
-// kText: what is sent as a text behind the fields.
 template <>
 struct Format<InstallSnapshotReply> {
   static constexpr uint8_t kCode = 13;

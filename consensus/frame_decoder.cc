@@ -11,7 +11,8 @@ namespace {
 
 using namespace codec_format;  // NOLINT(google-build-using-namespace): this is its other half
 
-constexpr size_t kHelloBytes = kHeaderBytes + kFieldsBytes<HelloBody>;
+constexpr size_t kHelloBytesMin = kHeaderBytes + kFixedBytes<HelloBody>;
+constexpr size_t kHelloBytesMax = kHelloBytesMin + kTextBytesMax;
 constexpr size_t kAppendCountOffset = kHeaderBytes + kFieldsBytes<AppendEntries>;
 constexpr size_t kAppendEntriesOffset = kAppendCountOffset + kCountBytes;
 
@@ -43,7 +44,7 @@ bool VisitType(uint8_t code, const Visitor& visitor) {
 // What the header says is wrong, or an empty text.
 std::string HeaderProblem(std::string_view head, bool hello_received) {
   const size_t frame_bytes = FrameBytes(head);
-  const size_t frame_bytes_max = hello_received ? kFrameBytesMax : kHelloBytes;
+  const size_t frame_bytes_max = hello_received ? kFrameBytesMax : kHelloBytesMax;
   if (frame_bytes > frame_bytes_max) {
     return "a frame of " + std::to_string(frame_bytes) + " bytes where at most " +
            std::to_string(frame_bytes_max) + " are allowed";
@@ -57,8 +58,8 @@ std::string HeaderProblem(std::string_view head, bool hello_received) {
   if (!hello_received && type != Format<HelloBody>::kCode) {
     return "a frame of type " + std::to_string(type) + " before the Hello";
   }
-  size_t bytes_min = kHelloBytes;
-  size_t bytes_max = kHelloBytes;
+  size_t bytes_min = kHelloBytesMin;
+  size_t bytes_max = kHelloBytesMax;
   const auto visitor = [&]<typename Body>() {
     bytes_min = kHeaderBytes + kFixedBytes<Body>;
     bytes_max = HasText<Body>       ? bytes_min + kTextBytesMax
@@ -78,14 +79,19 @@ std::string HeaderProblem(std::string_view head, bool hello_received) {
 // The same as HeadBytes for a frame without payloads.
 size_t BytesWithText(std::string_view head) {
   size_t bytes = FrameBytes(head);
-  VisitType(TypeOf(head), [&]<typename Body>() {
+  const auto visitor = [&]<typename Body>() {
     if constexpr (HasText<Body>) {
       bytes = kHeaderBytes + kFixedBytes<Body>;
       if (head.size() >= bytes) {
         bytes += Load<uint32_t>(head.data() + bytes - kCountBytes);
       }
     }
-  });
+  };
+  if (TypeOf(head) == Format<HelloBody>::kCode) {
+    visitor.template operator()<HelloBody>();
+  } else {
+    VisitType(TypeOf(head), visitor);
+  }
   return bytes;
 }
 
@@ -255,7 +261,7 @@ FrameDecoder::Result FrameDecoder::DecodeHead(std::string_view head) {
       return Fail(problem);
     }
     hello_received_ = true;
-    return Hello{body.cluster_id, body.from, body.to};
+    return Hello{body.cluster_id, body.from, body.to, std::move(body.address)};
   }
   Result result;
   VisitType(TypeOf(head), [&]<typename Body>() {

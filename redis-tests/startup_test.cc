@@ -132,7 +132,7 @@ TEST_F(Startup, WrongOptionsAndValuesAreNamed) {
   ExpectRefused({"--port", "x"}, {"port"});
   ExpectRefused({"--port"}, {"port"});
   ExpectRefused({"--loglevel", "loud"}, {"loglevel", "loud"});
-  ExpectRefused({"--node-id", "0"}, {"node-id"});
+  ExpectRefused({"--node-id", "-1"}, {"node-id"});
   ExpectRefused({"--initial-cluster", "1=nonsense"}, {"initial-cluster"});
   ExpectRefused({"--node-id", "4", "--initial-cluster", "1=127.0.0.1:7001@17001"}, {"4"});
   ExpectRefused({"--initial-cluster", "1=127.0.0.1:7001@17001,1=127.0.0.1:7002@17002"},

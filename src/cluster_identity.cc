@@ -3,23 +3,23 @@
 #include <spdlog/fmt/fmt.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <random>
 #include <utility>
 #include <vector>
 
 #include "src/initial_cluster.h"
+#include "src/member_address.h"
 
 namespace quorate {
 namespace {
 
 // One spelling for one cluster, however the directive was written.
-std::string DescribeMembers(const Config& config) {
+std::string DescribeMembers(const std::vector<Member>& members) {
   std::string text;
-  for (const Member& member : config.members) {
-    const bool v6 = member.host.find(':') != std::string::npos;
+  for (const Member& member : members) {
     if (!text.empty()) text += ',';
-    text += fmt::format("{}={}{}{}:{}@{}", member.id, v6 ? "[" : "", member.host, v6 ? "]" : "",
-                        member.port, member.peer_port);
+    text += fmt::format("{}={}", member.id, MemberAddress(member));
   }
   return text;
 }
@@ -50,47 +50,97 @@ bool TokenDiffers(const storage::Identity& stored, const std::string& token) {
                                 : stored.cluster_id != HashClusterId(stored.members, token);
 }
 
-}  // namespace
+const Member* FindMember(const std::vector<Member>& members, uint64_t id) {
+  const auto found = std::find_if(members.begin(), members.end(),
+                                  [id](const Member& member) { return member.id == id; });
+  return found == members.end() ? nullptr : &*found;
+}
 
-std::variant<storage::Identity, std::string> ChooseIdentity(
-    Config& config, const std::optional<storage::Identity>& stored) {
-  storage::Identity identity;
-  identity.node_id = consensus::NodeId(config.node_id);
-  if (!config.initial_cluster.empty()) {
-    identity.members = DescribeMembers(config);
-    identity.cluster_id = HashClusterId(identity.members, config.initial_cluster_token);
-    return identity;
+bool HasSameIds(const std::vector<Member>& one, const std::vector<Member>& other) {
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [](const Member& left, const Member& right) { return left.id == right.id; });
+}
+
+// What a folder of that identity contradicts in the configuration.
+std::optional<std::string> FindContradiction(const Config& config, const storage::Identity& stored,
+                                             const std::vector<Member>& first_members) {
+  // A node that was taken in may still be started with the words of an earlier life.
+  if (stored.joined) return std::nullopt;
+  if (config.node_id != 0 && config.node_id != stored.node_id.value()) {
+    return fmt::format("the data folder belongs to {}, not to node {}", storage::Describe(stored),
+                       config.node_id);
   }
-  if (!stored) {
-    identity.cluster_id = RandomClusterId(config.initial_cluster_token);
-    return identity;
-  }
-  if (TokenDiffers(*stored, config.initial_cluster_token)) {
+  if (TokenDiffers(stored, config.initial_cluster_token)) {
     return fmt::format(
         "the data folder belongs to {}, a cluster whose initial-cluster-token is not '{}'",
-        storage::Describe(*stored), config.initial_cluster_token);
+        storage::Describe(stored), config.initial_cluster_token);
   }
-  identity.cluster_id = stored->cluster_id;
-  identity.members = stored->members;
-  if (stored->members.empty()) return identity;
+  if (!config.initial_cluster.empty() && !HasSameIds(config.members, first_members)) {
+    return fmt::format(
+        "the data folder belongs to {}, which was begun with {} and not with the members of "
+        "initial-cluster; they matter at the first start only, so leave them out if this is the "
+        "right folder",
+        storage::Describe(stored), stored.members.empty() ? "one member alone" : stored.members);
+  }
+  return std::nullopt;
+}
 
-  // A member of a larger cluster that is started without being told so again.
-  Parsed<std::vector<Member>> parsed = ParseInitialCluster(stored->members);
-  if (const BadValue* bad = std::get_if<BadValue>(&parsed)) {
-    return fmt::format("the members noted in the data folder, '{}', cannot be read: {}",
-                       stored->members, bad->reason);
+OwnAddress AnnouncedAddress(const Config& config, uint16_t listen_peer_port) {
+  OwnAddress address;
+  if (!config.cluster_announce_ip.empty() || !config.initial_cluster.empty()) {
+    address.host = config.self().host;
   }
-  auto& members = std::get<std::vector<Member>>(parsed);
-  for (const Member& member : members) {
-    if (member.id != config.node_id) continue;
-    if (member.port != config.self().port) {
-      return fmt::format(
-          "the data folder belongs to node {} of the cluster {}, whose port is {}, not {}",
-          config.node_id, stored->members, member.port, config.self().port);
+  address.port = config.self().port;
+  address.peer_port =
+      config.cluster_announce_bus_port != 0 ? config.cluster_announce_bus_port : listen_peer_port;
+  return address;
+}
+
+}  // namespace
+
+std::variant<ChosenIdentity, std::string> ChooseIdentity(
+    const Config& config, const std::optional<storage::Identity>& stored) {
+  ChosenIdentity chosen;
+  chosen.listen_peer_port = config.peer_port();
+  if (!stored) {
+    chosen.first_members = config.members;
+    Member& self = chosen.first_members.front();
+    if (self.id == 0) self.id = 1;
+    storage::Identity& identity = chosen.identity;
+    identity.node_id = consensus::NodeId(config.node_id == 0 ? 1 : config.node_id);
+    if (config.initial_cluster.empty()) {
+      identity.cluster_id = RandomClusterId(config.initial_cluster_token);
+    } else {
+      identity.members = DescribeMembers(config.members);
+      identity.cluster_id = HashClusterId(identity.members, config.initial_cluster_token);
     }
+    chosen.address = AnnouncedAddress(config, chosen.listen_peer_port);
+    return chosen;
   }
-  config.members = std::move(members);
-  return identity;
+
+  chosen.identity = *stored;
+  if (!stored->members.empty()) {
+    Parsed<std::vector<Member>> parsed = ParseInitialCluster(stored->members);
+    if (const BadValue* bad = std::get_if<BadValue>(&parsed)) {
+      return fmt::format("the members noted in the data folder, '{}', cannot be read: {}",
+                         stored->members, bad->reason);
+    }
+    chosen.first_members = std::move(std::get<std::vector<Member>>(parsed));
+  } else if (!stored->joined) {
+    chosen.first_members = {config.self()};
+    chosen.first_members.front().id = stored->node_id.value();
+  }
+  if (const auto contradiction = FindContradiction(config, *stored, chosen.first_members)) {
+    return *contradiction;
+  }
+  // Where initial-cluster is left out, the port for peers is still the one that it once gave.
+  const Member* first = FindMember(chosen.first_members, stored->node_id.value());
+  if (first != nullptr && config.initial_cluster.empty() && config.cluster_port == 0 &&
+      first->port == config.self().port) {
+    chosen.listen_peer_port = first->peer_port;
+  }
+  chosen.address = AnnouncedAddress(config, chosen.listen_peer_port);
+  return chosen;
 }
 
 }  // namespace quorate

@@ -1,23 +1,41 @@
-// Which cluster a node belongs to: what tells the data folders and messages of one cluster from
-// another's.
+// Which cluster a node belongs to and as whom: what the configuration says, and what the data
+// folder remembers.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "src/config.h"
+#include "src/member.h"
 #include "storage/identity.h"
 
 namespace quorate {
 
-// The identity that the configuration asks for, given what the data folder already holds (nothing:
-// it is new). Members that start with the same initial-cluster and initial-cluster-token get the
-// same cluster id. A node without them gets a random one at its first start, and keeps the one of
-// its folder later. May fill in config.members from the folder. The reason, for an operator, where
-// the two do not fit.
-std::variant<storage::Identity, std::string> ChooseIdentity(
-    Config& config, const std::optional<storage::Identity>& stored);
+// Where this node is to be reached, as far as it has been told.
+struct OwnAddress {
+  std::string host;  // empty: as the cluster has it
+  uint16_t port = 0;
+  uint16_t peer_port = 0;
+};
+
+struct ChosenIdentity {
+  storage::Identity identity;
+  // The cluster's first configuration, where nothing newer is on the disk; empty for a node that
+  // was taken in, which learns it from its leader.
+  std::vector<Member> first_members;
+  OwnAddress address;
+  uint16_t listen_peer_port = 0;
+};
+
+// What a node starts as, given what the data folder already holds (nothing: it is new). Members
+// that start with the same initial-cluster and initial-cluster-token get the same cluster id. A
+// node without them gets a random one at its first start. Later starts keep what the folder has:
+// initial-cluster speaks of the first start then, but for this node's own address. The reason, for
+// an operator, where the two do not fit.
+std::variant<ChosenIdentity, std::string> ChooseIdentity(
+    const Config& config, const std::optional<storage::Identity>& stored);
 
 }  // namespace quorate

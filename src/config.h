@@ -71,22 +71,31 @@ struct Config {
   std::string pidfile;  // empty: none
 
   // The cluster.
-  uint64_t node_id = 1;
+  uint64_t node_id = 0;         // 0: the one that the data folder belongs to, or else 1
   std::string initial_cluster;  // as written; `members` is what it says
   std::string initial_cluster_token = "quorate";
-  std::string cluster_announce_ip;     // empty: see `members`
-  uint16_t cluster_announce_port = 0;  // 0: `port`
+  std::string cluster_announce_ip;         // empty: see `members`
+  uint16_t cluster_announce_port = 0;      // 0: `port`
+  uint16_t cluster_port = 0;               // to listen on for peers; 0: see `members`
+  uint16_t cluster_announce_bus_port = 0;  // 0: the port to listen on for peers
+  std::string join;  // host:port of a member that is to take this new node in; empty: none
+  // How much of the log stays for followers that were away, behind what a restart needs.
+  uint64_t repl_backlog_size = uint64_t{64} << 20;
+  uint64_t repl_backlog_entries = 100'000;
   uint64_t heartbeat_interval_ms = 50;
   uint64_t election_timeout_ms = 500;  // at least kElectionTimeoutPerHeartbeat heartbeat intervals
   uint64_t checkpoint_interval_ms = 1000;
 
   // Not directives, but what follows from them. Filled in by ParseCommandLine.
-  std::vector<Member> members;  // the initial cluster by ascending id, this server among them
+  // The initial cluster by ascending id, this server among them; alone, its own id is node_id.
+  std::vector<Member> members;
   std::string
       config_file;  // absolute path of the file on the command line; empty: none, or standard input
 
   // This server's entry in `members`. Precondition: ParseCommandLine made this Config.
   const Member& self() const;
+  // The port to listen on for peers.
+  uint16_t peer_port() const { return cluster_port != 0 ? cluster_port : self().peer_port; }
 
   bool operator==(const Config&) const = default;
 };

@@ -6,6 +6,7 @@
 
 #include "src/config_values.h"
 #include "src/initial_cluster.h"
+#include "src/member_address.h"
 
 namespace quorate {
 namespace {
@@ -28,15 +29,25 @@ std::string AnnouncedHost(const Config& config) {
   return reachable == config.bind.end() ? "127.0.0.1" : reachable->host;
 }
 
-// A cluster of one.
+// A cluster of one, or a node that another cluster will take in.
 std::optional<Conflict> CompleteAlone(Config& config) {
-  const std::optional<uint16_t> peer_port = DefaultPeerPort(config.port);
+  const std::optional<uint16_t> peer_port =
+      config.cluster_port != 0 ? config.cluster_port : DefaultPeerPort(config.port);
   if (!peer_port) {
     return Conflict{{"port"},
-                    "the peer port would be the port plus " + std::to_string(kPeerPortOffset) +
-                        ", above 65535: give one with initial-cluster, as in " +
-                        std::to_string(config.node_id) +
-                        "=127.0.0.1:" + std::to_string(config.port) + "@50000"};
+                    "the port for peers would be the port plus " + std::to_string(kPeerPortOffset) +
+                        ", above 65535: give one with cluster-port"};
+  }
+  if (*peer_port == config.port) {
+    return Conflict{
+        {"cluster-port", "port"},
+        "cluster-port is " + std::to_string(config.port) + ", which is also the port for clients"};
+  }
+  if (!config.join.empty()) {
+    const Parsed<Member> member = ParseMemberAddress(config.join);
+    if (const BadValue* bad = std::get_if<BadValue>(&member)) {
+      return Conflict{{"join"}, bad->reason};
+    }
   }
   const std::string host = AnnouncedHost(config);
   if (!IsReachableHost(host)) {
@@ -45,7 +56,9 @@ std::optional<Conflict> CompleteAlone(Config& config) {
     return Conflict{{directive},
                     "'" + host + "' is not a host name or an address that can be told to clients"};
   }
-  config.members = {{config.node_id, host, AnnouncedPort(config), *peer_port}};
+  config.members = {
+      {config.node_id, host, AnnouncedPort(config),
+       config.cluster_announce_bus_port != 0 ? config.cluster_announce_bus_port : *peer_port}};
   return std::nullopt;
 }
 
@@ -72,6 +85,16 @@ std::optional<Conflict> CheckSelf(const Config& config, const Member& self) {
                     entry + " the host " + self.host + ", but cluster-announce-ip is " +
                         config.cluster_announce_ip};
   }
+  const uint16_t announced_peer_port = config.cluster_announce_bus_port != 0
+                                           ? config.cluster_announce_bus_port
+                                           : config.cluster_port;
+  if (announced_peer_port != 0 && announced_peer_port != self.peer_port) {
+    const std::string_view directive =
+        config.cluster_announce_bus_port != 0 ? "cluster-announce-bus-port" : "cluster-port";
+    return Conflict{{directive, "initial-cluster"},
+                    entry + " the peer port " + std::to_string(self.peer_port) + ", but " +
+                        std::string(directive) + " is " + std::to_string(announced_peer_port)};
+  }
   if (self.peer_port == config.port) {
     return Conflict{{"initial-cluster", "port"},
                     entry + " the peer port " + std::to_string(self.peer_port) +
@@ -86,6 +109,11 @@ std::optional<Conflict> CompleteFromInitialCluster(Config& config) {
     return Conflict{{"initial-cluster"}, bad->reason};
   }
   config.members = std::move(std::get<std::vector<Member>>(members));
+  if (config.node_id == 0) config.node_id = 1;
+  if (!config.join.empty()) {
+    return Conflict{{"join", "initial-cluster"},
+                    "initial-cluster begins a new cluster, and join becomes part of another"};
+  }
   const auto self = std::find_if(config.members.begin(), config.members.end(),
                                  [&](const Member& member) { return member.id == config.node_id; });
   if (self == config.members.end()) {

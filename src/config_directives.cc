@@ -75,8 +75,9 @@ constexpr std::array kDirectives = {
               "File to write the process id to; \"\": none"},
 
     // 32 bits, so that an id fits any number that a client's language may have for it.
-    Directive{"node-id", kCluster, kAtStart, NumberKind{&Config::node_id, 1, kUint32Max}, "ID",
-              "Which of the cluster's members this server is"},
+    Directive{"node-id", kCluster, kAtStart, NumberKind{&Config::node_id, 0, kUint32Max}, "ID",
+              "Which of the cluster's members this server is; 0: as the data folder says, or else "
+              "1"},
     Directive{"initial-cluster", kCluster, kAtStart, TextKind{&Config::initial_cluster, true},
               "ID=HOST:PORT[@PEERPORT],...",
               "All members of a new cluster; \"\": this server alone. The peer port defaults to "
@@ -89,6 +90,21 @@ constexpr std::array kDirectives = {
               "Where clients and peers reach this server; \"\": as initial-cluster or bind say"},
     Directive{"cluster-announce-port", kCluster, kAtStart, PortKind{&Config::cluster_announce_port},
               "PORT", "The port for clients as seen from outside; 0: port"},
+    Directive{"cluster-port", kCluster, kAtStart, PortKind{&Config::cluster_port}, "PORT",
+              "Port for peers; 0: as initial-cluster says, or the port plus 10000"},
+    Directive{"cluster-announce-bus-port", kCluster, kAtStart,
+              PortKind{&Config::cluster_announce_bus_port}, "PORT",
+              "The port for peers as seen from outside; 0: the one listened on"},
+    Directive{
+        "join", kCluster, kAtStart, TextKind{&Config::join, true}, "HOST:PORT",
+        "Have the cluster of the member with that client address take this new, empty node in"},
+    Directive{"repl-backlog-size", kCluster, kChangeable,
+              MemoryKind{&Config::repl_backlog_size, 0, kTebibyte}, "BYTES",
+              "How much of the log to keep for followers that were away; one that lacks more gets "
+              "a snapshot"},
+    Directive{"repl-backlog-entries", kCluster, kChangeable,
+              NumberKind{&Config::repl_backlog_entries, 0, kUint32Max}, "N",
+              "How many entries of the log to keep for them at most"},
     // Consensus counts time in ticks of 10 ms, so less than that would be none.
     Directive{"heartbeat-interval", kCluster, kAtStart,
               NumberKind{&Config::heartbeat_interval_ms, 10, kMinuteMs}, "MS",

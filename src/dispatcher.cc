@@ -104,6 +104,13 @@ void Dispatcher::Execute(Session& session, const resp::Request& request) {
   session.last_command = &command;
   if (std::holds_alternative<LocalFunction>(command.function)) {
     RunLocal(session, command, arguments);
+  } else if (const auto* change = std::get_if<ChangeFunction>(&command.function)) {
+    const auto wanted = (*change)(instance_.node, arguments);
+    if (const auto* error = std::get_if<std::string>(&wanted)) {
+      ReplyError(session, *error);
+    } else {
+      instance_.node.SubmitChange(session, command, std::get<MembershipChange>(wanted));
+    }
   } else {
     Route(session, command, request);
   }

@@ -1,7 +1,5 @@
 #include "src/initial_cluster.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -9,88 +7,27 @@
 #include <utility>
 
 #include "resp/integer.h"
+#include "src/member_address.h"
 
 namespace quorate {
 namespace {
 
-constexpr uint64_t kPortMax = std::numeric_limits<uint16_t>::max();
-constexpr uint64_t kNodeIdMax = std::numeric_limits<uint32_t>::max();
-
-// A number within [1, max].
-std::optional<uint64_t> ReadPositive(std::string_view text, uint64_t max) {
-  const std::optional<int64_t> number = resp::ParseInteger(text);
-  if (!number || *number < 1 || static_cast<uint64_t>(*number) > max) {
-    return std::nullopt;
-  }
-  return static_cast<uint64_t>(*number);
-}
-
-bool IsIPv6Address(const std::string& host) {
-  in6_addr address;
-  // The C string ends at the first NUL, which would hide what follows it.
-  return host.find('\0') == std::string::npos && inet_pton(AF_INET6, host.c_str(), &address) == 1;
-}
-
-bool IsNameOrIPv4Address(std::string_view host) {
-  constexpr std::string_view kHostBytes =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
-  return !host.empty() && host.find_first_not_of(kHostBytes) == std::string_view::npos;
-}
-
-// A host as written in `host:port`, without brackets.
-Parsed<std::string> ParseHost(std::string_view written) {
-  const bool bracketed = written.size() >= 2 && written.front() == '[' && written.back() == ']';
-  const std::string host(bracketed ? written.substr(1, written.size() - 2) : written);
-  if (bracketed && !IsIPv6Address(host)) {
-    return BadValue{"'" + host + "' is not an IPv6 address"};
-  }
-  if (!bracketed && host.find(':') != std::string::npos) {
-    return BadValue{"an IPv6 address must be in brackets, as in [::1]:7001"};
-  }
-  if (!IsReachableHost(host)) {
-    return BadValue{"'" + host + "' is not a host name or an address that others can connect to"};
-  }
-  return host;
-}
+constexpr int64_t kNodeIdMax = std::numeric_limits<uint32_t>::max();
 
 // One member: `id=host:port` or `id=host:port@peer-port`.
 Parsed<Member> ParseMember(std::string_view text) {
   const size_t equals = text.find('=');
-  const std::string_view address = equals == std::string_view::npos ? "" : text.substr(equals + 1);
-  const size_t at = std::min(address.find('@'), address.size());
-  const std::string_view host_and_port = address.substr(0, at);
-  const size_t colon = host_and_port.rfind(':');
-  if (equals == std::string_view::npos || colon == std::string_view::npos) {
+  if (equals == std::string_view::npos || text.find(':', equals) == std::string_view::npos) {
     return BadValue{"expected id=host:port or id=host:port@peer-port"};
   }
-
-  const std::optional<uint64_t> id = ReadPositive(text.substr(0, equals), kNodeIdMax);
-  if (!id) {
+  const std::optional<int64_t> id = resp::ParseInteger(text.substr(0, equals));
+  if (!id || *id < 1 || *id > kNodeIdMax) {
     return BadValue{"the id must be a number between 1 and " + std::to_string(kNodeIdMax)};
   }
-  Parsed<std::string> host = ParseHost(host_and_port.substr(0, colon));
-  if (BadValue* bad = std::get_if<BadValue>(&host)) {
-    return std::move(*bad);
+  Parsed<Member> member = ParseMemberAddress(text.substr(equals + 1));
+  if (Member* parsed = std::get_if<Member>(&member)) {
+    parsed->id = static_cast<uint64_t>(*id);
   }
-  const std::optional<uint64_t> port = ReadPositive(host_and_port.substr(colon + 1), kPortMax);
-  if (!port) {
-    return BadValue{"the port must be a number between 1 and 65535"};
-  }
-  Member member = {*id, std::get<std::string>(host), static_cast<uint16_t>(*port), 0};
-  if (at < address.size()) {
-    const std::optional<uint64_t> peer_port = ReadPositive(address.substr(at + 1), kPortMax);
-    if (!peer_port) {
-      return BadValue{"the peer port must be a number between 1 and 65535"};
-    }
-    member.peer_port = static_cast<uint16_t>(*peer_port);
-    return member;
-  }
-  const std::optional<uint16_t> peer_port = DefaultPeerPort(member.port);
-  if (!peer_port) {
-    return BadValue{"the peer port would be the port plus " + std::to_string(kPeerPortOffset) +
-                    ", above 65535: give one, as in id=host:port@peer-port"};
-  }
-  member.peer_port = *peer_port;
   return member;
 }
 
@@ -138,18 +75,6 @@ Parsed<std::vector<Member>> ParseInitialCluster(std::string_view text) {
     return *std::move(clash);
   }
   return members;
-}
-
-bool IsReachableHost(const std::string& host) {
-  const bool is_wildcard = host == "0.0.0.0" || host == "::";
-  return !is_wildcard && (IsIPv6Address(host) || IsNameOrIPv4Address(host));
-}
-
-std::optional<uint16_t> DefaultPeerPort(uint16_t port) {
-  if (port > kPortMax - kPeerPortOffset) {
-    return std::nullopt;
-  }
-  return static_cast<uint16_t>(port + kPeerPortOffset);
 }
 
 }  // namespace quorate

@@ -20,12 +20,4 @@ inline constexpr size_t kMembersMax = 15;
 // work as a cluster: no two ids and no two addresses, of clients and peers together, are the same.
 Parsed<std::vector<Member>> ParseInitialCluster(std::string_view text);
 
-// Whether `host` can be told to clients and peers: a name or an address, an IPv6 one without
-// brackets, that is no wildcard.
-bool IsReachableHost(const std::string& host);
-
-// The peer port that goes with a client port unless another one is given. Nothing: it would be
-// above 65535.
-std::optional<uint16_t> DefaultPeerPort(uint16_t port);
-
 }  // namespace quorate

@@ -27,6 +27,12 @@ spdlog::level::level_enum SpdlogLevel(LogLevel level) {
   return spdlog::level::info;
 }
 
+// Before it is known which node this is, lines go without.
+std::string Pattern(uint64_t node_id) {
+  const std::string node = node_id == 0 ? "" : " node=" + std::to_string(node_id);
+  return "%Y-%m-%d %H:%M:%S.%e" + node + " %l: %v";
+}
+
 }  // namespace
 
 std::optional<std::string> StartLogging(const Config& config) {
@@ -47,7 +53,7 @@ std::optional<std::string> StartLogging(const Config& config) {
     }
   }
   const auto logger = std::make_shared<spdlog::logger>("quorate", std::move(sink));
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e node=" + std::to_string(config.node_id) + " %l: %v");
+  logger->set_pattern(Pattern(config.node_id));
   logger->set_level(SpdlogLevel(config.loglevel));
   // Each line goes out at once, by the thread that logs it. A queue and a thread would spare that
   // thread the write, but lose the last lines of a process that stops itself, which are the ones
@@ -56,6 +62,8 @@ std::optional<std::string> StartLogging(const Config& config) {
   spdlog::set_default_logger(logger);
   return std::nullopt;
 }
+
+void SetLogNode(uint64_t node_id) { spdlog::set_pattern(Pattern(node_id)); }
 
 void SetLogLevel(LogLevel level) { spdlog::set_level(SpdlogLevel(level)); }
 

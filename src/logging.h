@@ -21,6 +21,9 @@ namespace quorate {
 // the server must not start then.
 std::optional<std::string> StartLogging(const Config& config);
 
+// Which node the lines are of, from now on. While no other thread logs.
+void SetLogNode(uint64_t node_id);
+
 // Any thread may call it.
 void SetLogLevel(LogLevel level);
 

@@ -11,11 +11,12 @@ struct Member {
   std::string host;        // a name, an IPv4 address, or an IPv6 address without brackets
   uint16_t port = 0;       // clients
   uint16_t peer_port = 0;  // the other members
+  bool voter = true;       // false: a learner, which follows and does not count in a majority
 
+  bool SameAddress(const Member& other) const {
+    return host == other.host && port == other.port && peer_port == other.peer_port;
+  }
   bool operator==(const Member&) const = default;
 };
-
-// "host:port@peer-port", an IPv6 address in brackets: as initial-cluster has it.
-std::string AddressOf(const Member& member);
 
 }  // namespace quorate

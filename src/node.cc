@@ -44,26 +44,18 @@ resp::Limits NoLimits() {
   return limits;
 }
 
-// A cluster begins with the members that it is configured with.
-consensus::Recovered WithConfiguration(const consensus::Recovered& recovered,
-                                       const std::vector<Member>& members) {
-  consensus::Recovered complete = recovered;
-  consensus::Configuration& configuration = complete.configuration;
-  if (!configuration.members.empty() || recovered.joined) return complete;
-  for (const Member& member : members) {
-    configuration.members.push_back({NodeId(member.id), true, AddressOf(member)});
-  }
-  configuration.next_id = configuration.members.back().id + 1;
-  return complete;
-}
-
 }  // namespace
 
 Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, const Parts& parts)
     : options_(options),
       parts_(parts),
       keys_(parts.state_reader, options.key_space),
-      raft_(options.raft, WithConfiguration(recovered, options.members), parts.log_reader),
+      raft_(options.raft, recovered, parts.log_reader),
+      membership_(options.self),
+      changes_(raft_, [this](const PendingRequest& request,
+                             std::string_view error) { AnswerChange(request, error); }),
+      snapshot_sender_(parts.snapshots, options.snapshots),
+      snapshot_receiver_(parts.snapshots),
       random_state_(options.raft.seed),
       trimmed_(recovered.base_index),
       leaderless_since_ms_(parts.clock.monotonic_ms()),
@@ -72,6 +64,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       parser_(&any_request_) {
   assert(recovered.last_applied == keys_.last_applied());
   parts_.statistics.commands.resize(CommandCount());
+  if (!keys_.configuration().empty()) UpdateMembership();
 }
 
 // --- Requests of clients ---
@@ -109,7 +102,7 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
     return;
   }
   // Alone in the cluster, there is nobody to ask.
-  if (options_.members.size() == 1 && !parts_.sessions.replies_are_tight() &&
+  if (members().size() == 1 && !parts_.sessions.replies_are_tight() &&
       session.reads_held_back == 0 && raft_.leader_is_established() &&
       keys_.last_applied() >= std::max(raft_.commit_index(), session.last_write)) {
     RunRead(pending, request.arguments);
@@ -173,6 +166,7 @@ void Node::Tick() {
   raft_.Tick();
   ExpireRequests();
   HandOverIfDiskIsFull();
+  AnnounceAddress();
 }
 
 void Node::HandOverIfDiskIsFull() {
@@ -186,7 +180,7 @@ void Node::HandOverIfDiskIsFull() {
     }
   }
   const int64_t now_ms = parts_.clock.monotonic_ms();
-  if (!full || !raft_.leader_is_established() || options_.members.size() == 1 ||
+  if (!full || !raft_.leader_is_established() || members().size() == 1 ||
       now_ms < next_hand_over_ms_) {
     return;
   }
@@ -203,6 +197,8 @@ bool Node::Flush() {
   }
   AnswerHeldBack();
   ProposeBatch();
+  if (!changes_.empty()) changes_.Run(parts_.clock.monotonic_ms());
+  RunSnapshots();
   StartEffects(raft_.TakeEffects());
   const bool more = Apply();
   AnswerHeld();
@@ -258,7 +254,13 @@ void Node::ProposeBatch() {
 
 void Node::StartEffects(consensus::Effects effects) {
   if (effects.leadership_changed) LogLeadership();
-  if (effects.persist) parts_.log_writer.Submit(std::move(*effects.persist));
+  for (const consensus::ChangeAnswer& answer : effects.change_answers) {
+    changes_.Receive(answer, keys_.last_applied(), keys_.last_applied_term());
+  }
+  if (effects.persist) {
+    submitted_ = effects.persist->seq;
+    parts_.log_writer.Submit(std::move(*effects.persist));
+  }
   for (consensus::Envelope& envelope : effects.messages) {
     parts_.network.Send(envelope.to, std::move(envelope.message));
   }
@@ -270,24 +272,12 @@ void Node::StartEffects(consensus::Effects effects) {
     group.read_index = read.index;
     AnswerProven(std::move(group));
   }
+  HandOnSnapshots(effects);
   for (consensus::ReadToken token : effects.dropped_reads) {
     auto found = unproven_.find(token);
     if (found == unproven_.end()) continue;
     RefuseGroup(found->second, nullptr);
     unproven_.erase(found);
-  }
-}
-
-// The log is needed from the checkpoint on for a restart, and some of it behind its end for members
-// that were away a while.
-void Node::TrimLog() {
-  const Index last = raft_.last_log_index();
-  const Index unneeded = last - std::min(last.value(), options_.log_entries_kept);
-  const Index trim_to = std::min(keys_.checkpoint_index(), unneeded);
-  if (trim_to > trimmed_) {
-    trimmed_ = trim_to;
-    raft_.Compacted(trim_to);
-    parts_.log_writer.Trim(trim_to);
   }
 }
 
@@ -353,8 +343,11 @@ void Node::ApplyEntry(const Entry& entry) {
     ApplyBatch(entry, pending ? &*pending : nullptr);
   } else {
     keys_.BeginEntry(entry.index, entry.term, keys_.clock_ms());
+    if (entry.kind == EntryKind::kConfiguration) keys_.SetConfiguration(entry.payload.bytes());
     keys_.EndEntry();
+    if (entry.kind == EntryKind::kConfiguration) UpdateMembership();
   }
+  if (!changes_.empty()) changes_.Applied(entry.index, entry.term);
 }
 
 void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {
@@ -533,21 +526,10 @@ void Node::CheckpointIfDue() {
 
 // --- What operators and commands see ---
 
-const Member& Node::self() const {
-  const auto found =
-      std::find_if(options_.members.begin(), options_.members.end(),
-                   [&](const Member& member) { return member.id == options_.raft.id.value(); });
-  assert(found != options_.members.end());
-  return *found;
-}
-
 const Member* Node::leader() const {
   const std::optional<NodeId> leader = raft_.leader();
   if (!leader || (raft_.is_leader() && !raft_.leader_is_established())) return nullptr;
-  for (const Member& member : options_.members) {
-    if (member.id == leader->value()) return &member;
-  }
-  return nullptr;
+  return membership_.Find(*leader);
 }
 
 std::string Node::RedisNodeId(uint64_t member_id) const {

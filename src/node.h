@@ -18,14 +18,20 @@
 #include "consensus/raft.h"
 #include "resp/request_parser.h"
 #include "src/batch.h"
+#include "src/change_requests.h"
 #include "src/clock.h"
 #include "src/command.h"
 #include "src/member.h"
+#include "src/membership.h"
 #include "src/pending.h"
 #include "src/session.h"
+#include "src/snapshot_receiver.h"
+#include "src/snapshot_sender.h"
 #include "src/statistics.h"
+#include "storage/identity.h"
 #include "storage/key_space.h"
 #include "storage/log_writer.h"
+#include "storage/snapshot.h"
 
 namespace quorate {
 
@@ -34,24 +40,42 @@ namespace quorate {
 class Network {
  public:
   virtual ~Network() = default;
+  // Whom Send can reach from now on.
+  virtual void SetPeers(const std::vector<Member>& peers) = 0;
   virtual void Send(consensus::NodeId to, consensus::Message message) = 0;
 };
 
 struct NodeOptions {
   consensus::Config raft;
   uint64_t cluster_id = 0;
-  std::vector<Member> members;  // all, in the order of their ids
+  // This node, with the address to announce; an empty host: the one that the cluster has.
+  Member self;
+  // May be taken in by another cluster, as long as nothing was written: it was started alone.
+  bool may_be_adopted = false;
+  // Called with what makes going on impossible: a damaged record. Does not return.
+  void (*fatal)(const std::string& reason) = nullptr;
   int64_t request_timeout_ms = 5000;
   int64_t checkpoint_interval_ms = 1000;
   // How long clients wait for a new leader before they are told that there is none.
   int64_t leader_wait_ms = 1000;
   storage::KeySpace::Limits key_space;
 
+  // What is kept of the log for followers that were away, behind its end; never less than what is
+  // in no checkpoint yet.
+  size_t backlog_bytes = 64 << 20;
+  uint64_t backlog_entries = 100'000;
+  SnapshotSender::Options snapshots;
+
   size_t batch_bytes_max = 1 << 20;  // commands in one log entry (but always one command)
   size_t batch_commands_max = 4096;
   size_t inflight_bytes_max = 32 << 20;    // proposed and not yet applied: beyond it, clients wait
   size_t apply_bytes_per_round = 4 << 20;  // applied between two looks at the sockets
-  uint64_t log_entries_kept = 100000;      // behind the log's end, for members that lag
+};
+
+// Why a node is at its end within the process, and has to be built anew from its folder.
+struct NewLife {
+  // It was taken in by a cluster, as this member; nothing: a snapshot is ready to be installed.
+  std::optional<storage::Identity> adopted;
 };
 
 class Node {
@@ -62,6 +86,7 @@ class Node {
     storage::LogWriter& log_writer;
     storage::StateReader& state_reader;
     storage::Checkpointer& checkpointer;
+    storage::SnapshotStore& snapshots;
     Network& network;
     Clock& clock;
     Statistics& statistics;
@@ -78,6 +103,8 @@ class Node {
   // has passed ResolveCommand.
   void SubmitWrite(Session& session, const Command& command, const resp::Request& request);
   void SubmitRead(Session& session, const Command& command, const resp::Request& request);
+  // Answers when the members have changed, or why they have not.
+  void SubmitChange(Session& session, const Command& command, MembershipChange change);
   // For what cannot run here: answers with a redirection. While a leader has been missing only for
   // a moment, as when leadership is handed over, the client waits to be told the new one.
   void Redirect(Session& session, const Command& command, const resp::Request& request);
@@ -90,6 +117,10 @@ class Node {
   void Receive(consensus::NodeId from, consensus::Message message);
   // A peer's process seems to have ended.
   void PeerGone(consensus::NodeId peer);
+  // A member of that cluster has called this node by that id. True: it becomes that, in a new life.
+  bool OfferMembership(uint64_t cluster_id, consensus::NodeId as);
+  // A member says that this node was removed from the cluster.
+  void Removed(const std::string& reason);
   // Every kTickMs.
   void Tick();
   static constexpr int64_t kTickMs = 10;
@@ -111,8 +142,18 @@ class Node {
   const consensus::Raft& raft() const { return raft_; }
   const storage::KeySpace& keys() const { return keys_; }
   uint64_t cluster_id() const { return options_.cluster_id; }
-  const std::vector<Member>& members() const { return options_.members; }
-  const Member& self() const;
+  const std::vector<Member>& members() const { return membership_.members(); }
+  const Member& self() const { return membership_.self(); }
+  // True for a node that once was a member and is none any more.
+  bool was_removed(consensus::NodeId node) const;
+  // Set: nothing goes on here any more.
+  const std::optional<NewLife>& new_life() const { return new_life_; }
+  std::optional<SnapshotSender::Progress> sending_snapshot(consensus::NodeId to) const {
+    return snapshot_sender_.progress(to);
+  }
+  std::optional<SnapshotReceiver::Progress> receiving_snapshot() const {
+    return snapshot_receiver_.progress();
+  }
   // The member that clients may take for the leader: on the leader itself, not before it has proven
   // it.
   const Member* leader() const;
@@ -123,6 +164,10 @@ class Node {
   // are refused before they enter the log.
   bool DiskHasRoomFor(size_t bytes) const;
   void set_request_timeout_ms(int64_t timeout_ms) { options_.request_timeout_ms = timeout_ms; }
+  void set_backlog(size_t bytes, uint64_t entries) {
+    options_.backlog_bytes = bytes;
+    options_.backlog_entries = entries;
+  }
 
  private:
   // --- Towards the log ---
@@ -130,6 +175,14 @@ class Node {
   void ProposeBatch();
   void StartEffects(consensus::Effects effects);
   void TrimLog();
+
+  // --- Members and snapshots ---
+  void UpdateMembership();
+  void AnswerChange(const PendingRequest& request, std::string_view error);
+  void AnnounceAddress();
+  bool IsHeard(consensus::NodeId peer) const;
+  void HandOnSnapshots(consensus::Effects& effects);
+  void RunSnapshots();
 
   // --- Applying ---
   bool Apply();
@@ -173,9 +226,18 @@ class Node {
   Parts parts_;
   storage::KeySpace keys_;
   consensus::Raft raft_;
+  Membership membership_;
+  ChangeRequests changes_;
+  SnapshotSender snapshot_sender_;
+  SnapshotReceiver snapshot_receiver_;
+  consensus::NodeId next_id_;  // as of last_applied: no member has had this id or a higher one
+  std::optional<NewLife> new_life_;
+  bool removed_ = false;  // as far as other members say
+  int64_t last_announcement_ms_ = 0;
   uint64_t random_state_;
+  consensus::PersistSeq submitted_;  // to the log writer
   consensus::PersistSeq persisted_;
-  consensus::Index trimmed_;
+  consensus::Index trimmed_;  // storage was told to trim up to here
 
   // This round's requests.
   uint64_t batch_number_ = 1;  // names the batch that is being filled, for Session::last_batch

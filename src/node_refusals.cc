@@ -16,6 +16,7 @@ using consensus::NodeId;
 // Requests that never entered a log were certainly not executed, and get errors that clients retry
 // on. Those that did enter one and whose fate is open get a code of their own.
 constexpr const char* kNotExecuted = "CLUSTERDOWN The cluster is down";
+constexpr const char* kRemoved = "CLUSTERDOWN This node was removed from the cluster";
 constexpr const char* kUnknownOutcome =
     "UNKNOWN No majority confirmed this write in time: it may or may not have been executed";
 
@@ -119,15 +120,13 @@ void Node::ExpireRequests() {
 
 std::string Node::RedirectError(const Command& command, Arguments arguments) const {
   const std::optional<NodeId> leader = raft_.leader();
-  if (!leader) return kNotExecuted;
-  for (const Member& member : options_.members) {
-    if (member.id != leader->value()) continue;
-    const bool has_key =
-        command.keys.first > 0 && static_cast<size_t>(command.keys.first) < arguments.size();
-    const uint16_t slot = has_key ? storage::KeySlot(arguments[command.keys.first]) : 0;
-    return fmt::format("MOVED {} {}:{}", slot, member.host, member.port);
-  }
-  return kNotExecuted;
+  if (!leader) return removed_ ? kRemoved : kNotExecuted;
+  const Member* member = membership_.Find(*leader);
+  if (!member) return kNotExecuted;
+  const bool has_key =
+      command.keys.first > 0 && static_cast<size_t>(command.keys.first) < arguments.size();
+  const uint16_t slot = has_key ? storage::KeySlot(arguments[command.keys.first]) : 0;
+  return fmt::format("MOVED {} {}:{}", slot, member->host, member->port);
 }
 
 }  // namespace quorate

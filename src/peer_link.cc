@@ -24,7 +24,7 @@ struct PeerLink::Socket {
   uv_connect_t connect;
   uv_write_t write;
   consensus::FrameBuffer sending;
-  char unexpected[16];  // a peer never answers on this connection
+  char refusal[256];  // the one line that a peer may answer with
 };
 
 struct PeerLink::Timer {
@@ -32,12 +32,12 @@ struct PeerLink::Timer {
   uv_timer_t timer;
 };
 
-PeerLink::PeerLink(uv_loop_t* loop, const Member& peer, const Options& options)
+PeerLink::PeerLink(uv_loop_t* loop, const Member& peer, Options options)
     : loop_(loop),
       peer_(peer),
-      options_(options),
+      options_(std::move(options)),
       timer_(new Timer{this, {}}),
-      retry_ms_(options.retry_ms_min) {
+      retry_ms_(options_.retry_ms_min) {
   uv_timer_init(loop, &timer_->timer);
   timer_->timer.data = timer_;
 }
@@ -82,6 +82,12 @@ void PeerLink::Connect() {
   }
 }
 
+void PeerLink::RetryNow() {
+  if (state_ != State::kWaiting || refused_) return;
+  retry_ms_ = options_.retry_ms_min;
+  Connect();
+}
+
 void PeerLink::OnResolved(int status, const addrinfo* addresses) {
   if (status != 0) {
     Fail(UvError(status));
@@ -115,23 +121,42 @@ void PeerLink::OnConnected(int status) {
   uv_fileno(reinterpret_cast<uv_handle_t*>(&socket_->tcp), &descriptor);
   const unsigned timeout_ms = options_.send_timeout_ms;
   setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
-  // Reading finds out that the other side has closed.
+  // Reading finds out that the other side has closed, or refuses this one.
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&socket_->tcp),
       [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
         auto* socket = static_cast<Socket*>(handle->data);
-        *buffer = uv_buf_init(socket->unexpected, sizeof socket->unexpected);
+        *buffer = uv_buf_init(socket->refusal, sizeof socket->refusal);
       },
       [](uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
         auto* socket = static_cast<Socket*>(stream->data);
-        if (size == 0 || socket->link == nullptr) return;
-        socket->link->Fail(size < 0 ? UvError(static_cast<int>(size)) : "it sent unexpected bytes");
+        if (size != 0 && socket->link != nullptr) socket->link->OnRead(size);
       });
-  spdlog::info("connected to node {} at {}:{}", peer_.id, peer_.host, peer_.peer_port);
-  failure_logged_ = false;
+  if (!refused_) NoteConnected();
   queued_.Clear();
   queued_.Add(consensus::Hello{options_.cluster_id, consensus::NodeId(options_.node_id),
-                               consensus::NodeId(peer_.id)});
+                               consensus::NodeId(peer_.id), options_.own_address});
+}
+
+void PeerLink::OnRead(ssize_t size) {
+  if (size < 0) {
+    Fail(UvError(static_cast<int>(size)));
+    return;
+  }
+  // From outside, and on its way into a log: one line, printable.
+  std::string reason(socket_->refusal, static_cast<size_t>(size));
+  reason.erase(
+      std::find_if(reason.begin(), reason.end(), [](char c) { return c < ' ' || c > '~'; }),
+      reason.end());
+  refused_ = true;  // and will be each time, for a while: that is said once
+  Fail("it says: " + reason);
+  if (options_.refused) options_.refused(reason);
+}
+
+void PeerLink::NoteConnected() {
+  spdlog::info("connected to node {} at {}:{}", peer_.id, peer_.host, peer_.peer_port);
+  failure_logged_ = false;
+  refused_ = false;
 }
 
 void PeerLink::Fail(const std::string& reason) {
@@ -194,6 +219,7 @@ void PeerLink::Send(const consensus::Message& message) {
 
 void PeerLink::EndRound() {
   if (state_ != State::kConnected || writing_ || queued_.empty()) return;
+  if (refused_ && uv_now(loop_) - connected_at_ms_ >= options_.retry_ms_max) NoteConnected();
   const auto collect = [this](const consensus::FrameBuffer& frames, size_t skip) {
     pieces_.clear();
     frames.AppendPieces(&pieces_);

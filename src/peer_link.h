@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,8 @@ class PeerLink {
  public:
   struct Options {
     uint64_t cluster_id = 0;
-    uint64_t node_id = 0;  // this node's
+    uint64_t node_id = 0;     // this node's
+    std::string own_address;  // where it can be answered, as MemberAddress has it
     // The kernel gives the connection up when what was sent is not acknowledged for so long. By
     // default it would back off for many minutes after a cut, and not notice that it has healed.
     unsigned send_timeout_ms = 1000;
@@ -28,15 +30,20 @@ class PeerLink {
     unsigned retry_ms_min = 20;  // doubled with each failure
     unsigned retry_ms_max = 1000;
     size_t queued_bytes_max = 64 << 20;
+    // The peer has refused the connection, with this line of text.
+    std::function<void(const std::string& reason)> refused = nullptr;
   };
 
-  PeerLink(uv_loop_t* loop, const Member& peer, const Options& options);
+  PeerLink(uv_loop_t* loop, const Member& peer, Options options);
   ~PeerLink();
   PeerLink(const PeerLink&) = delete;
   PeerLink& operator=(const PeerLink&) = delete;
 
   void Connect();
+  // The peer is there: if a failed attempt is being waited for, tries again now.
+  void RetryNow();
   bool connected() const { return state_ == State::kConnected; }
+  const Member& peer() const { return peer_; }
 
   // Queues a message until EndRound. Dropped without a connection, or when too much is queued.
   void Send(const consensus::Message& message);
@@ -53,7 +60,9 @@ class PeerLink {
 
   void OnResolved(int status, const addrinfo* addresses);
   void OnConnected(int status);
+  void OnRead(ssize_t size);
   void OnWritten(int status);
+  void NoteConnected();
   void OnTimer();
   void Fail(const std::string& reason);
   void DropSocket();
@@ -70,6 +79,7 @@ class PeerLink {
   unsigned retry_ms_;
   uint64_t connected_at_ms_ = 0;  // by the loop's clock
   bool failure_logged_ = false;   // once for each loss, not for each attempt
+  bool refused_ = false;          // by the peer, at the last attempt
   bool writing_ = false;          // the kernel has not yet taken what Socket::sending holds
   consensus::FrameBuffer queued_;
   std::vector<std::string_view> pieces_;

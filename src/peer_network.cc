@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "src/member_address.h"
 #include "src/uv_support.h"
 
 namespace quorate {
@@ -17,29 +18,21 @@ namespace {
 // strangers'.
 constexpr size_t kIncomingMax = 64;
 
+// How the refusal of a node that was removed begins, so that it can tell.
+constexpr std::string_view kRemovedWord = "REMOVED";
+
 }  // namespace
 
-PeerNetwork::PeerNetwork(uv_loop_t* loop, const Config& config, uint64_t cluster_id)
-    : loop_(loop), config_(config), cluster_id_(cluster_id) {
-  PeerLink::Options options;
-  options.cluster_id = cluster_id;
-  options.node_id = config.node_id;
-  options.send_timeout_ms = static_cast<unsigned>(2 * config.election_timeout_ms);
-  for (const Member& member : config.members) {
-    if (member.id == config.node_id) continue;
-    links_.emplace(member.id, std::make_unique<PeerLink>(loop, member, options));
-  }
-}
+PeerNetwork::PeerNetwork(uv_loop_t* loop, Options options)
+    : loop_(loop), options_(std::move(options)) {}
 
 PeerNetwork::~PeerNetwork() { CloseAll(); }
 
 // --- The port ---
 
 std::optional<std::string> PeerNetwork::Listen() {
-  if (links_.empty()) return std::nullopt;
-  return ListenOn(loop_, config_.bind,
-                  {config_.self().peer_port, static_cast<int>(kIncomingMax), this, &OnConnection},
-                  &servers_);
+  return ListenOn(loop_, options_.bind,
+                  {options_.port, static_cast<int>(kIncomingMax), this, &OnConnection}, &servers_);
 }
 
 void PeerNetwork::OnConnection(uv_stream_t* server, int status) {
@@ -110,18 +103,20 @@ void PeerNetwork::OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffe
 }
 
 void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
-  std::string problem;
-  if (hello.cluster_id != cluster_id_) {
-    problem = fmt::format("it belongs to cluster {:016x}, this is {:016x}", hello.cluster_id,
-                          cluster_id_);
-  } else if (hello.to.value() != config_.node_id) {
-    problem = fmt::format("it takes this for node {}, this is node {}", hello.to.value(),
-                          config_.node_id);
-  } else if (!links_.contains(hello.from.value())) {
-    problem = fmt::format("node {} is no other member of this cluster", hello.from.value());
+  if (node_->OfferMembership(hello.cluster_id, hello.to)) {
+    Drop(incoming);  // it connects again, to what this node becomes
+    return;
   }
-  if (!problem.empty()) {
-    spdlog::warn("refusing the peer connection from {}: {}", incoming->address, problem);
+  if (const std::optional<std::string> refusal = Refusal(hello)) {
+    // Who is refused comes again and again.
+    if (last_refusal_ != *refusal) {
+      spdlog::warn("refusing the peer connection from {}: {}", incoming->address, *refusal);
+      last_refusal_ = *refusal;
+    }
+    std::string line = *refusal + '\n';
+    const uv_buf_t buffer = uv_buf_init(line.data(), static_cast<unsigned>(line.size()));
+    // Best effort: a socket that was just opened takes one line, or its owner does without.
+    uv_try_write(reinterpret_cast<uv_stream_t*>(&incoming->tcp), &buffer, 1);
     Drop(incoming);
     return;
   }
@@ -131,7 +126,43 @@ void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
     if (other != incoming && other->from == hello.from.value()) Drop(other);
   }
   incoming->from = hello.from.value();
+  FollowAddress(*incoming, hello.address);
   spdlog::info("node {} has connected from {}", hello.from.value(), incoming->address);
+}
+
+// The other side may be a member of which this node has not heard yet (be it that it has yet to
+// learn of any), or one that has moved: it has to be answered where it is (dissertation, 4.1).
+void PeerNetwork::FollowAddress(const Incoming& incoming, std::string address) {
+  if (address.starts_with(':')) {  // it knows no name for itself
+    address.insert(0, incoming.address.substr(0, incoming.address.rfind(':')));
+  }
+  Parsed<Member> parsed = ParseMemberAddress(address);
+  Member* member = std::get_if<Member>(&parsed);
+  const auto link = links_.find(*incoming.from);
+  if (link != links_.end() && (!member || link->second->peer().SameAddress(*member))) {
+    link->second->RetryNow();
+  } else if (member) {
+    member->id = *incoming.from;
+    links_.insert_or_assign(member->id, MakeLink(*member));
+  }
+}
+
+std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) const {
+  if (hello.cluster_id != options_.cluster_id) {
+    return fmt::format("this is node {} of cluster {:016x}, not of {:016x}", options_.node_id,
+                       options_.cluster_id, hello.cluster_id);
+  }
+  if (hello.to.value() != options_.node_id) {
+    return fmt::format("this is node {}, not node {}", options_.node_id, hello.to.value());
+  }
+  if (hello.from.value() == options_.node_id) {
+    return fmt::format("this is node {} itself", options_.node_id);
+  }
+  if (node_->was_removed(hello.from)) {
+    return fmt::format("{} node {} is not in this cluster any more", kRemovedWord,
+                       hello.from.value());
+  }
+  return std::nullopt;
 }
 
 void PeerNetwork::Drop(Incoming* incoming) {
@@ -144,11 +175,46 @@ void PeerNetwork::Drop(Incoming* incoming) {
 // --- What is sent ---
 
 void PeerNetwork::Connect() {
+  connecting_ = true;
   for (auto& [id, link] : links_) link->Connect();
 }
 
+void PeerNetwork::SetPeers(const std::vector<Member>& peers) {
+  std::map<uint64_t, std::unique_ptr<PeerLink>> links;
+  for (const Member& peer : peers) {
+    const auto found = links_.find(peer.id);
+    if (found != links_.end() && found->second->peer().SameAddress(peer)) {
+      links.insert(links_.extract(found));
+      continue;
+    }
+    links.emplace(peer.id, MakeLink(peer));
+  }
+  // Who is no member any more is to come back and be told so.
+  for (Incoming* incoming : std::vector(incoming_)) {
+    if (incoming->from && links_.contains(*incoming->from) && !links.contains(*incoming->from)) {
+      Drop(incoming);
+    }
+  }
+  links_ = std::move(links);
+}
+
+std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
+  PeerLink::Options options;
+  options.cluster_id = options_.cluster_id;
+  options.node_id = options_.node_id;
+  options.own_address = options_.own_address;
+  options.send_timeout_ms = options_.send_timeout_ms;
+  options.refused = [this](const std::string& reason) {
+    if (reason.starts_with(kRemovedWord)) node_->Removed(reason);
+  };
+  auto link = std::make_unique<PeerLink>(loop_, peer, std::move(options));
+  if (connecting_) link->Connect();
+  return link;
+}
+
 void PeerNetwork::Send(consensus::NodeId to, consensus::Message message) {
-  links_.at(to.value())->Send(message);
+  const auto link = links_.find(to.value());
+  if (link != links_.end()) link->second->Send(message);
 }
 
 void PeerNetwork::EndRound() {

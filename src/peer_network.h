@@ -1,6 +1,7 @@
 // The peer port and the connections between the members. What arrives there is for the node only
-// after a Hello that names this cluster, this node and another member; nothing on this port speaks
-// RESP. Loop thread.
+// after a Hello that names this cluster and this node, from a member that was not removed; nothing
+// on this port speaks RESP. A Hello that is refused is answered with one line of text that says
+// why, before the connection is closed. Loop thread.
 #pragma once
 
 #include <uv.h>
@@ -15,6 +16,7 @@
 
 #include "consensus/codec.h"
 #include "src/config.h"
+#include "src/member.h"
 #include "src/node.h"
 #include "src/peer_link.h"
 
@@ -22,18 +24,29 @@ namespace quorate {
 
 class PeerNetwork : public Network {
  public:
+  struct Options {
+    uint64_t cluster_id = 0;
+    uint64_t node_id = 0;
+    std::string own_address;  // as MemberAddress has it
+    std::vector<BindAddress> bind;
+    uint16_t port = 0;
+    unsigned send_timeout_ms = 1000;  // see PeerLink::Options
+  };
+
   // `loop` must outlive the network, and run once more after CloseAll.
-  PeerNetwork(uv_loop_t* loop, const Config& config, uint64_t cluster_id);
+  PeerNetwork(uv_loop_t* loop, Options options);
   ~PeerNetwork() override;
 
   // Whom to hand what arrives. Before Listen.
   void Attach(Node& node) { node_ = &node; }
 
-  // Opens the peer port, where there are other members. What went wrong, for an operator.
+  // Opens the peer port. What went wrong, for an operator.
   std::optional<std::string> Listen();
   // Begins to connect to the other members.
   void Connect();
 
+  // Connects to members that are new or have moved, and lets go of those that are none any more.
+  void SetPeers(const std::vector<Member>& peers) override;
   void Send(consensus::NodeId to, consensus::Message message) override;
   // Once per round: hands to the kernel what was sent in it.
   void EndRound();
@@ -52,16 +65,21 @@ class PeerNetwork : public Network {
   static void OnConnection(uv_stream_t* server, int status);
   void Accept(uv_stream_t* server);
   void OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffer);
+  std::unique_ptr<PeerLink> MakeLink(const Member& peer);
+  void FollowAddress(const Incoming& incoming, std::string address);
   void OnHello(Incoming* incoming, const consensus::Hello& hello);
+  // Why that Hello is not for this node, as the line that it is answered with; nothing: it is.
+  std::optional<std::string> Refusal(const consensus::Hello& hello) const;
   void Drop(Incoming* incoming);
 
   uv_loop_t* loop_;
-  const Config& config_;
-  const uint64_t cluster_id_;
+  const Options options_;
   Node* node_ = nullptr;
+  bool connecting_ = false;  // Connect was called
   std::vector<std::unique_ptr<uv_tcp_t>> servers_;
   std::map<uint64_t, std::unique_ptr<PeerLink>> links_;  // by the member's id
   std::vector<Incoming*> incoming_;                      // those that are open
+  std::string last_refusal_;                             // that was logged
   std::array<char, 64 << 10> read_buffer_;
 };
 

@@ -23,12 +23,14 @@ uv_handle_t* AsHandle(Handle* handle) {
 
 }  // namespace
 
-Server::Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers)
+Server::Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers,
+               const std::optional<JoinRequest::Options>& join)
     : loop_(loop),
       instance_(instance),
       peers_(peers),
       dispatcher_(instance),
       clients_(loop, instance, dispatcher_) {
+  if (join) join_.emplace(loop, *join);
   uv_async_init(loop_, &wake_, [](uv_async_t*) {});  // the end of the round looks at everything
   uv_prepare_init(loop_, &round_end_);
   uv_idle_init(loop_, &again_);
@@ -48,11 +50,11 @@ Server::~Server() {
 }
 
 std::optional<std::string> Server::Listen() {
-  if (auto error = peers_.Listen()) return error;
-  return clients_.Listen();
+  if (auto error = clients_.Listen()) return error;
+  return peers_.Listen();
 }
 
-int Server::Run() {
+Server::End Server::Run() {
   // A peer or client that has gone is an error of write(), not a signal; and Redis ignores
   // hang-ups.
   std::signal(SIGPIPE, SIG_IGN);
@@ -69,9 +71,10 @@ int Server::Run() {
       &tick_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->OnTick(); }, Node::kTickMs,
       Node::kTickMs);
   peers_.Connect();
+  if (join_) join_->Start();
   spdlog::info("Ready to accept connections");
   uv_run(loop_, UV_RUN_DEFAULT);
-  return exit_code_;
+  return {instance_.node.new_life(), 0};
 }
 
 void Server::WakeUp() {
@@ -112,6 +115,10 @@ void Server::EndRound() {
   bool again = instance_.node.Flush();
   peers_.EndRound();
   again |= clients_.EndRound();
+  if (instance_.node.new_life()) {
+    CloseHandles();
+    return;
+  }
   if (instance_.stop_requested && stop_ == Stop::kNone) BeginStop();
   if (stop_ != Stop::kNone) ContinueStop();
   if (again) {
@@ -168,6 +175,7 @@ void Server::CloseHandles() {
   if (uv_is_closing(AsHandle(&tick_))) return;
   clients_.CloseAll();
   peers_.CloseAll();
+  join_.reset();
   for (uv_handle_t* handle : {AsHandle(&round_end_), AsHandle(&again_), AsHandle(&tick_),
                               AsHandle(&terminate_), AsHandle(&interrupt_)}) {
     uv_close(handle, nullptr);

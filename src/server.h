@@ -12,6 +12,7 @@
 #include "src/client_listener.h"
 #include "src/dispatcher.h"
 #include "src/instance.h"
+#include "src/join_request.h"
 #include "src/peer_network.h"
 
 namespace quorate {
@@ -19,15 +20,22 @@ namespace quorate {
 class Server {
  public:
   // All must outlive the server. Nobody may call WakeUp any more when it is destroyed.
-  Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers);
+  // `join`: whom to ask to be taken in.
+  Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers,
+         const std::optional<JoinRequest::Options>& join);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   // Opens the ports. What went wrong, for an operator.
   std::optional<std::string> Listen();
-  // Serves until a signal or SHUTDOWN ends it. The process's exit code.
-  int Run();
+  // What has ended it.
+  struct End {
+    std::optional<NewLife> new_life;  // the node has to be built anew
+    int exit_code = 0;                // without one: a signal or SHUTDOWN
+  };
+  // Serves until something ends it.
+  End Run();
   // Has the loop look at what the storage threads have finished. Any thread.
   void WakeUp();
 
@@ -45,6 +53,7 @@ class Server {
   PeerNetwork& peers_;
   Dispatcher dispatcher_;
   ClientListener clients_;
+  std::optional<JoinRequest> join_;
 
   uv_async_t wake_;
   uv_prepare_t round_end_;
@@ -67,7 +76,6 @@ class Server {
   int64_t stop_deadline_ms_ = 0;
   int64_t hand_over_deadline_ms_ = 0;
   consensus::Index stop_index_;  // what was applied when the last checkpoint began
-  int exit_code_ = 0;
 };
 
 }  // namespace quorate

@@ -1,13 +1,17 @@
 // CLUSTER and its subcommands (https://redis.io/docs/latest/commands/?group=cluster). One shard
 // owns all slots; the Raft leader is its master, the followers are its replicas.
+#include <limits>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "resp/integer.h"
 #include "src/ascii.h"
+#include "src/change_requests.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
 #include "src/instance.h"
+#include "src/member_address.h"
 #include "storage/key_slot.h"
 
 namespace quorate {
@@ -204,14 +208,106 @@ void Failover(LocalContext& context, Arguments arguments, resp::ReplyWriter& wri
   }
 }
 
+// The port in arguments[position], or nothing.
+std::optional<uint16_t> ParsePort(Arguments arguments, size_t position) {
+  const auto port = resp::ParseInteger(arguments[position]);
+  if (!port || *port < 1 || *port > std::numeric_limits<uint16_t>::max()) return std::nullopt;
+  return static_cast<uint16_t>(*port);
+}
+
+// MEET host port [bus-port]: an empty node becomes a learner, and a voter once it has caught up.
+std::variant<MembershipChange, std::string> Meet(const Node& node, Arguments arguments) {
+  if (arguments.size() > 5) return std::string(kSyntaxError);
+  Member member;
+  member.host = arguments[2];
+  const auto port = ParsePort(arguments, 3);
+  if (!port) return fmt::format("ERR Invalid TCP base port specified: {}", arguments[3]);
+  const auto peer_port = arguments.size() > 4 ? ParsePort(arguments, 4) : DefaultPeerPort(*port);
+  if (!peer_port) {
+    return fmt::format("ERR Invalid bus port specified: {}",
+                       arguments.size() > 4 ? arguments[4] : arguments[3]);
+  }
+  member.port = *port;
+  member.peer_port = *peer_port;
+  if (!IsReachableHost(member.host)) {
+    return fmt::format("ERR Invalid node address specified: {}:{}", arguments[2], arguments[3]);
+  }
+  const bool to_this_machine = IsLoopbackHost(member.host);
+  if (!to_this_machine && IsLoopbackHost(node.self().host)) {
+    return fmt::format(
+        "ERR this node is announced as {}, where {} cannot reach it: set cluster-announce-ip",
+        node.self().host, member.host);
+  }
+  MembershipChange change;
+  for (const Member& known : node.members()) {
+    if (!known.SameAddress(member)) continue;
+    if (HealthOf(node, known) != Health::kFailed) return change;
+    // The one that was there has gone, or has lost its data and so must not come back as itself.
+    change.steps.emplace_back(consensus::RemoveMember{consensus::NodeId(known.id)});
+  }
+  change.steps.emplace_back(consensus::AddLearner{MemberAddress(member)});
+  return change;
+}
+
+// FORGET node-id [FORCE]
+std::variant<MembershipChange, std::string> Forget(const Node& node, Arguments arguments) {
+  MembershipChange change;
+  if (arguments.size() > 3) {
+    if (arguments.size() > 4 || !EqualsIgnoringCase(arguments[3], "force")) {
+      return std::string(kSyntaxError);
+    }
+    change.force = true;
+  }
+  for (const Member& member : node.members()) {
+    if (EqualsIgnoringCase(node.RedisNodeId(member.id), arguments[2])) {
+      change.steps.emplace_back(consensus::RemoveMember{consensus::NodeId(member.id)});
+      return change;
+    }
+  }
+  return fmt::format("ERR Unknown node {}", arguments[2]);
+}
+
+void Replicate(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  const Member* leader = node.leader();
+  if (leader && EqualsIgnoringCase(node.RedisNodeId(leader->id), arguments[2])) {
+    if (leader->id == node.self().id) {
+      writer.Error("ERR Can't replicate myself");
+    } else {
+      writer.Raw(resp::kReplyOk);  // as every other node does
+    }
+    return;
+  }
+  writer.Error(
+      "ERR every node replicates the leader, which a majority elects: CLUSTER FAILOVER on a node "
+      "makes it the leader, CLUSTER MEET and CLUSTER FORGET change who belongs to the cluster");
+}
+
 void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
   WriteHelp("CLUSTER",
-            {"COUNTKEYSINSLOT <slot>", "    Give the number of keys in a slot.", "FAILOVER",
-             "    Have the leader hand over to this node.", "INFO", "    Describe the cluster.",
-             "KEYSLOT <key>", "    Give the slot of a key.", "MYID", "    Give this node's id.",
-             "NODES", "    Describe the nodes, one a line.", "REPLICAS <node-id>",
-             "    Describe the followers of the leader.", "SHARDS",
-             "    Describe the one shard and its nodes.", "SLOTS",
+            {"COUNTKEYSINSLOT <slot>",
+             "    Give the number of keys in a slot.",
+             "FAILOVER",
+             "    Have the leader hand over to this node.",
+             "FORGET <node-id> [FORCE]",
+             "    Remove a node from the cluster; with FORCE even if no live majority is left.",
+             "INFO",
+             "    Describe the cluster.",
+             "KEYSLOT <key>",
+             "    Give the slot of a key.",
+             "MEET <ip> <port> [<bus-port>]",
+             "    Add an empty node to the cluster.",
+             "MYID",
+             "    Give this node's id.",
+             "NODES",
+             "    Describe the nodes, one a line.",
+             "REPLICAS <node-id>",
+             "    Describe the followers of the leader.",
+             "REPLICATE <node-id>",
+             "    Every node replicates the leader anyway.",
+             "SHARDS",
+             "    Describe the one shard and its nodes.",
+             "SLOTS",
              "    Give the slots with their nodes, the leader first."},
             writer);
 }
@@ -237,6 +333,15 @@ constexpr Command kSubcommands[] = {
      .since = "3.0.0",
      .summary = "Has the leader hand over to this node.",
      .complexity = "O(1)"},
+    {.name = "forget",
+     .arity = -3,
+     .function = ChangeFunction(&Forget),
+     .flags = "admin stale no_async_loading",
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Removes a node from the cluster.",
+     .complexity = "O(N) for N nodes",
+     .syntax = "node-id [force]"},
     {.name = "help",
      .arity = 2,
      .function = LocalFunction(&Help),
@@ -263,6 +368,15 @@ constexpr Command kSubcommands[] = {
      .summary = "Gives the slot of a key.",
      .complexity = "O(N) for a key of N bytes",
      .syntax = "key"},
+    {.name = "meet",
+     .arity = -4,
+     .function = ChangeFunction(&Meet),
+     .flags = "admin stale no_async_loading",
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Adds an empty node to the cluster.",
+     .complexity = "O(N) for N nodes",
+     .syntax = "ip port:integer [cluster-bus-port:integer]"},
     {.name = "myid",
      .arity = 2,
      .function = LocalFunction(&MyId),
@@ -289,6 +403,15 @@ constexpr Command kSubcommands[] = {
      .since = "5.0.0",
      .summary = "Describes the followers of the leader.",
      .complexity = "O(N) for N nodes",
+     .syntax = "node-id"},
+    {.name = "replicate",
+     .arity = 3,
+     .function = LocalFunction(&Replicate),
+     .flags = "admin stale no_async_loading",
+     .group = "cluster",
+     .since = "3.0.0",
+     .summary = "Is there for those who expect it: every node replicates the leader.",
+     .complexity = "O(1)",
      .syntax = "node-id"},
     {.name = "shards",
      .arity = 2,

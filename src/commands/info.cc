@@ -174,7 +174,13 @@ void Replication(const Instance& instance, Lines& lines) {
     lines.Add("master_host", leader ? leader->host : "");
     lines.Add("master_port", leader ? leader->port : 0);
     lines.Add("master_link_status", leader ? "up" : "down");
-    lines.Add("master_sync_in_progress", 0);
+    const auto snapshot = node.receiving_snapshot();
+    lines.Add("master_sync_in_progress", snapshot ? 1 : 0);
+    if (snapshot) {
+      lines.Add("master_sync_read_bytes", snapshot->bytes);
+      const int64_t silence_ms = instance.clock.monotonic_ms() - snapshot->heard_at_ms;
+      lines.Add("master_sync_last_io_seconds_ago", silence_ms / 1000);
+    }
     lines.Add("slave_repl_offset", node.keys().last_applied().value());
     lines.Add("slave_read_only", 1);
   }
@@ -188,9 +194,10 @@ void Replication(const Instance& instance, Lines& lines) {
     for (const Member& member : node.members()) {
       for (const consensus::PeerStatus& peer : peers) {
         if (peer.id.value() != member.id || !peer.recently_active) continue;
-        lines.Add(fmt::format("slave{}", number++),
-                  fmt::format("ip={},port={},state=online,offset={},lag=0", member.host,
-                              member.port, peer.match_index.value()));
+        lines.Add(
+            fmt::format("slave{}", number++),
+            fmt::format("ip={},port={},state={},offset={},lag=0", member.host, member.port,
+                        peer.needs_snapshot ? "send_bulk" : "online", peer.match_index.value()));
       }
     }
   }
@@ -251,6 +258,9 @@ void Raft(const Instance& instance, Lines& lines) {
   lines.Add("raft_leader_id", raft.leader().value_or(consensus::NodeId()).value());
   lines.Add("raft_cluster_id", fmt::format("{:016x}", node.cluster_id()));
   lines.Add("raft_members", node.members().size());
+  lines.Add("raft_voters", std::count_if(node.members().begin(), node.members().end(),
+                                         [](const Member& member) { return member.voter; }));
+  lines.Add("raft_lost_data", raft.has_lost_its_data() ? 1 : 0);
   lines.Add("raft_commit_index", raft.commit_index().value());
   lines.Add("raft_last_applied", node.keys().last_applied().value());
   lines.Add("raft_first_log_index", raft.first_log_index().value());
@@ -266,10 +276,13 @@ void Raft(const Instance& instance, Lines& lines) {
       if (member.id != peer.id.value()) continue;
       lines.Add(
           fmt::format("raft_peer{}", number++),
-          fmt::format("id={},address={}:{},match_index={},next_index={},lag={},active={}",
-                      member.id, member.host, member.peer_port, peer.match_index.value(),
-                      peer.next_index.value(), raft.last_log_index().DistanceFrom(peer.match_index),
-                      peer.recently_active ? 1 : 0));
+          fmt::format("id={},address={}:{},voter={},match_index={},next_index={},lag={},active={}"
+                      ",snapshot_bytes_sent={}",
+                      member.id, member.host, member.peer_port, member.voter ? 1 : 0,
+                      peer.match_index.value(), peer.next_index.value(),
+                      raft.last_log_index().DistanceFrom(peer.match_index),
+                      peer.recently_active ? 1 : 0,
+                      node.sending_snapshot(peer.id).value_or(SnapshotSender::Progress()).bytes));
     }
   }
 }

@@ -162,15 +162,15 @@ TEST(FrameDecoder, FirstFrameMustBeAHello) {
 
 // A stranger can make the server wait for no more than a Hello's few bytes.
 TEST(FrameDecoder, NoLargeFrameBeforeTheHello) {
-  ExpectRefusedAsFirst(Encode(Message(AppendEntries{
-                           Term(1),
-                           Index(),
-                           Term(),
-                           Index(),
-                           {{Term(1), Index(1), EntryKind::kBatch, Payload(std::string("abc"))}}})),
-                       "bytes where at most 42 are allowed");
-  ExpectRefusedAsFirst(Forgery().U32(39).Text("\x01\x02\x03\x04\x02\x01").bytes(),
-                       "a frame of 43 bytes where at most 42 are allowed");
+  ExpectRefusedAsFirst(Encode(Message(AppendEntries{Term(1),
+                                                    Index(),
+                                                    Term(),
+                                                    Index(),
+                                                    {{Term(1), Index(1), EntryKind::kBatch,
+                                                      Payload(std::string(2000, 'a'))}}})),
+                       "bytes where at most 1070 are allowed");
+  ExpectRefusedAsFirst(Forgery().U32(1067).Text("\x01\x02\x03\x04\x02\x01").bytes(),
+                       "a frame of 1071 bytes where at most 1070 are allowed");
 }
 
 TEST(FrameDecoder, ClientsAtThePeerPortAreRefused) {
@@ -185,11 +185,11 @@ TEST(FrameDecoder, HelloOfAnotherVersionIsNamed) {
 }
 
 TEST(FrameDecoder, HelloMustMakeSense) {
-  ExpectRefusedAsFirst(Forgery().Text("?Quorate").U64(1).U64(1).U64(2).Frame(kHelloType),
+  ExpectRefusedAsFirst(Forgery().Text("?Quorate").U64(1).U64(1).U64(2).U32(0).Frame(kHelloType),
                        "no Quorate server");
-  ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(0).U64(2).Frame(kHelloType),
+  ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U32(0).Frame(kHelloType),
                        "node id 0");
-  ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).U64(0).Frame(kHelloType),
+  ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).U64(0).U32(0).Frame(kHelloType),
                        "node id 0");
   ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).Frame(kHelloType),
                        "type 1 with 34 bytes");

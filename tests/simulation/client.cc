@@ -282,7 +282,7 @@ void Client::OnError(size_t operation, const std::string& text) {
     uint16_t port = 0;
     const size_t colon = text.rfind(':');
     std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
-    const size_t server = port - world_.settings.node.members.front().port;
+    const size_t server = port - world_.settings.members.front().port;
     if (server >= world_.servers.size()) world_.verdict.Fail("a strange redirection: " + text);
     moved_to_ = server;
     world_.history.End(operation, Outcome::kNotExecuted);

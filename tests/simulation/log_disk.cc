@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+#include "consensus/configuration.h"
+
 namespace quorate::simulation {
 
 using consensus::Entry;
@@ -32,15 +34,19 @@ void LogDisk::Open(std::function<void()> on_durable) {
 }
 
 consensus::Recovered LogDisk::Recover(Index last_applied) const {
-  consensus::Recovered recovered{.hard_state = hard_state_,
-                                 .base_index = base_index_,
-                                 .base_term = base_term_,
-                                 .last_index = last_index(),
-                                 .terms = {},
-                                 .last_applied = last_applied};
+  consensus::Recovered recovered;
+  recovered.hard_state = hard_state_;
+  recovered.base_index = base_index_;
+  recovered.base_term = base_term_;
+  recovered.last_index = last_index();
+  recovered.last_applied = last_applied;
   for (const Entry& entry : entries_) {
     if (recovered.terms.empty() || recovered.terms.back().term != entry.term) {
       recovered.terms.push_back({entry.term, entry.index});
+    }
+    if (entry.kind == consensus::EntryKind::kConfiguration && entry.index > last_applied) {
+      recovered.configurations.emplace_back(entry.index,
+                                            *consensus::DecodeConfiguration(entry.payload.bytes()));
     }
   }
   return recovered;
@@ -60,6 +66,22 @@ void LogDisk::Crash() {
   durable_seq_ = {};
   stalled_until_ = 0;
   commit_trap_ = nullptr;
+}
+
+bool LogDisk::Contains(Index index, consensus::Term term) const {
+  if (index == base_index_) return term == base_term_;
+  return index > base_index_ && index <= last_index() &&
+         entries_[index.DistanceFrom(base_index_) - 1].term == term;
+}
+
+void LogDisk::BeginAfter(Index index, consensus::Term term, std::vector<Chain> chain) {
+  assert(!busy_);
+  assert(chain.size() == index.value() + 1);
+  base_index_ = index;
+  base_term_ = term;
+  entries_.clear();
+  chain_ = std::move(chain);
+  sizes_.Reset(index);
 }
 
 void LogDisk::Submit(Persist persist) {

@@ -35,6 +35,11 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   // As Open has found it.
   consensus::Recovered Recover(consensus::Index last_applied) const;
   void Crash();
+  // Whether the log holds that entry, or begins right behind it. Between two lives, as is the next.
+  bool Contains(consensus::Index index, consensus::Term term) const;
+  // As storage::OpenStorage does for a snapshot that does not follow from the log: nothing is left
+  // of it but the hard state. `chain`: of the log up to each index, from 0 to `index`.
+  void BeginAfter(consensus::Index index, consensus::Term term, std::vector<Chain> chain);
 
   // --- storage::LogWriter and consensus::LogReader ---
   void Submit(consensus::Persist persist) override;

@@ -18,6 +18,12 @@ RaftChecker::RaftChecker(std::vector<const LogDisk*> disks, Verdict& verdict)
       lives_(disks_.size()),
       committed_({{0, Term()}}) {}
 
+std::vector<Chain> RaftChecker::CommittedChain(Index index) const {
+  std::vector<Chain> chain;
+  for (uint64_t i = 0; i <= index.value(); ++i) chain.push_back(committed_.at(i).chain);
+  return chain;
+}
+
 void RaftChecker::Fail(size_t node, const std::string& what) {
   verdict_.Fail(fmt::format("node {}: {}", node + 1, what));
 }

@@ -37,6 +37,8 @@ class RaftChecker {
   // A round has ended: what it has written and sent has been shown before.
   void EndRound(size_t node, const Node& member);
 
+  // Of the committed log up to each index, from 0 to `index`. Precondition: index <= committed().
+  std::vector<Chain> CommittedChain(consensus::Index index) const;
   uint64_t committed() const { return committed_.size() - 1; }
   // How many of the committed entries hold commands.
   uint64_t committed_batches() const { return committed_batches_; }

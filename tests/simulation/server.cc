@@ -10,6 +10,7 @@
 #include "src/config.h"
 #include "src/dispatcher.h"
 #include "src/instance.h"
+#include "src/membership.h"
 #include "src/statistics.h"
 
 namespace quorate::simulation {
@@ -70,6 +71,7 @@ class WatchedNetwork : public Network {
       : place_(place), network_(network), checker_(checker) {}
   void set_node(const Node* node) { node_ = node; }
 
+  void SetPeers(const std::vector<Member>&) override {}  // all can be reached
   void Send(consensus::NodeId to, consensus::Message message) override {
     checker_.Sent(place_, node_->raft(), to, message);
     network_.Send(consensus::NodeId(place_ + 1), to, message);
@@ -84,6 +86,7 @@ class WatchedNetwork : public Network {
 
 NodeOptions OptionsOf(const Settings& settings, size_t place, uint64_t seed) {
   NodeOptions options = settings.node;
+  options.self = settings.members[place];
   options.raft.id = consensus::NodeId(place + 1);
   options.raft.seed = seed;
   return options;
@@ -98,9 +101,9 @@ struct Server::Process {
         sessions(&limits),
         log(server.place_, server.log_, *server.checker_, server.surroundings_.trace),
         network(server.place_, server.surroundings_.network, *server.checker_),
-        node(
-            OptionsOf(server.surroundings_.settings, server.place_, seed), recovered,
-            {server.log_, log, server.state_, server.state_, network, clock, statistics, sessions}),
+        node(OptionsOf(server.surroundings_.settings, server.place_, seed), recovered,
+             {server.log_, log, server.state_, server.state_, server.snapshots_, network, clock,
+              statistics, sessions}),
         instance{config, node, sessions, statistics, clock},
         dispatcher(instance) {
     network.set_node(&node);
@@ -134,10 +137,14 @@ Server::Server(size_t place, const Surroundings& surroundings, const DiskSetting
       random_(random),
       log_(id(), surroundings.events, surroundings.trace, random_.Fork(), disks),
       state_(id(), surroundings.events, surroundings.trace, random_.Fork(), disks),
+      snapshots_(state_, surroundings.events, random_.Fork()),
       heard_at_(surroundings.settings.node_count, 0),
       round_delay_max_(surroundings.settings.round_max) {
   const int64_t drift = surroundings.settings.clock_drift_permille;
   clock_drift_permille_ = random_.Between(-drift, drift);
+  StateDisk::Image first;
+  first.meta.configuration = consensus::Encode(InitialConfiguration(surroundings.settings.members));
+  state_.Replace(std::move(first));
 }
 
 Server::~Server() = default;
@@ -166,9 +173,7 @@ void Server::Start() {
   assert(!up());
   assert(checker_ != nullptr);
   ++life_;
-  log_.Open([this] { Enqueue([] {}); });
-  state_.Open([this] { Enqueue([] {}); });
-  const consensus::Recovered recovered = log_.Recover(state_.meta().last_applied);
+  const consensus::Recovered recovered = Recover();
   surroundings_.trace.Add(Happening::kStart, id().value(),
                           recovered.hard_state.current_term.value(), recovered.last_index.value(),
                           recovered.last_applied.value());
@@ -179,6 +184,28 @@ void Server::Start() {
   paused_until_ = 0;
   undisturbed_since_ = surroundings_.events.now();
   ScheduleTick();
+}
+
+// As storage::OpenStorage finds it.
+consensus::Recovered Server::Recover() {
+  if (snapshots_.Install()) {
+    const storage::StateMeta& snapshot = state_.durable_meta();
+    surroundings_.trace.Add(Happening::kInstall, id().value(), snapshot.last_applied.value());
+  }
+  state_.Open([this] { Enqueue([] {}); });
+  const storage::StateMeta& found = state_.meta();
+  if (!log_.Contains(found.last_applied, found.last_applied_term) &&
+      found.snapshot_index == found.last_applied) {
+    log_.BeginAfter(found.last_applied, found.last_applied_term,
+                    checker_->CommittedChain(found.last_applied));
+  }
+  log_.Open([this] { Enqueue([] {}); });
+  snapshots_.Open([this] { Enqueue([] {}); });
+  consensus::Recovered recovered = log_.Recover(state_.meta().last_applied);
+  const storage::StateMeta& meta = state_.meta();
+  recovered.configuration = *consensus::DecodeConfiguration(meta.configuration);
+  recovered.configuration_index = meta.configuration_index;
+  return recovered;
 }
 
 void Server::Crash() {
@@ -201,6 +228,7 @@ void Server::Crash() {
   process_.reset();
   log_.Crash();
   state_.Crash();
+  snapshots_.Crash();
 }
 
 void Server::PauseUntil(Time when) {
@@ -271,6 +299,11 @@ void Server::EndRound() {
   again |= ServeClients();
   NoteChanges();
   checker_->EndRound(place_, process_->node);
+  if (process_->node.new_life()) {
+    Crash();
+    Start();
+    return;
+  }
   if (again) ScheduleRound();
 }
 

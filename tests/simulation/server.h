@@ -21,6 +21,7 @@
 #include "tests/simulation/raft_checker.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/settings.h"
+#include "tests/simulation/snapshot_disk.h"
 #include "tests/simulation/state_disk.h"
 #include "tests/simulation/trace.h"
 
@@ -85,6 +86,7 @@ class Server {
  private:
   struct Process;
 
+  consensus::Recovered Recover();
   void Enqueue(std::function<void()> action);
   void ScheduleRound();
   void ScheduleTick();
@@ -102,6 +104,7 @@ class Server {
   RaftChecker* checker_ = nullptr;
   LogDisk log_;
   StateDisk state_;
+  SnapshotDisk snapshots_;
 
   uint64_t life_ = 0;
   std::unique_ptr<Process> process_;

@@ -17,13 +17,18 @@ uint32_t Sometimes(Random& random, int64_t permille_max) {
   return random.Chance(500) ? 0 : static_cast<uint32_t>(random.Between(1, permille_max));
 }
 
-NodeOptions DrawNode(Random& random, size_t node_count) {
+std::vector<Member> Members(size_t count) {
+  std::vector<Member> members;
+  for (size_t i = 0; i < count; ++i) {
+    const auto port = static_cast<uint16_t>(kFirstPort + i);
+    members.push_back({i + 1, "sim", port, static_cast<uint16_t>(port + 10000)});
+  }
+  return members;
+}
+
+NodeOptions DrawNode(Random& random) {
   NodeOptions node;
   node.cluster_id = 0x51;
-  for (size_t i = 0; i < node_count; ++i) {
-    const auto port = static_cast<uint16_t>(kFirstPort + i);
-    node.members.push_back({i + 1, "sim", port, static_cast<uint16_t>(port + 10000)});
-  }
   consensus::Config& raft = node.raft;
   raft.heartbeat_ticks = static_cast<uint32_t>(random.Between(1, 6));
   raft.election_timeout_ticks = raft.heartbeat_ticks * static_cast<uint32_t>(random.Between(4, 10));
@@ -117,7 +122,8 @@ Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   settings.seed = seed;
   const size_t drawn = random.Chance(700) ? 3 : 5;
   settings.node_count = node_count.value_or(drawn);
-  settings.node = DrawNode(random, settings.node_count);
+  settings.members = Members(settings.node_count);
+  settings.node = DrawNode(random);
   settings.round_max = OneOf(random, {0, 20, 300, 3000});
   settings.tick = Node::kTickMs * kMillisecond;
   settings.tick_drift_permille = Sometimes(random, 300);
@@ -128,6 +134,7 @@ Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   settings.faults = DrawFaults(random);
   FitTimeouts(random, &settings);
   settings.clock_drift_permille = Sometimes(random, 50);
+  settings.node.backlog_entries = static_cast<uint64_t>(OneOf(random, {0, 5, 50, 100'000}));
   // Election timeouts decide how long a recovery takes.
   settings.calm = 5 * kSecond + 40 * settings.node.raft.election_timeout_ticks * settings.tick;
   return settings;

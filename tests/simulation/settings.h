@@ -58,7 +58,8 @@ struct FaultSettings {
 struct Settings {
   uint64_t seed = 0;
   size_t node_count = 3;
-  NodeOptions node;  // of every node; id and seed are filled in at its starts
+  std::vector<Member> members;  // that the cluster begins with
+  NodeOptions node;             // of every node; id and seed are filled in at its starts
   Time round_max = 0;
   Time tick = 0;
   uint32_t tick_drift_permille = 0;

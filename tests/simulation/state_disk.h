@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "consensus/types.h"
 #include "storage/state_store.h"
@@ -37,16 +38,21 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
   void Start(storage::Checkpoint checkpoint) override;
   bool TakeFinished() override;
 
+  // --- Snapshots ---
+  struct Image {
+    std::map<std::string, storage::Memtable::Slot, std::less<>> rows;
+    storage::StateMeta meta;
+  };
+  const Image& visible() const { return visible_; }
+  const storage::StateMeta& durable_meta() const { return durable_.meta; }
+  // Between two lives.
+  void Replace(Image image) { durable_ = std::move(image); }
+
   // No checkpoint completes before then.
   void StallUntil(Time when);
   bool stalled() const { return events_.now() < stalled_until_; }
 
  private:
-  struct Image {
-    std::map<std::string, storage::Memtable::Slot, std::less<>> rows;
-    storage::StateMeta meta;
-  };
-
   static void Apply(const storage::Checkpoint& checkpoint, Image* image);
   void Finish(uint64_t life);
 

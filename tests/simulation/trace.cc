@@ -67,6 +67,8 @@ std::string FormatNumbers(Happening happening, const std::array<uint64_t, 5>& n)
       return fmt::format("node {} truncates from {}", n[0], n[1]);
     case Happening::kTrim:
       return fmt::format("node {} trims up to {}", n[0], n[1]);
+    case Happening::kInstall:
+      return fmt::format("node {} installs a snapshot of {}", n[0], n[1]);
     case Happening::kCheckpoint:
       return fmt::format("node {} has a checkpoint at {}", n[0], n[1]);
     case Happening::kSend:

@@ -24,6 +24,7 @@ enum class Happening : uint8_t {
   kDurable,     // node, write
   kTruncate,    // node, index
   kTrim,        // node, index
+  kInstall,     // node, index of the snapshot
   kCheckpoint,  // node, last applied
   kSend,        // from, to, message, term, index
   kLose,        // from, to, message

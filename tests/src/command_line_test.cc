@@ -15,7 +15,7 @@ TEST(CommandLine, NothingGivenIsAClusterOfOne) {
   EXPECT_EQ(config.port, 6379);
   EXPECT_EQ(config.dir, "./data");
   EXPECT_EQ(config.bind, (std::vector<BindAddress>{{"127.0.0.1", false}, {"::1", true}}));
-  EXPECT_EQ(config.members, (std::vector<Member>{{1, "127.0.0.1", 6379, 16379}}));
+  EXPECT_EQ(config.members, (std::vector<Member>{{0, "127.0.0.1", 6379, 16379}}));
   EXPECT_EQ(config.self(), config.members.front());
   EXPECT_EQ(config.config_file, "");
 }

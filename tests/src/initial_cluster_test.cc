@@ -143,7 +143,29 @@ TEST(ClusterOfOne, AnnouncesWhereItListens) {
   EXPECT_EQ(ParseGood({"--bind", "*", "--cluster-announce-ip", "example.org"}).self().host,
             "example.org");
   EXPECT_EQ(ParseGood({"--cluster-announce-port", "9000"}).members,
-            (Members{{1, "127.0.0.1", 9000, 16379}}));
+            (Members{{0, "127.0.0.1", 9000, 16379}}));
+  EXPECT_EQ(ParseGood({"--port", "60000", "--cluster-port", "50000"}).members,
+            (Members{{0, "127.0.0.1", 60000, 50000}}));
+  EXPECT_EQ(ParseGood({"--cluster-announce-bus-port", "9001"}).members,
+            (Members{{0, "127.0.0.1", 6379, 9001}}));
+  EXPECT_EQ(ParseBad({"--port", "7000", "--cluster-port", "7000"}).reason,
+            "cluster-port is 7000, which is also the port for clients");
+}
+
+TEST(InitialCluster, ThePortForPeersIsThatOfTheEntry) {
+  EXPECT_EQ(ParseGood({"--port", "7001", "--initial-cluster", kThree}).peer_port(), 17001);
+  EXPECT_EQ(
+      ParseBad({"--port", "7001", "--cluster-port", "5000", "--initial-cluster", kThree}).reason,
+      "initial-cluster gives node 1 the peer port 17001, but cluster-port is 5000");
+  // Behind a translation of addresses, the port to listen on is another one than the one that the
+  // others connect to.
+  const Config config =
+      ParseGood({"--port", "7001", "--cluster-port", "5000", "--cluster-announce-bus-port", "17001",
+                 "--initial-cluster", kThree});
+  EXPECT_EQ(config.peer_port(), 5000);
+  EXPECT_EQ(
+      ParseBad({"--port", "7001", "--join", "10.0.0.1:7001", "--initial-cluster", kThree}).reason,
+      "initial-cluster begins a new cluster, and join becomes part of another");
 }
 
 }  // namespace

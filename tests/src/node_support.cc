@@ -72,18 +72,23 @@ void TestNetwork::Send(consensus::NodeId to, consensus::Message message) {
   cluster->Deliver(from, to, std::move(message));
 }
 
-TestMember::TestMember(TestCluster* cluster, const NodeOptions& options, uint64_t id)
+TestMember::TestMember(TestCluster* cluster, const NodeOptions& options,
+                       const std::vector<Member>& members, uint64_t id)
     : clock(cluster->clock()) {
   network.cluster = cluster;
   network.from = id;
   config.node_id = id;
-  config.members = options.members;
+  config.members = members;
   NodeOptions own = options;
   own.raft.id = consensus::NodeId(id);
   own.raft.seed = 1000 + id;
+  own.self = members[id - 1];
+  state.BeginWith(members);
+  consensus::Recovered recovered = disk.Recover();
+  recovered.configuration = InitialConfiguration(members);
   node = std::make_unique<Node>(
-      own, disk.Recover(),
-      Node::Parts{disk, disk, state, state, network, clock, statistics, sessions});
+      own, recovered,
+      Node::Parts{disk, disk, state, state, snapshots, network, clock, statistics, sessions});
   instance = std::make_unique<Instance>(
       Instance{config, *node, sessions, statistics, clock, {}, {}, {}, {}, {}, {}});
   instance->storage_statistics = [] { return StorageStatistics{}; };
@@ -95,12 +100,13 @@ TestCluster::TestCluster(size_t members, const NodeOptions& options) {
   spdlog::set_level(spdlog::level::off);
   NodeOptions shared = options;
   shared.cluster_id = 7;
+  std::vector<Member> all;
   for (uint64_t id = 1; id <= members; ++id) {
     const auto port = static_cast<uint16_t>(7000 + id);
-    shared.members.push_back({id, "127.0.0.1", port, static_cast<uint16_t>(port + 10000)});
+    all.push_back({id, "127.0.0.1", port, static_cast<uint16_t>(port + 10000)});
   }
   for (uint64_t id = 1; id <= members; ++id) {
-    members_.emplace(id, std::make_unique<TestMember>(this, shared, id));
+    members_.emplace(id, std::make_unique<TestMember>(this, shared, all, id));
   }
 }
 

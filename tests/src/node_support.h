@@ -84,6 +84,10 @@ class TestState : public storage::StateReader, public storage::Checkpointer {
   bool disk_full() const override { return full; }
 
   bool full = false;  // the checkpoint finds no space
+  // The members that the cluster begins with.
+  void BeginWith(const std::vector<Member>& members) {
+    meta_.configuration = consensus::Encode(InitialConfiguration(members));
+  }
   bool checkpoint_started() const { return started_.has_value(); }
   void Finish() { finished_ = started_.has_value(); }
 
@@ -96,7 +100,19 @@ class TestState : public storage::StateReader, public storage::Checkpointer {
 
 class TestCluster;
 
+// Of a test without snapshots.
+class NoSnapshots : public storage::SnapshotStore {
+ public:
+  storage::Result<std::unique_ptr<storage::SnapshotView>> OpenView() override {
+    return storage::Error{"there are no snapshots"};
+  }
+  std::unique_ptr<storage::SnapshotTarget> BeginTarget(const storage::StateMeta&) override {
+    return nullptr;
+  }
+};
+
 struct TestNetwork : Network {
+  void SetPeers(const std::vector<Member>&) override {}
   void Send(consensus::NodeId to, consensus::Message message) override;
   TestCluster* cluster = nullptr;
   uint64_t from = 0;
@@ -104,11 +120,13 @@ struct TestNetwork : Network {
 
 // One member, and what it stands on.
 struct TestMember {
-  TestMember(TestCluster* cluster, const NodeOptions& options, uint64_t id);
+  TestMember(TestCluster* cluster, const NodeOptions& options, const std::vector<Member>& members,
+             uint64_t id);
 
   TestClock& clock;
   TestDisk disk;
   TestState state;
+  NoSnapshots snapshots;
   TestNetwork network;
   Config config;
   Statistics statistics;

@@ -381,7 +381,7 @@ TEST(Node, ClientsWaitWhileTooMuchIsInFlight) {
 TEST(Node, TrimsTheLogBehindTheCheckpointButForItsLastEntries) {
   NodeOptions options;
   options.checkpoint_interval_ms = 0;
-  options.log_entries_kept = 3;
+  options.backlog_entries = 3;
   TestCluster cluster(1, options);
   cluster.MakeLeader(1);
   auto client = cluster.Connect(1);

@@ -92,7 +92,7 @@ TEST_F(Introspection, ListsNames) {
   const std::string all = client_.Call({"COMMAND", "LIST"});
   EXPECT_EQ(all.find("*" + std::to_string(CommandCount()) + "\r\n"), 0U) << "subcommands too";
   EXPECT_EQ(client_.Call({"COMMAND", "LIST", "FILTERBY", "PATTERN", "*GET"}),
-            "*3\r\n$3\r\nget\r\n$4\r\nmget\r\n$10\r\nconfig|get\r\n");
+            "*4\r\n$3\r\nget\r\n$4\r\nmget\r\n$14\r\ncluster|forget\r\n$10\r\nconfig|get\r\n");
 }
 
 TEST_F(Introspection, ListFiltersByCategoryAndModule) {

@@ -1,0 +1,222 @@
+// A cluster grows, shrinks, moves and loses members while clients write: nothing is lost, nobody
+// sees anything but redirections.
+
+#include <gtest/gtest.h>
+
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "redis-tests/support/client.h"
+#include "redis-tests/support/cluster.h"
+#include "redis-tests/support/eventually.h"
+#include "redis-tests/support/load.h"
+
+namespace quorate::redis_tests {
+
+namespace {
+
+class Membership : public ::testing::Test {
+ protected:
+  void StartWith(int size) {
+    Cluster::Options options;
+    options.size = size;
+    cluster_ = std::make_unique<Cluster>(options);
+    ASSERT_TRUE(cluster_->Start());
+  }
+  ~Membership() override {
+    if (HasFailure() && cluster_) cluster_->PrintLogs(std::cerr);
+  }
+
+  Cluster& cluster() { return *cluster_; }
+
+  // A field of INFO, as text.
+  std::string Field(int id, const std::string& name) {
+    return redis_tests::Field(Client(cluster().port(id)).Command({"INFO"}).text, name);
+  }
+  // Whether every one of these nodes comes to know of so many voters.
+  bool WaitForVoters(const std::vector<int>& nodes, int voters) {
+    return Eventually(kDeadlineMs, [&] {
+      for (int id : nodes) {
+        if (Field(id, "raft_voters") != std::to_string(voters)) return false;
+      }
+      return true;
+    });
+  }
+  Reply Meet(int asked, int added) {
+    return Client(cluster().port(asked))
+        .Command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(cluster().port(added))});
+  }
+  std::string MyId(int id) { return Client(cluster().port(id)).Command({"CLUSTER", "MYID"}).text; }
+  Reply Forget(int asked, int removed) {
+    return Client(cluster().port(asked)).Command({"CLUSTER", "FORGET", MyId(removed)});
+  }
+  // Some member that serves and is neither the leader nor `other`.
+  int Follower(const std::vector<int>& members, int leader) {
+    for (int id : members) {
+      if (id != leader) return id;
+    }
+    return Cluster::kNoNode;
+  }
+
+ private:
+  std::unique_ptr<Cluster> cluster_;
+};
+
+TEST_F(Membership, OneGrowsToThreeAndFiveAndShrinksToThreeUnderLoad) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(1));
+  for (int added = 2; added <= 5; ++added) ASSERT_EQ(cluster().Add(), added);
+  Load load(cluster().ports(), "member:");
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+
+  // One by MEET, one that asks for it by itself.
+  cluster().Restart(2);
+  EXPECT_EQ(Meet(1, 2), Status("OK"));
+  ASSERT_TRUE(WaitForVoters({1, 2}, 2));
+  cluster().AddFlags(3, {"--join", "127.0.0.1:" + std::to_string(cluster().port(2))});
+  cluster().Restart(3);
+  ASSERT_TRUE(WaitForVoters({1, 2, 3}, 3));
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+
+  for (int added : {4, 5}) {
+    cluster().Restart(added);
+    EXPECT_EQ(Meet(Follower({1, 2, 3}, cluster().WaitForLeader()), added), Status("OK"));
+  }
+  ASSERT_TRUE(WaitForVoters({1, 2, 3, 4, 5}, 5));
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+  // Five bear the loss of two.
+  cluster().Kill9(4);
+  cluster().Kill9(cluster().WaitForLeader());
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+  ASSERT_TRUE(cluster().Heal());
+
+  // The leader goes first, which moves leadership without an election timeout.
+  const int leader = cluster().WaitForLeader();
+  const int asked = Follower({1, 2, 3, 4, 5}, leader);
+  EXPECT_EQ(Forget(asked, leader), Status("OK"));
+  std::vector<int> members;
+  for (int id = 1; id <= 5; ++id) {
+    if (id != leader) members.push_back(id);
+  }
+  ASSERT_TRUE(WaitForVoters(members, 4));
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+  const int second = Follower(members, asked);
+  EXPECT_EQ(Forget(asked, second), Status("OK"));
+  std::erase(members, second);
+  ASSERT_TRUE(WaitForVoters(members, 3));
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+
+  // Who was removed says so, also after a restart, and disturbs nobody.
+  const std::string term = Field(asked, "raft_term");
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster().port(second)).Command({"GET", "key"}) ==
+           Error("CLUSTERDOWN This node was removed from the cluster");
+  }));
+  cluster().Kill9(second);
+  cluster().Restart(second);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster().port(second)).Command({"GET", "key"}) ==
+           Error("CLUSTERDOWN This node was removed from the cluster");
+  }));
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+  EXPECT_EQ(Field(asked, "raft_term"), term);
+  cluster().Kill9(second);
+  cluster().Kill9(leader);
+  load.Stop();
+  EXPECT_EQ(load.Check(), "");
+}
+
+TEST_F(Membership, AChangeThatWouldLeaveNoLiveMajorityIsRefused) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(3));
+  const int leader = cluster().WaitForLeader();
+  const int dead = leader == 1 ? 2 : 1;
+  const int alive = 6 - leader - dead;
+  const std::string dead_id = MyId(dead);
+  cluster().Kill9(dead);
+  // Of two voters, both would be needed, and one is the dead one.
+  Client client(cluster().port(leader));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(leader, "connected_slaves") == "1"; }));
+  const Reply refused = client.Command({"CLUSTER", "FORGET", MyId(alive)});
+  ASSERT_TRUE(refused.is_error());
+  EXPECT_NE(refused.text.find("too few"), std::string::npos) << refused.text;
+  // The dead one may go.
+  EXPECT_EQ(client.Command({"CLUSTER", "FORGET", dead_id}), Status("OK"));
+  ASSERT_TRUE(WaitForVoters({leader, alive}, 2));
+  EXPECT_EQ(client.Command({"CLUSTER", "FORGET", dead_id}), Error("ERR Unknown node " + dead_id));
+}
+
+TEST_F(Membership, ANodeThatHasDataIsNotTakenIn) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(3));
+  const int other = cluster().Add();
+  cluster().Restart(other);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster().port(other)).Command({"SET", "its", "own"}) == Status("OK");
+  }));
+  EXPECT_EQ(Meet(1, other), Status("OK"));
+  ASSERT_TRUE(WaitForVoters({1, 2, 3}, 3));
+  EXPECT_EQ(Client(cluster().port(other)).Command({"GET", "its"}), Text("own"));
+  // It is there as a learner that cannot be reached, until it is forgotten.
+  Client client(cluster().port(1));
+  const std::string nodes = client.Command({"CLUSTER", "NODES"}).text;
+  const std::string address = "127.0.0.1:" + std::to_string(cluster().port(other));
+  const size_t at = nodes.find(address);
+  ASSERT_NE(at, std::string::npos) << nodes;
+  const size_t line = nodes.rfind('\n', at) + 1;
+  EXPECT_EQ(client.Command({"CLUSTER", "FORGET", nodes.substr(line, 40)}), Status("OK"));
+  EXPECT_EQ(client.Command({"CLUSTER", "NODES"}).text.find(address), std::string::npos);
+  cluster().Kill9(other);
+}
+
+TEST_F(Membership, AMemberWhoseDataIsLostIsReplacedByOneCommand) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(3));
+  Load load(cluster().ports(), "lost:");
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+  const int leader = cluster().WaitForLeader();
+  const int victim = Follower({1, 2, 3}, leader);
+  const std::string old_id = MyId(victim);
+  cluster().Kill9(victim);
+  cluster().LoseData(victim);
+  cluster().Restart(victim);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(victim, "raft_lost_data") == "1"; }));
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+  EXPECT_EQ(Field(victim, "raft_last_log_index"), "0");
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(leader, "connected_slaves") == "1"; }));
+  EXPECT_EQ(Meet(leader, victim), Status("OK"));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(victim, "raft_lost_data") == "0"; }));
+  ASSERT_TRUE(WaitForVoters({1, 2, 3}, 3));
+  EXPECT_NE(MyId(victim), old_id);
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+  // With the words of its first life it comes back as what it is now.
+  cluster().Kill9(victim);
+  cluster().Restart(victim);
+  ASSERT_TRUE(cluster().WaitUntilAllServe());
+  EXPECT_NE(MyId(victim), old_id);
+  load.Stop();
+  EXPECT_EQ(load.Check(), "");
+}
+
+TEST_F(Membership, AMemberMovesToAnotherPortByARestart) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(3));
+  const int moved = Follower({1, 2, 3}, cluster().WaitForLeader());
+  const std::string id = MyId(moved);
+  cluster().Kill9(moved);
+  cluster().ChangePort(moved);
+  cluster().Restart(moved);
+  ASSERT_TRUE(cluster().WaitUntilAllServe());
+  EXPECT_EQ(MyId(moved), id);
+  const std::string address = "127.0.0.1:" + std::to_string(cluster().port(moved)) + "@";
+  for (int node = 1; node <= 3; ++node) {
+    ASSERT_TRUE(Eventually(
+        kDeadlineMs,
+        [&] {
+          return Client(cluster().port(node)).Command({"CLUSTER", "NODES"}).text.find(address) !=
+                 std::string::npos;
+        }))
+        << "node " << node;
+  }
+}
+
+}  // namespace
+
+}  // namespace quorate::redis_tests

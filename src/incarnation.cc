@@ -1,0 +1,227 @@
+#include "src/incarnation.h"
+
+#include <spdlog/spdlog.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <atomic>
+#include <iostream>
+#include <utility>
+#include <variant>
+
+#include "consensus/configuration.h"
+#include "consensus/raft.h"
+#include "src/cluster_identity.h"
+#include "src/instance.h"
+#include "src/logging.h"
+#include "src/member_address.h"
+#include "src/membership.h"
+#include "src/node.h"
+#include "src/peer_network.h"
+#include "src/process.h"
+#include "src/server.h"
+#include "src/session.h"
+#include "src/version.h"
+#include "storage/data_directory.h"
+#include "storage/folder_changes.h"
+#include "storage/lmdb_snapshot_store.h"
+#include "storage/threaded_checkpointer.h"
+#include "storage/threaded_log_writer.h"
+
+namespace quorate {
+namespace {
+
+// A disk is taken for stalled when a commit takes longer than this many election timeouts.
+constexpr uint32_t kDiskStallElectionTimeouts = 4;
+
+consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen) {
+  consensus::Config raft;
+  raft.id = chosen.identity.node_id;
+  raft.seed = RandomSeed();
+  const auto ticks = [](uint64_t ms) {
+    return static_cast<uint32_t>(std::max<uint64_t>(1, ms / Node::kTickMs));
+  };
+  raft.heartbeat_ticks = ticks(config.heartbeat_interval_ms);
+  raft.election_timeout_ticks = ticks(config.election_timeout_ms);
+  raft.disk_stall_ticks = kDiskStallElectionTimeouts * raft.election_timeout_ticks;
+  return raft;
+}
+
+NodeOptions MakeNodeOptions(const Config& config, const ChosenIdentity& chosen) {
+  NodeOptions options;
+  options.raft = RaftConfig(config, chosen);
+  options.cluster_id = chosen.identity.cluster_id;
+  options.self = {chosen.identity.node_id.value(), chosen.address.host, chosen.address.port,
+                  chosen.address.peer_port};
+  options.may_be_adopted = chosen.identity.members.empty() && !chosen.identity.joined;
+  options.fatal = &EndProcess;
+  options.request_timeout_ms = static_cast<int64_t>(config.request_timeout_ms);
+  options.checkpoint_interval_ms = static_cast<int64_t>(config.checkpoint_interval_ms);
+  options.backlog_bytes = config.repl_backlog_size;
+  options.backlog_entries = config.repl_backlog_entries;
+  options.snapshots.first_transfer = RandomSeed() | 1;
+  return options;
+}
+
+PeerNetwork::Options NetworkOptions(const Config& config, const ChosenIdentity& chosen) {
+  PeerNetwork::Options options;
+  options.cluster_id = chosen.identity.cluster_id;
+  options.node_id = chosen.identity.node_id.value();
+  options.own_address =
+      MemberAddress({0, chosen.address.host, chosen.address.port, chosen.address.peer_port});
+  options.bind = config.bind;
+  options.port = chosen.listen_peer_port;
+  options.send_timeout_ms = static_cast<unsigned>(2 * config.election_timeout_ms);
+  return options;
+}
+
+// Nothing where this node is not to join a cluster, or has.
+std::optional<JoinRequest::Options> JoinOptions(const Config& config,
+                                                const ChosenIdentity& chosen) {
+  if (config.join.empty() || chosen.identity.joined) return std::nullopt;
+  const auto member = std::get<Member>(ParseMemberAddress(config.join));  // checked at the start
+  JoinRequest::Options options;
+  options.host = member.host;
+  options.port = member.port;
+  options.own_host = config.cluster_announce_ip;
+  options.own_port = chosen.address.port;
+  options.own_peer_port = chosen.address.peer_port;
+  return options;
+}
+
+// To whoever started the server, and into the log where that is somewhere else.
+int Fail(const Config& config, const std::string& text) {
+  if (!config.logfile.empty()) spdlog::critical("{}", text);
+  std::cerr << "quorate-server: " << text << std::endl;
+  return 1;
+}
+
+void ReportError(const std::string& text) { spdlog::error("{}", text); }
+
+storage::ThreadedLogWriter::Options WriterOptions(std::function<void()> wake) {
+  storage::ThreadedLogWriter::Options options;
+  options.wake = std::move(wake);
+  options.report = &ReportError;
+  options.fatal = &EndProcess;
+  options.slow_commit = [](const storage::CommitReport& commit) {
+    spdlog::warn("slow disk: a commit of {} entries, {} bytes, to the log took {} ms",
+                 commit.entries, commit.bytes, commit.duration_usec / 1000);
+  };
+  return options;
+}
+
+StorageStatistics StorageFigures(const storage::ThreadedLogWriter& log_writer,
+                                 const storage::ThreadedCheckpointer& checkpointer,
+                                 const storage::OpenedStorage& data) {
+  const auto log = log_writer.statistics();
+  const auto checkpoints = checkpointer.statistics();
+  StorageStatistics figures;
+  figures.log_commits = log.commits;
+  figures.log_entries = log.entries;
+  figures.log_bytes = log.bytes;
+  figures.last_commit_us = static_cast<uint64_t>(log.last_commit_usec);
+  figures.checkpoints = checkpoints.checkpoints;
+  figures.last_checkpoint_us = static_cast<uint64_t>(checkpoints.last_duration_usec);
+  figures.log_file_bytes = FileBytes(data.log->file());
+  figures.checkpoint_waits_for_space = checkpointer.disk_full();
+  figures.state_file_bytes = FileBytes(data.state->file());
+  return figures;
+}
+
+// The part of a life in which the loop and the storage threads run.
+Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
+                  const storage::StorageOptions& options, storage::OpenedStorage& data) {
+  Config& config = process.config;
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  resp::Limits limits;
+  limits.bulk_bytes_max = config.proto_max_bulk_len;
+  Sessions sessions(&limits);
+  Server::End end;
+  {
+    // The threads may finish something before the server is there; it looks for itself once it is.
+    std::atomic<Server*> awake{nullptr};
+    const auto wake = [&awake] {
+      if (Server* running = awake.load()) running->WakeUp();
+    };
+    storage::ThreadedLogWriter log_writer(*data.log, WriterOptions(wake));
+    storage::ThreadedCheckpointer checkpointer(*data.state, {wake, &EndProcess, &ReportError});
+    storage::LmdbSnapshotStore snapshots(*data.state, config.dir, options, wake);
+    PeerNetwork peers(&loop, NetworkOptions(config, chosen));
+    Node node(MakeNodeOptions(config, chosen), data.recovered,
+              {log_writer, log_writer, *data.state, checkpointer, snapshots, peers, process.clock,
+               process.statistics, sessions});
+    peers.Attach(node);
+
+    Instance instance{config, node, sessions, process.statistics, process.clock, {}, {}, {},
+                      {},     {},   {}};
+    instance.executable = process.executable;
+    instance.config_file = config.config_file;
+    instance.run_id = process.run_id;
+    instance.config_changed = [&] {
+      SetLogLevel(config.loglevel);
+      limits.bulk_bytes_max = config.proto_max_bulk_len;
+      node.set_request_timeout_ms(static_cast<int64_t>(config.request_timeout_ms));
+      node.set_backlog(config.repl_backlog_size, config.repl_backlog_entries);
+    };
+    instance.storage_statistics = [&] { return StorageFigures(log_writer, checkpointer, data); };
+
+    Server server(&loop, instance, peers, JoinOptions(config, chosen));
+    if (const auto error = server.Listen()) {
+      end.exit_code = Fail(config, *error);
+    } else {
+      const PidFile pid_file(config.pidfile);
+      awake = &server;
+      end = server.Run();
+      awake = nullptr;
+    }
+    // No thread may wake a server that is gone.
+    log_writer.Stop();
+    checkpointer.Stop();
+  }
+  uv_run(&loop, UV_RUN_DEFAULT);  // what the sockets had left to say
+  uv_loop_close(&loop);
+  return end;
+}
+
+}  // namespace
+
+LifeEnd Live(ProcessFacts& process) {
+  Config& config = process.config;
+  storage::StorageOptions options;
+  options.fatal = &EndProcess;
+  const auto stored = storage::ReadIdentity(config.dir, options);
+  if (!stored.ok()) return {false, Fail(config, stored.error())};
+  const auto choice = ChooseIdentity(config, stored.value());
+  if (const auto* error = std::get_if<std::string>(&choice)) return {false, Fail(config, *error)};
+  const auto& chosen = std::get<ChosenIdentity>(choice);
+  if (!chosen.first_members.empty()) {
+    options.initial_configuration = consensus::Encode(InitialConfiguration(chosen.first_members));
+  }
+  Server::End end;
+  {
+    auto opened = storage::OpenStorage(config.dir, chosen.identity, options);
+    if (!opened.ok()) return {false, Fail(config, opened.error())};
+    storage::OpenedStorage& data = opened.value();
+    AdjustOpenFileLimit(config);
+    SetLogNode(chosen.identity.node_id.value());
+    spdlog::info("Quorate {} started: {}, data in {}", kVersion, storage::Describe(chosen.identity),
+                 config.dir);
+    spdlog::info("the log holds entries {} to {}, {} of them to be applied again",
+                 data.recovered.base_index.value() + 1, data.recovered.last_index.value(),
+                 data.recovered.last_index.value() - data.recovered.last_applied.value());
+    if (data.log_begun_anew) spdlog::info("the state is that of a snapshot; the log follows it");
+    end = Serve(process, chosen, options, data);
+  }
+  if (!end.new_life) return {false, end.exit_code};
+  if (const std::optional<storage::Identity>& adopted = end.new_life->adopted) {
+    const storage::Status status = storage::AdoptIdentity(config.dir, *adopted, options);
+    if (!status.ok()) return {false, Fail(config, status.error())};
+  } else {
+    const storage::Status status = storage::InstallIncoming(config.dir, options);
+    if (!status.ok()) return {false, Fail(config, status.error())};
+  }
+  return {true, 0};
+}
+
+}  // namespace quorate

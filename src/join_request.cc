@@ -1,0 +1,145 @@
+#include "src/join_request.h"
+
+#include <netdb.h>
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "resp/command_encoder.h"
+#include "src/uv_support.h"
+
+namespace quorate {
+
+struct JoinRequest::Attempt {
+  JoinRequest* owner;  // null: nobody is interested any more
+  uv_tcp_t tcp;
+  uv_connect_t connect;
+  uv_write_t write;
+  std::string request;
+  std::string reply;
+  std::array<char, 512> buffer;
+};
+
+JoinRequest::JoinRequest(uv_loop_t* loop, Options options)
+    : loop_(loop), options_(std::move(options)), timer_(new uv_timer_t) {
+  uv_timer_init(loop, timer_);
+  timer_->data = this;
+}
+
+void JoinRequest::Close() {
+  if (timer_ == nullptr) return;
+  DropAttempt();
+  uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(timer_, nullptr)),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+}
+
+void JoinRequest::Start() { Try(); }
+
+void JoinRequest::Try() {
+  StartTimer();
+  std::string error;
+  // Blocks while a name is looked up; nobody is served by a node that has not joined yet.
+  const auto address = Resolve(loop_, options_.host, options_.port, &error);
+  if (!address) {
+    Fail(error);
+    return;
+  }
+  attempt_ = new Attempt{};
+  attempt_->owner = this;
+  uv_tcp_init(loop_, &attempt_->tcp);
+  attempt_->tcp.data = attempt_;
+  attempt_->connect.data = attempt_;
+  const int code = uv_tcp_connect(&attempt_->connect, &attempt_->tcp,
+                                  reinterpret_cast<const sockaddr*>(&*address),
+                                  [](uv_connect_t* request, int status) {
+                                    auto* attempt = static_cast<Attempt*>(request->data);
+                                    if (attempt->owner) attempt->owner->OnConnected(status);
+                                  });
+  if (code != 0) Fail(UvError(code));
+}
+
+void JoinRequest::OnConnected(int status) {
+  if (status != 0) {
+    Fail(UvError(status));
+    return;
+  }
+  std::string own_host = options_.own_host;
+  if (own_host.empty()) {
+    sockaddr_storage local{};
+    int size = sizeof local;
+    std::array<char, NI_MAXHOST> text{};
+    uv_tcp_getsockname(&attempt_->tcp, reinterpret_cast<sockaddr*>(&local), &size);
+    getnameinfo(reinterpret_cast<sockaddr*>(&local), sizeof local, text.data(), text.size(),
+                nullptr, 0, NI_NUMERICHOST);
+    own_host = text.data();
+  }
+  const std::string port = std::to_string(options_.own_port);
+  const std::string peer_port = std::to_string(options_.own_peer_port);
+  const std::vector<std::string_view> arguments = {"CLUSTER", "MEET", own_host, port, peer_port};
+  resp::AppendCommand(arguments, &attempt_->request);
+  const uv_buf_t bytes =
+      uv_buf_init(attempt_->request.data(), static_cast<unsigned>(attempt_->request.size()));
+  auto* stream = reinterpret_cast<uv_stream_t*>(&attempt_->tcp);
+  uv_write(&attempt_->write, stream, &bytes, 1, [](uv_write_t*, int) {});  // reading tells more
+  uv_read_start(
+      stream,
+      [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
+        auto& own = static_cast<Attempt*>(handle->data)->buffer;
+        *buffer = uv_buf_init(own.data(), own.size());
+      },
+      [](uv_stream_t* source, ssize_t size, const uv_buf_t*) {
+        auto* attempt = static_cast<Attempt*>(source->data);
+        if (size != 0 && attempt->owner) attempt->owner->OnRead(size);
+      });
+}
+
+void JoinRequest::OnRead(ssize_t size) {
+  if (size < 0) {
+    Fail(UvError(static_cast<int>(size)));
+    return;
+  }
+  attempt_->reply.append(attempt_->buffer.data(), static_cast<size_t>(size));
+  const size_t end = attempt_->reply.find('\r');
+  if (end == std::string::npos && attempt_->reply.size() < attempt_->buffer.size()) return;
+  const std::string line = attempt_->reply.substr(0, end);
+  if (line != "+OK") {
+    Fail("it says: " + line);
+    return;
+  }
+  spdlog::info("{}:{} will take this node into its cluster", options_.host, options_.port);
+  DropAttempt();
+  uv_timer_stop(timer_);
+}
+
+void JoinRequest::Fail(const std::string& reason) {
+  if (reason != last_failure_) {
+    spdlog::warn("asking {}:{} to be taken in: {}; will go on trying", options_.host, options_.port,
+                 reason);
+    last_failure_ = reason;
+  }
+  DropAttempt();
+}
+
+void JoinRequest::DropAttempt() {
+  if (attempt_ == nullptr) return;
+  attempt_->owner = nullptr;
+  uv_close(reinterpret_cast<uv_handle_t*>(&std::exchange(attempt_, nullptr)->tcp),
+           [](uv_handle_t* handle) { delete static_cast<Attempt*>(handle->data); });
+}
+
+void JoinRequest::StartTimer() {
+  uv_timer_start(
+      timer_,
+      [](uv_timer_t* timer) {
+        auto* request = static_cast<JoinRequest*>(timer->data);
+        request->Fail("it does not answer");
+        request->Try();
+      },
+      options_.retry_ms, 0);
+}
+
+}  // namespace quorate

@@ -1,0 +1,53 @@
+// A new node's request to be taken into a cluster (directive join): connects to the client port of
+// one of the members and sends it CLUSTER MEET with this node's own address, again and again until
+// that was answered with OK. What follows comes from the cluster's leader, over the peer port.
+// Loop thread.
+#pragma once
+
+#include <uv.h>
+
+#include <cstdint>
+#include <string>
+
+namespace quorate {
+
+class JoinRequest {
+ public:
+  struct Options {
+    std::string host;  // of the member
+    uint16_t port = 0;
+    // This node's address. An empty host: the one that the connection to the member comes from.
+    std::string own_host;
+    uint16_t own_port = 0;
+    uint16_t own_peer_port = 0;
+    unsigned retry_ms = 1000;  // after a failure, and how long an attempt may take
+  };
+
+  // `loop` must outlive the request, and run once more after Close.
+  JoinRequest(uv_loop_t* loop, Options options);
+  ~JoinRequest() { Close(); }
+  JoinRequest(const JoinRequest&) = delete;
+  JoinRequest& operator=(const JoinRequest&) = delete;
+
+  void Start();
+  void Close();
+
+ private:
+  struct Attempt;
+
+  void Try();
+  void OnConnected(int status);
+  void OnRead(ssize_t size);
+  void Fail(const std::string& reason);
+  void DropAttempt();
+  void StartTimer();
+
+  uv_loop_t* loop_;
+  const Options options_;
+  // These two live until libuv has let go of them, which may be after the request is gone.
+  uv_timer_t* timer_;
+  Attempt* attempt_ = nullptr;
+  std::string last_failure_;  // logged once, not for each attempt
+};
+
+}  // namespace quorate

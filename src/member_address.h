@@ -1,0 +1,32 @@
+// A member's addresses as one text, `host:port@peer-port`: as CLUSTER NODES writes it, as
+// initial-cluster takes it, and as the cluster's configuration carries it through the log.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "src/config_values.h"
+#include "src/member.h"
+
+namespace quorate {
+
+// An IPv6 address stands in [brackets].
+std::string MemberAddress(const Member& member);
+
+// Reads `host:port` or `host:port@peer-port`; the id of the result is 0.
+Parsed<Member> ParseMemberAddress(std::string_view text);
+
+// Whether `host` can be told to clients and peers: a name or an address, an IPv6 one without
+// brackets, that is no wildcard.
+bool IsReachableHost(const std::string& host);
+
+// Whether only this machine can connect to it: "localhost", 127.x.x.x, ::1.
+bool IsLoopbackHost(const std::string& host);
+
+// The peer port that goes with a client port unless another one is given. Nothing: it would be
+// above 65535.
+std::optional<uint16_t> DefaultPeerPort(uint16_t port);
+
+}  // namespace quorate

@@ -1,0 +1,43 @@
+// The members as clients and the network see them: what the configuration in force says, with the
+// addresses taken apart.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consensus/configuration.h"
+#include "consensus/types.h"
+#include "src/member.h"
+
+namespace quorate {
+
+// What a cluster of these members begins with.
+consensus::Configuration InitialConfiguration(const std::vector<Member>& members);
+
+class Membership {
+ public:
+  // `own`: this node with the address that it was told to announce; an empty host there means
+  // whatever the configuration has.
+  explicit Membership(Member own) : own_(std::move(own)) {}
+
+  void Update(const consensus::Configuration& configuration);
+
+  const std::vector<Member>& members() const { return members_; }  // by ascending id
+  std::vector<Member> peers() const;                               // all but this node
+  // Nullptr: no such member. Valid until the next Update.
+  const Member* Find(consensus::NodeId id) const;
+  // This node, also where it is no member (yet, or any more). Valid until the next Update, and the
+  // one of members() where it is one.
+  const Member& self() const;
+
+  // The address that the configuration should have for this node, where it has another.
+  std::optional<std::string> address_to_announce() const;
+
+ private:
+  const Member own_;
+  std::vector<Member> members_;
+};
+
+}  // namespace quorate

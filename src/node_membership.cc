@@ -1,0 +1,163 @@
+// The part of Node that follows the members: who they are, how they change, what they lack.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "consensus/configuration.h"
+#include "src/node.h"
+
+namespace quorate {
+namespace {
+
+using consensus::Index;
+using consensus::NodeId;
+
+// How often the leader is asked to note this node's address.
+constexpr int64_t kAnnouncementIntervalMs = 1000;
+
+}  // namespace
+
+// --- Members ---
+
+// What is applied is what counts here, and not the configuration in force, which may still be lost
+// with its entry: a new node that is called by its id before that is certain could be called by it
+// a second time as somebody else, and a member that is taken for removed could be the next leader.
+void Node::UpdateMembership() {
+  const std::optional<consensus::Configuration> applied =
+      consensus::DecodeConfiguration(keys_.configuration());
+  assert(applied);  // was checked when it came, and is guarded by a checksum since
+  membership_.Update(*applied);
+  next_id_ = applied->next_id;
+  parts_.network.SetPeers(membership_.peers());
+}
+
+void Node::SubmitChange(Session& session, const Command& command, MembershipChange change) {
+  PendingRequest request;
+  request.session = session.shared_from_this();
+  request.ticket = session.replies.Reserve(session.protocol);
+  request.command = &command;
+  changes_.Submit(std::move(request), std::move(change), Deadline());
+}
+
+void Node::AnswerChange(const PendingRequest& request, std::string_view error) {
+  if (!error.empty()) {
+    AnswerWithError(request, error);
+    return;
+  }
+  Session& session = *request.session;
+  if (session.closed) return;
+  session.replies.Answer(request.ticket,
+                         [](resp::ReplyWriter& writer) { writer.Raw(resp::kReplyOk); });
+  parts_.sessions.Schedule(session);
+}
+
+// A node that was started with another address has the cluster take note of it.
+void Node::AnnounceAddress() {
+  const int64_t now_ms = parts_.clock.monotonic_ms();
+  if (now_ms - last_announcement_ms_ < kAnnouncementIntervalMs || !raft_.leader()) return;
+  last_announcement_ms_ = now_ms;
+  removed_ = false;  // there is a leader that counts this node in
+  const std::optional<std::string> address = membership_.address_to_announce();
+  if (!address) return;
+  spdlog::info("asking the leader to note this node's address, {}", *address);
+  MembershipChange change;
+  change.steps.emplace_back(consensus::UpdateAddress{raft_.id(), *address});
+  changes_.Submit({}, std::move(change), now_ms + kAnnouncementIntervalMs);
+}
+
+bool Node::was_removed(NodeId node) const { return node < next_id_ && !membership_.Find(node); }
+
+void Node::Removed(const std::string& reason) {
+  if (!std::exchange(removed_, true)) {
+    spdlog::error("this node was removed from the cluster and takes no part in it any more: {}",
+                  reason);
+  }
+}
+
+bool Node::OfferMembership(uint64_t cluster_id, NodeId as) {
+  if (new_life_) return false;
+  const bool unused = options_.may_be_adopted && cluster_id != options_.cluster_id &&
+                      members().size() <= 1 && keys_.revision() == 0 && keys_.key_count() == 0;
+  const bool lost =
+      cluster_id == options_.cluster_id && as != raft_.id() && raft_.has_lost_its_data();
+  if (!unused && !lost) return false;
+  spdlog::info("cluster {:016x} takes this node in, as node {}", cluster_id, as.value());
+  storage::Identity identity;
+  identity.cluster_id = cluster_id;
+  identity.node_id = as;
+  identity.joined = true;
+  new_life_ = NewLife{std::move(identity)};
+  return true;
+}
+
+// --- The log's size ---
+
+// The log is needed from the newest checkpoint on for a restart, from a snapshot's index on for who
+// is being sent it, and a tail of it spares followers that were away a snapshot.
+void Node::TrimLog() {
+  const Index last = raft_.last_log_index();
+  Index tail = parts_.log_writer.StartOfTail(options_.backlog_bytes);
+  if (last.value() > options_.backlog_entries) {
+    tail = std::max(tail, last - options_.backlog_entries);
+  }
+  Index trim_to = std::min(keys_.checkpoint_index(), tail);
+  if (const std::optional<Index> sent = snapshot_sender_.oldest_index()) {
+    trim_to = std::min(trim_to, *sent);
+  }
+  if (trim_to <= trimmed_) return;
+  trimmed_ = trim_to;
+  // From now on nobody reads them, so storage may drop them whenever it suits.
+  raft_.Compacted(trim_to);
+  parts_.log_writer.Trim(trim_to);
+}
+
+// --- Snapshots ---
+
+bool Node::IsHeard(NodeId peer) const {
+  const std::vector<consensus::PeerStatus> peers = raft_.peers();
+  return std::any_of(peers.begin(), peers.end(), [peer](const consensus::PeerStatus& status) {
+    return status.id == peer && status.recently_active;
+  });
+}
+
+void Node::HandOnSnapshots(consensus::Effects& effects) {
+  const int64_t now_ms = parts_.clock.monotonic_ms();
+  if (effects.leadership_changed && !raft_.is_leader()) snapshot_sender_.StopAll();
+  for (NodeId peer : effects.needs_snapshot) {
+    if (!IsHeard(peer)) continue;  // named again when it is back; until then a view would only pin
+    const storage::Status started = snapshot_sender_.Start(peer, now_ms);
+    if (!started.ok()) {
+      spdlog::error("no snapshot for node {}: {}", peer.value(), started.error());
+    }
+  }
+  for (auto& [from, part] : effects.snapshot_messages) {
+    if (auto* chunk = std::get_if<consensus::InstallSnapshot>(&part)) {
+      snapshot_receiver_.Receive(from, std::move(*chunk), keys_.last_applied(), now_ms);
+    } else if (snapshot_sender_.Receive(from, std::get<consensus::InstallSnapshotReply>(part),
+                                        now_ms)) {
+      raft_.SnapshotSent(from);
+    }
+  }
+}
+
+void Node::RunSnapshots() {
+  const auto send = [this](NodeId to, consensus::SnapshotPart part) {
+    raft_.SendSnapshotPart(to, std::move(part));
+  };
+  if (!snapshot_sender_.idle()) {
+    for (const consensus::PeerStatus& peer : raft_.peers()) {
+      snapshot_sender_.Joined(peer.id, peer.match_index);
+    }
+    const storage::Status sent = snapshot_sender_.Run(parts_.clock.monotonic_ms(), send);
+    if (!sent.ok()) options_.fatal(sent.error());
+  }
+  snapshot_receiver_.Run(send);
+  // The next life has to know the term that the snapshot came in.
+  if (snapshot_receiver_.ready() && persisted_ == submitted_ && !new_life_) new_life_ = NewLife{};
+}
+
+}  // namespace quorate

@@ -1,0 +1,155 @@
+#include "tests/simulation/snapshot_disk.h"
+
+#include <cassert>
+#include <string>
+#include <utility>
+
+#include "storage/snapshot_rows.h"
+
+namespace quorate::simulation {
+
+using storage::SnapshotChunk;
+
+namespace {
+
+constexpr Time kDelayMax = 20 * kMillisecond;
+constexpr int64_t kRowsPerChunkMax = 4;
+
+}  // namespace
+
+// Reads an image that nobody changes any more.
+class SnapshotDisk::View : public storage::SnapshotView {
+ public:
+  View(SnapshotDisk& disk, StateDisk::Image image) : disk_(disk), image_(std::move(image)) {}
+
+  const storage::StateMeta& meta() const override { return image_.meta; }
+
+  void Prepare(std::string_view after_key) override {
+    assert(!*chunk_);
+    SnapshotChunk chunk;
+    auto row = after_key.empty() ? image_.rows.begin() : image_.rows.upper_bound(after_key);
+    for (int64_t count = disk_.random_.Between(1, kRowsPerChunkMax);
+         count > 0 && row != image_.rows.end(); --count, ++row) {
+      const std::string row_key = storage::EncodeRowKey(row->first);
+      storage::AppendSnapshotRow(&chunk.rows, row_key,
+                                 storage::EncodeRow(row_key, row->second.view()));
+      chunk.last_key = row->first;
+    }
+    chunk.last = row == image_.rows.end();
+    disk_.Later([to = chunk_, chunk = std::move(chunk)] { *to = chunk; });
+  }
+
+  std::optional<storage::Result<SnapshotChunk>> Take() override {
+    if (!*chunk_) return std::nullopt;
+    return *std::exchange(*chunk_, std::nullopt);
+  }
+
+ private:
+  SnapshotDisk& disk_;
+  const StateDisk::Image image_;
+  // Shared with what is under way when the view is closed.
+  std::shared_ptr<std::optional<SnapshotChunk>> chunk_ =
+      std::make_shared<std::optional<SnapshotChunk>>();
+};
+
+class SnapshotDisk::Target : public storage::SnapshotTarget {
+ public:
+  Target(SnapshotDisk& disk, const storage::StateMeta& meta)
+      : disk_(disk), work_(std::make_shared<Work>()) {
+    work_->image->meta = meta;
+    work_->image->meta.snapshot_index = meta.last_applied;
+    work_->image->meta.snapshot_term = meta.last_applied_term;
+  }
+  ~Target() override { work_->given_up = true; }
+
+  void Add(std::string rows) override {
+    disk_.Later([work = work_, rows = std::move(rows)] {
+      storage::SnapshotRowReader reader(rows);
+      while (const auto row = reader.Next()) {
+        work->image->rows.insert_or_assign(
+            std::string(storage::KeyOfRow(row->row_key)),
+            storage::Memtable::Slot{false, row->record.header, std::string(row->record.value)});
+        work->last_key = storage::KeyOfRow(row->row_key);
+      }
+      work->damaged |= reader.damaged();
+      ++work->written;
+    });
+    ++added_;
+  }
+  uint64_t written() const override { return work_->written; }
+  std::string last_key() const override { return work_->last_key; }
+  void Finish() override { Complete(disk_, work_, added_); }
+  std::optional<storage::Status> TakeFinished() override {
+    return std::exchange(work_->finished, std::nullopt);
+  }
+
+ private:
+  struct Work {
+    std::shared_ptr<StateDisk::Image> image = std::make_shared<StateDisk::Image>();
+    uint64_t written = 0;
+    std::string last_key;
+    bool damaged = false;
+    bool given_up = false;
+    std::optional<storage::Status> finished;
+  };
+
+  // When all that was added is written: events need not come in the order in which they were asked
+  // for.
+  static void Complete(SnapshotDisk& disk, std::shared_ptr<Work> work, uint64_t added) {
+    disk.Later([&disk, work, added] {
+      if (work->given_up) return;
+      if (work->written < added) {
+        Complete(disk, work, added);
+        return;
+      }
+      uint64_t digest = 0;
+      for (const auto& [key, slot] : work->image->rows) {
+        digest += storage::RecordDigest(key, slot.view());
+      }
+      const storage::StateMeta& meta = work->image->meta;
+      if (work->damaged || work->image->rows.size() != meta.key_count || digest != meta.digest) {
+        work->finished = storage::Error{"the snapshot's rows are not those of its meta record"};
+        return;
+      }
+      disk.complete_ = work->image;
+      work->finished = storage::Ok();
+    });
+  }
+
+  SnapshotDisk& disk_;
+  const std::shared_ptr<Work> work_;
+  uint64_t added_ = 0;
+};
+
+void SnapshotDisk::Open(std::function<void()> wake) { wake_ = std::move(wake); }
+
+void SnapshotDisk::Crash() {
+  ++life_;
+  wake_ = nullptr;
+}
+
+bool SnapshotDisk::Install() {
+  const std::shared_ptr<StateDisk::Image> image = std::exchange(complete_, nullptr);
+  if (!image || image->meta.last_applied <= state_.durable_meta().last_applied) return false;
+  state_.Replace(std::move(*image));
+  return true;
+}
+
+storage::Result<std::unique_ptr<storage::SnapshotView>> SnapshotDisk::OpenView() {
+  return std::unique_ptr<storage::SnapshotView>(std::make_unique<View>(*this, state_.visible()));
+}
+
+std::unique_ptr<storage::SnapshotTarget> SnapshotDisk::BeginTarget(const storage::StateMeta& meta) {
+  complete_.reset();
+  return std::make_unique<Target>(*this, meta);
+}
+
+void SnapshotDisk::Later(std::function<void()> action) {
+  events_.After(random_.Between(0, kDelayMax), [this, life = life_, action = std::move(action)] {
+    if (life != life_) return;
+    action();
+    wake_();
+  });
+}
+
+}  // namespace quorate::simulation
