@@ -1,5 +1,6 @@
 #include "storage/memtable.h"
 
+#include <bit>
 #include <cassert>
 #include <random>
 
@@ -9,7 +10,7 @@
 namespace quorate::storage {
 namespace {
 
-// The hash map's node with its two strings' own allocations, and its share of the buckets.
+// A slot with its two strings' own allocations, and its share of the buckets.
 constexpr size_t kSlotOverheadBytes = 160;
 
 // From this size on, a value may not fit into a leaf page beside its key, but gets pages of its
@@ -41,13 +42,44 @@ uint64_t HashSeed() {
 
 }  // namespace
 
-size_t Memtable::Hash::operator()(std::string_view key) const noexcept {
-  return XXH3_64bits_withSeed(key.data(), key.size(), HashSeed());
+uint32_t Memtable::Hash(std::string_view key) {
+  return static_cast<uint32_t>(XXH3_64bits_withSeed(key.data(), key.size(), HashSeed()));
+}
+
+const Memtable::Bucket& Memtable::BucketFor(std::string_view key, uint32_t hash) const {
+  const size_t mask = buckets_.size() - 1;
+  size_t at = hash & mask;
+  while (buckets_[at].number != 0 &&
+         (buckets_[at].hash != hash || slots_[buckets_[at].number - 1].first != key)) {
+    at = (at + 1) & mask;
+  }
+  return buckets_[at];
+}
+
+Memtable::Bucket& Memtable::BucketFor(std::string_view key, uint32_t hash) {
+  return const_cast<Bucket&>(std::as_const(*this).BucketFor(key, hash));
+}
+
+void Memtable::Reserve(size_t keys) {
+  const size_t bucket_count = std::bit_ceil(2 * keys);
+  if (bucket_count > buckets_.size()) Resize(bucket_count);
+}
+
+void Memtable::Resize(size_t bucket_count) {
+  const std::vector<Bucket> before = std::exchange(buckets_, std::vector<Bucket>(bucket_count));
+  const size_t mask = bucket_count - 1;
+  for (const Bucket& bucket : before) {
+    if (bucket.number == 0) continue;
+    size_t at = bucket.hash & mask;
+    while (buckets_[at].number != 0) at = (at + 1) & mask;
+    buckets_[at] = bucket;
+  }
 }
 
 const Memtable::Slot* Memtable::Find(std::string_view key) const {
-  const auto found = slots_.find(key);
-  return found == slots_.end() ? nullptr : &found->second;
+  if (slots_.empty()) return nullptr;
+  const Bucket& bucket = BucketFor(key, Hash(key));
+  return bucket.number == 0 ? nullptr : &slots_[bucket.number - 1].second;
 }
 
 void Memtable::Put(std::string_view key, const RecordView& record) {
@@ -71,9 +103,15 @@ void Memtable::Delete(std::string_view key) {
 }
 
 Memtable::Slot& Memtable::SlotFor(std::string_view key) {
-  const auto found = slots_.find(key);
-  if (found == slots_.end()) return slots_.try_emplace(std::string(key)).first->second;
-  Slot& slot = found->second;
+  Reserve(slots_.size() + 1);
+  const uint32_t hash = Hash(key);
+  Bucket& bucket = BucketFor(key, hash);
+  if (bucket.number == 0) {
+    slots_.emplace_back(key, Slot());
+    bucket = {hash, static_cast<uint32_t>(slots_.size())};
+    return slots_.back().second;
+  }
+  Slot& slot = slots_[bucket.number - 1].second;
   assert(bytes_ >= BytesOf(key, slot));
   bytes_ -= BytesOf(key, slot);
   pages_max_ -= PagesMax(slot);

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "storage/record.h"
 
@@ -29,7 +31,7 @@ class Memtable {
   void Put(std::string_view key, const RecordView& record);
   void Delete(std::string_view key);
   // Makes room for that many keys at once, so that no later Put pays for moving all of them.
-  void Reserve(size_t keys) { slots_.reserve(keys); }
+  void Reserve(size_t keys);
 
   size_t key_count() const { return slots_.size(); }
   size_t bytes() const { return bytes_; }  // keys, values and an estimate of the overhead
@@ -38,11 +40,7 @@ class Memtable {
   bool empty() const { return slots_.empty(); }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view key) const noexcept;
-  };
-  using Slots = std::unordered_map<std::string, Slot, Hash, std::equal_to<>>;
+  using Slots = std::deque<std::pair<std::string, Slot>>;
 
  public:
   // In no particular order: sort before anything depends on it.
@@ -50,10 +48,25 @@ class Memtable {
   Slots::const_iterator end() const { return slots_.end(); }
 
  private:
+  // A place of the hash table. The hash beside the number tells nearly all other keys apart without
+  // a look at them, which would be a look into memory that is nowhere near.
+  struct Bucket {
+    uint32_t hash = 0;
+    uint32_t number = 0;  // of the slot, from 1 on; 0: free
+  };
+
+  static uint32_t Hash(std::string_view key);
+  // The key's bucket, or the free one where it would be. Precondition: there is a free one.
+  Bucket& BucketFor(std::string_view key, uint32_t hash);
+  const Bucket& BucketFor(std::string_view key, uint32_t hash) const;
+  void Resize(size_t bucket_count);
   // The slot to be overwritten, no longer counted in bytes_ and pages_max_.
   Slot& SlotFor(std::string_view key);
   void Count(std::string_view key, const Slot& slot);
 
+  // Open addressing with linear probing: the size is a power of two, or 0, and at most half of it
+  // is in use. Nothing is ever taken out.
+  std::vector<Bucket> buckets_;
   Slots slots_;
   size_t bytes_ = 0;
   size_t pages_max_ = 0;
