@@ -84,7 +84,7 @@ struct Config {
   uint64_t repl_backlog_entries = 100'000;
   uint64_t heartbeat_interval_ms = 50;
   uint64_t election_timeout_ms = 500;  // at least kElectionTimeoutPerHeartbeat heartbeat intervals
-  uint64_t checkpoint_interval_ms = 1000;
+  uint64_t checkpoint_interval_ms = 3000;
 
   // Not directives, but what follows from them. Filled in by ParseCommandLine.
   // The initial cluster by ascending id, this server among them; alone, its own id is node_id.

@@ -12,9 +12,7 @@ KeySpace::KeySpace(StateReader& reader, const Limits& limits)
     : reader_(reader),
       limits_(limits),
       meta_(reader.meta()),
-      frozen_index_(reader.meta().last_applied) {
-  active_.Reserve(limits_.memtable_keys_max);
-}
+      frozen_index_(reader.meta().last_applied) {}
 
 std::optional<RecordView> KeySpace::Find(std::string_view key) const {
   if (key.size() > kKeyBytesMax) return std::nullopt;
@@ -96,7 +94,11 @@ void KeySpace::EndEntry() {
 size_t KeySpace::CheckpointPagesMax() const {
   // A key's path has a handful of branch pages, and no key can dirty more of them than there are.
   constexpr size_t kBranchPagesPerKey = 4;
-  return active_.pages_max() +
+  // Nor more leaves than there are, with a sibling each; what is new beside them fills its pages to
+  // a quarter at least.
+  constexpr size_t kNewBytesPerPage = 1024;
+  const size_t by_leaves = 2 * reader_.leaf_pages() + active_.bytes() / kNewBytesPerPage;
+  return std::min(active_.pages_max(), by_leaves) +
          std::min(reader_.branch_pages(), kBranchPagesPerKey * active_.key_count());
 }
 
@@ -111,7 +113,7 @@ Checkpoint KeySpace::BeginCheckpoint() {
   assert(!checkpoint_under_way());
   frozen_ = std::make_shared<const Memtable>(std::exchange(active_, {}));
   frozen_index_ = meta_.last_applied;
-  active_.Reserve(limits_.memtable_keys_max);
+  active_.Reserve(frozen_->key_count());  // as many as that came to, most likely
   return {frozen_, meta_};
 }
 

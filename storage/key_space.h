@@ -25,12 +25,13 @@ class KeySpace {
   // They also keep one checkpoint within one LMDB transaction, which holds 131,071 dirty pages and
   // starts to write them out early when twice the next value's pages no longer fit: at 64 MiB a
   // value, above 98,000. A changed key is counted as 2 pages (its leaf, and a sibling when that is
-  // split or merged), 3 with a value of its own pages, plus the branch pages above. What an entry
+  // split or merged), 3 with a value of its own pages, but all of them as no more than the leaves
+  // there are twice and the pages that new rows fill; plus the branch pages above. What an entry
   // writes beyond the limits comes on top: up to 4,000 keys or so stay within. One MSET of many
   // more is still written rightly, as LMDB spills pages then, only more slowly.
   struct Limits {
     size_t memtable_bytes_max = 64 << 20;
-    size_t memtable_keys_max = 32768;
+    size_t memtable_keys_max = 262144;
     size_t checkpoint_pages_max = 90000;
   };
 

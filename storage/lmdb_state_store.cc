@@ -95,6 +95,7 @@ Status LmdbStateStore::LoadMeta() {
     return environment_->MakeError("cannot be read", code);
   }
   branch_pages_ = statistics.ms_branch_pages;
+  leaf_pages_ = statistics.ms_leaf_pages;
   meta_ = std::move(meta.value());
   return Ok();
 }

@@ -46,6 +46,7 @@ class LmdbStateStore : public StateReader {
       const std::function<bool(std::string_view key, const RecordView&)>& visit) const override;
   void Refresh() override;
   size_t branch_pages() const override { return branch_pages_; }
+  size_t leaf_pages() const override { return leaf_pages_; }
 
   // Reads every row, and compares their number and digest with the meta record: takes a second a
   // few million rows.
@@ -93,6 +94,7 @@ class LmdbStateStore : public StateReader {
   ReadTransaction reader_;
   StateMeta meta_;
   size_t branch_pages_ = 0;
+  size_t leaf_pages_ = 0;
 };
 
 }  // namespace quorate::storage

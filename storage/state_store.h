@@ -64,6 +64,8 @@ class StateReader {
   // Pages of the tree that hold no rows: what a checkpoint may have to rewrite beside the rows'
   // own.
   virtual size_t branch_pages() const { return 0; }
+  // Pages of the tree that hold rows.
+  virtual size_t leaf_pages() const { return 0; }
 };
 
 // Writes checkpoints in the background, one at a time. Loop thread.
