@@ -196,10 +196,19 @@ bool Node::Flush() {
     raft_.Persisted(durable);
   }
   AnswerHeldBack();
-  ProposeBatch();
+  if (BatchMayGo()) {
+    ProposeBatch();
+  } else {
+    CloseReadGroup();
+  }
   if (!changes_.empty()) changes_.Run(parts_.clock.monotonic_ms());
   RunSnapshots();
   StartEffects(raft_.TakeEffects());
+  if (builder_.command_count() > 0 && BatchMayGo()) {
+    // What was under way has just been committed.
+    ProposeBatch();
+    StartEffects(raft_.TakeEffects());
+  }
   const bool more = Apply();
   AnswerHeld();
   CheckpointIfDue();
@@ -226,6 +235,13 @@ void Node::CloseReadGroup() {
   } else {
     RefuseGroup(group, nullptr);
   }
+}
+
+// A small batch waits, and grows, while earlier entries are on their way to a majority: an entry
+// costs every member its messages, wake-ups and writes to the disk, however many commands it holds.
+bool Node::BatchMayGo() const {
+  return !raft_.is_leader() || raft_.commit_index() == raft_.last_log_index() ||
+         builder_.bytes() >= options_.batch_bytes_wait_max;
 }
 
 void Node::ProposeBatch() {
@@ -299,6 +315,7 @@ bool Node::Apply() {
       BeginCheckpoint();
     }
     bytes += committed_.front().payload.size();
+    unsaved_bytes_ += committed_.front().payload.size();
     ApplyEntry(committed_.front());
     committed_.pop_front();
     AnswerLateReads();
@@ -516,12 +533,16 @@ void Node::RunRead(const PendingRequest& request, Arguments arguments) {
 void Node::BeginCheckpoint() {
   if (keys_.checkpoint_under_way() || !keys_.has_changes()) return;
   last_checkpoint_ms_ = parts_.clock.monotonic_ms();
+  unsaved_bytes_ = 0;
   parts_.checkpointer.Start(keys_.BeginCheckpoint());
 }
 
 void Node::CheckpointIfDue() {
   const int64_t age_ms = parts_.clock.monotonic_ms() - last_checkpoint_ms_;
-  if (keys_.full() || age_ms >= options_.checkpoint_interval_ms) BeginCheckpoint();
+  if (keys_.full() || age_ms >= options_.checkpoint_interval_ms ||
+      unsaved_bytes_ >= options_.unsaved_bytes_max) {
+    BeginCheckpoint();
+  }
 }
 
 // --- What operators and commands see ---

@@ -55,7 +55,8 @@ struct NodeOptions {
   // Called with what makes going on impossible: a damaged record. Does not return.
   void (*fatal)(const std::string& reason) = nullptr;
   int64_t request_timeout_ms = 5000;
-  int64_t checkpoint_interval_ms = 1000;
+  int64_t checkpoint_interval_ms = 3000;
+  size_t unsaved_bytes_max = 32 << 20;  // applied since the last checkpoint: a restart's work
   // How long clients wait for a new leader before they are told that there is none.
   int64_t leader_wait_ms = 1000;
   storage::KeySpace::Limits key_space;
@@ -68,6 +69,7 @@ struct NodeOptions {
 
   size_t batch_bytes_max = 1 << 20;  // commands in one log entry (but always one command)
   size_t batch_commands_max = 4096;
+  size_t batch_bytes_wait_max = 64 << 10;  // a smaller batch waits for the one before it
   size_t inflight_bytes_max = 32 << 20;    // proposed and not yet applied: beyond it, clients wait
   size_t apply_bytes_per_round = 4 << 20;  // applied between two looks at the sockets
 };
@@ -173,6 +175,7 @@ class Node {
   // --- Towards the log ---
   void CloseReadGroup();
   void ProposeBatch();
+  bool BatchMayGo() const;
   void StartEffects(consensus::Effects effects);
   void TrimLog();
 
@@ -268,6 +271,7 @@ class Node {
 
   std::deque<consensus::Entry> committed_;  // handed out by Raft, not yet applied
   int64_t last_checkpoint_ms_ = 0;
+  size_t unsaved_bytes_ = 0;  // of entries applied since the last checkpoint began
   int64_t last_expiry_ms_ = 0;
   bool disk_is_full_ = false;  // at the last tick
   int64_t next_hand_over_ms_ = 0;

@@ -251,7 +251,9 @@ TEST(Node, AWriteOfADeposedLeaderGetsItsRealReplyIfItIsCommittedAfterAll) {
 // later term, and proposes at the same indexes, on its own disk only, too. Then 2 is elected by 3:
 // its entries, of the older term, are committed where 1 had proposed.
 TEST(Node, AnEntryOfAnOlderTermIsCommittedWhereThisNodeHadProposed) {
-  TestCluster cluster(3);
+  NodeOptions options;
+  options.batch_bytes_wait_max = 0;
+  TestCluster cluster(3, options);
   cluster.MakeLeader(2);
   auto first = cluster.Connect(2);
   cluster.member(2).connected = false;
@@ -327,6 +329,34 @@ TEST(Node, RepliesToAClosedClientGoNowhere) {
   cluster.Send(1, *reader, Get("a"));
   cluster.Steps(kSettle);
   EXPECT_EQ(TestCluster::Replies(*reader), "$1\r\n1\r\n") << "the write itself was accepted";
+}
+
+// What comes while a commit is under way travels as one entry, unless it is large.
+TEST(Node, SmallBatchesWaitForTheCommitUnderWay) {
+  NodeOptions options;
+  options.batch_bytes_wait_max = 1000;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  cluster.Steps(kSettle);
+  auto client = cluster.Connect(1);
+  const auto last = [&] { return cluster.node(1).raft().last_log_index(); };
+  cluster.member(1).connected = false;
+  const auto before = last();
+  for (int i = 0; i < 5; ++i) {
+    cluster.Send(1, *client, Set("a", std::to_string(i)));
+    cluster.Steps(1);
+  }
+  EXPECT_EQ(last(), before + 1);
+  cluster.Send(1, *client, Set("a", std::string(1000, 'x')));
+  cluster.Steps(1);
+  EXPECT_EQ(last(), before + 2);
+  cluster.Send(1, *client, Set("a", "after"));
+  cluster.Steps(1);
+  EXPECT_EQ(last(), before + 2);
+  cluster.member(1).connected = true;
+  for (int ticks = 0; ticks < 100; ++ticks) cluster.Tick();
+  EXPECT_EQ(last(), before + 3);
+  EXPECT_EQ(TestCluster::Replies(*client), "+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
 }
 
 TEST(Node, StopsApplyingWhileTheMemtableIsFullAndGoesOnAfterACheckpoint) {
