@@ -209,6 +209,7 @@ bool Node::Flush() {
     ProposeBatch();
     StartEffects(raft_.TakeEffects());
   }
+  if (new_life_) return false;  // the state stays as it is, older than the snapshot
   const bool more = Apply();
   AnswerHeld();
   CheckpointIfDue();

@@ -155,7 +155,7 @@ void Node::RunSnapshots() {
     const storage::Status sent = snapshot_sender_.Run(parts_.clock.monotonic_ms(), send);
     if (!sent.ok()) options_.fatal(sent.error());
   }
-  snapshot_receiver_.Run(send);
+  snapshot_receiver_.Run(keys_.last_applied(), send);
   // The next life has to know the term that the snapshot came in.
   if (snapshot_receiver_.ready() && persisted_ == submitted_ && !new_life_) new_life_ = NewLife{};
 }

@@ -67,7 +67,7 @@ void SnapshotReceiver::Begin(NodeId from, const InstallSnapshot& message, Index 
   transfer_ = std::move(transfer);
 }
 
-void SnapshotReceiver::Run(const Reply& reply) {
+void SnapshotReceiver::Run(Index last_applied, const Reply& reply) {
   if (refused_) {
     InstallSnapshotReply answer;
     answer.transfer = refused_->number;
@@ -75,11 +75,20 @@ void SnapshotReceiver::Run(const Reply& reply) {
     reply(refused_->from, std::move(answer));
     refused_.reset();
   }
-  if (!transfer_ || ready_) return;
+  if (!transfer_) return;
   Transfer& transfer = *transfer_;
   const NodeId from = transfer.from;
   InstallSnapshotReply answer;
   answer.transfer = transfer.number;
+  if (transfer.progress.index <= last_applied) {
+    // Going back to it would forget entries that this node has acknowledged.
+    transfer_.reset();
+    ready_ = false;
+    answer.installed = true;
+    reply(from, std::move(answer));
+    return;
+  }
+  if (ready_) return;
   if (const std::optional<storage::Status> finished = transfer.target->TakeFinished()) {
     if (finished->ok()) {
       spdlog::info("the snapshot of entry {} is complete", transfer.progress.index.value());

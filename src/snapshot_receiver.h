@@ -31,8 +31,9 @@ class SnapshotReceiver {
   // From the leader of the current term. `last_applied` is this node's.
   void Receive(consensus::NodeId from, consensus::InstallSnapshot message,
                consensus::Index last_applied, int64_t now_ms);
-  // Once a round: acknowledges what has been written, finishes what is complete.
-  void Run(const Reply& reply);
+  // Once a round: acknowledges what has been written, finishes what is complete, and lets go of
+  // what this node has overtaken by its log. `last_applied` is this node's.
+  void Run(consensus::Index last_applied, const Reply& reply);
 
   // Complete and durable: the next life begins with it.
   bool ready() const { return ready_; }

@@ -77,11 +77,14 @@ bool SnapshotSender::Receive(NodeId from, const InstallSnapshotReply& reply, int
     Rewind(transfer, now_ms);
     return false;
   }
-  while (!transfer.window.empty() && transfer.window.front().chunk < reply.next_chunk) {
+  transfer.progress_at_ms = now_ms;
+  // The last chunk stays, to be sent again until it is answered with `installed`: a follower that
+  // has started anew meanwhile would not be heard of otherwise.
+  while (!transfer.window.empty() && transfer.window.front().chunk < reply.next_chunk &&
+         !transfer.window.front().done) {
     ++transfer.progress.chunks;
     transfer.progress.bytes += transfer.window.front().data.size();
     transfer.acknowledged = transfer.window.front().chunk + 1;
-    transfer.progress_at_ms = now_ms;
     transfer.window.pop_front();
   }
   return false;
@@ -120,7 +123,7 @@ bool SnapshotSender::IsTooLate(const Transfer& transfer, NodeId to, int64_t now_
   if (transfer.installed) {
     spdlog::warn("node {} does not come back with its snapshot", to.value());
   } else {
-    spdlog::warn("node {} takes nothing of its snapshot any more: giving it up", to.value());
+    spdlog::warn("node {} does not answer to its snapshot any more: giving it up", to.value());
   }
   return true;
 }

@@ -28,7 +28,7 @@ class SnapshotSender {
     uint64_t first_transfer = 1;  // differs from start to start, so that transfers are told apart
     size_t window_chunks = 8;
     int64_t resend_ms = 1'000;
-    int64_t give_up_ms = 60'000;  // without any progress
+    int64_t give_up_ms = 60'000;  // without any reply
     int64_t view_age_ms_max = 600'000;
     int64_t join_ms = 10'000;  // how long a follower may take to begin anew with a snapshot
   };

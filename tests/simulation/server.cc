@@ -188,10 +188,6 @@ void Server::Start() {
 
 // As storage::OpenStorage finds it.
 consensus::Recovered Server::Recover() {
-  if (snapshots_.Install()) {
-    const storage::StateMeta& snapshot = state_.durable_meta();
-    surroundings_.trace.Add(Happening::kInstall, id().value(), snapshot.last_applied.value());
-  }
   state_.Open([this] { Enqueue([] {}); });
   const storage::StateMeta& found = state_.meta();
   if (!log_.Contains(found.last_applied, found.last_applied_term) &&
@@ -300,7 +296,10 @@ void Server::EndRound() {
   NoteChanges();
   checker_->EndRound(place_, process_->node);
   if (process_->node.new_life()) {
+    StateDisk::Image snapshot = snapshots_.TakeComplete();
+    surroundings_.trace.Add(Happening::kInstall, id().value(), snapshot.meta.last_applied.value());
     Crash();
+    state_.Replace(std::move(snapshot));
     Start();
     return;
   }

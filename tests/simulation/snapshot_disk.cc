@@ -126,13 +126,12 @@ void SnapshotDisk::Open(std::function<void()> wake) { wake_ = std::move(wake); }
 void SnapshotDisk::Crash() {
   ++life_;
   wake_ = nullptr;
+  complete_.reset();
 }
 
-bool SnapshotDisk::Install() {
-  const std::shared_ptr<StateDisk::Image> image = std::exchange(complete_, nullptr);
-  if (!image || image->meta.last_applied <= state_.durable_meta().last_applied) return false;
-  state_.Replace(std::move(*image));
-  return true;
+StateDisk::Image SnapshotDisk::TakeComplete() {
+  assert(complete_);
+  return std::move(*std::exchange(complete_, nullptr));
 }
 
 storage::Result<std::unique_ptr<storage::SnapshotView>> SnapshotDisk::OpenView() {

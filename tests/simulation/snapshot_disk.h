@@ -21,11 +21,11 @@ class SnapshotDisk : public storage::SnapshotStore {
 
   // `wake` is called when there is something to take. Until the next Crash.
   void Open(std::function<void()> wake);
-  // What is being received is lost; what was complete is there to be installed.
+  // What is being received is lost, complete or not.
   void Crash();
-  // As storage::InstallIncoming: the snapshot that is complete takes the state's place. False:
-  // there is none. Between two lives.
-  bool Install();
+  // The snapshot that is complete, to take the state's place as storage::InstallIncoming has it do:
+  // when this life is over.
+  StateDisk::Image TakeComplete();
 
   storage::Result<std::unique_ptr<storage::SnapshotView>> OpenView() override;
   std::unique_ptr<storage::SnapshotTarget> BeginTarget(const storage::StateMeta& meta) override;
@@ -42,7 +42,7 @@ class SnapshotDisk : public storage::SnapshotStore {
   Random random_;
   uint64_t life_ = 0;
   std::function<void()> wake_;
-  std::shared_ptr<StateDisk::Image> complete_;  // received and durable, not installed
+  std::shared_ptr<StateDisk::Image> complete_;  // received, not installed
 };
 
 }  // namespace quorate::simulation
