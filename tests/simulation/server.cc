@@ -160,6 +160,11 @@ bool Server::healthy() const {
 }
 
 Time Server::heard_majority_at() const {
+  // Elected in the round that is under way: it has just heard the last of the votes.
+  const consensus::Raft& raft = process_->node.raft();
+  if (process_->role != raft.role() || process_->term != raft.current_term()) {
+    return surroundings_.events.now();
+  }
   std::vector<Time> others = heard_at_;
   others.erase(others.begin() + static_cast<std::ptrdiff_t>(place_));
   const auto needed = others.begin() + static_cast<std::ptrdiff_t>(heard_at_.size() / 2 - 1);
