@@ -50,6 +50,14 @@ class PeerPort : public ClusterTest {
     return bytes;
   }
 
+  // The bytes are answered with one line that holds `reason`, and the connection is closed.
+  void ExpectRefused(const std::string& bytes, const std::string& reason) {
+    RawConnection connection(port());
+    connection.Send(bytes);
+    const std::string line = connection.ReadUntilClosed();
+    EXPECT_NE(line.find(reason), std::string::npos) << line;
+    EXPECT_EQ(line.find('\n'), line.size() - 1) << line;
+  }
   // The bytes end the connection that they came on, without an answer, and the cluster goes on as
   // it was: the same leader in the same term.
   void ExpectClosed(const std::string& bytes) {
@@ -92,12 +100,13 @@ TEST_F(PeerPort, ClosesOnLengthsThatNoFrameHas) {
   ExpectClosed(std::string(64, '\0'));
 }
 
+// A server that is refused is told why.
 TEST_F(PeerPort, RefusesAnotherCluster) {
-  ExpectClosed(Encode(Hello{cluster_id() + 1, other(), self()}));
+  ExpectRefused(Encode(Hello{cluster_id() + 1, other(), self()}), "not of ");
 }
 
 TEST_F(PeerPort, RefusesWhatIsMeantForAnotherMember) {
-  ExpectClosed(Encode(Hello{cluster_id(), other(), other()}));
+  ExpectRefused(Encode(Hello{cluster_id(), other(), other()}), "not node ");
 }
 
 TEST_F(PeerPort, RefusesMessagesWithoutAHello) {
