@@ -241,7 +241,13 @@ std::variant<MembershipChange, std::string> Meet(const Node& node, Arguments arg
   MembershipChange change;
   for (const Member& known : node.members()) {
     if (!known.SameAddress(member)) continue;
-    if (HealthOf(node, known) != Health::kFailed) return change;
+    const Health health = HealthOf(node, known);
+    if (health == Health::kOnline) return change;
+    if (health == Health::kUnknown) {
+      // Only the leader knows whether the one that is there has gone.
+      return fmt::format("ERR node {} has that address: ask the leader to replace it",
+                         node.RedisNodeId(known.id));
+    }
     // The one that was there has gone, or has lost its data and so must not come back as itself.
     change.steps.emplace_back(consensus::RemoveMember{consensus::NodeId(known.id)});
   }
