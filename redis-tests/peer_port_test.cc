@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
@@ -118,6 +119,26 @@ TEST_F(PeerPort, RefusesMessagesWithoutAHello) {
 TEST_F(PeerPort, RefusesASecondHello) {
   const Hello hello{cluster_id(), other(), self()};
   ExpectClosed(Encode(hello, hello));
+}
+
+// Two that say nothing, or not enough, are let go of after some seconds.
+TEST_F(PeerPort, ClosesWhatSaysNoHello) {
+  const std::string hello = Encode(Hello{cluster_id(), other(), self()});
+  RawConnection silent(port());
+  RawConnection slow(port());
+  slow.Send(hello.substr(0, 3));
+  EXPECT_EQ(silent.ReadUntilClosed(), "");
+  EXPECT_EQ(slow.ReadUntilClosed(), "");
+}
+
+// Many of them take nobody's place who has something to say.
+TEST_F(PeerPort, StrangersGiveWay) {
+  std::vector<std::unique_ptr<RawConnection>> strangers;
+  for (int i = 0; i < 80; ++i) {
+    strangers.push_back(std::make_unique<RawConnection>(port()));
+  }
+  ExpectRefused(Encode(Hello{cluster_id() + 1, other(), self()}), "not of ");
+  EXPECT_EQ(strangers.front()->ReadUntilClosed(), "");
 }
 
 // Whoever copies a member's Hello takes the place of its connection, but only until the member

@@ -18,6 +18,9 @@ namespace {
 // strangers'.
 constexpr size_t kIncomingMax = 64;
 
+// A member says Hello at once.
+constexpr uint64_t kHelloTimeoutMs = 5'000;
+
 // How the refusal of a node that was removed begins, so that it can tell.
 constexpr std::string_view kRemovedWord = "REMOVED";
 
@@ -44,14 +47,19 @@ void PeerNetwork::OnConnection(uv_stream_t* server, int status) {
 }
 
 void PeerNetwork::Accept(uv_stream_t* server) {
-  auto* incoming = new Incoming{this, {}, {}, {}, {}};
+  auto* incoming = new Incoming{this, {}, uv_now(loop_), {}, {}, {}};
   uv_tcp_init(loop_, &incoming->tcp);
   incoming->tcp.data = incoming;
   incoming_.push_back(incoming);
-  if (uv_accept(server, reinterpret_cast<uv_stream_t*>(&incoming->tcp)) != 0 ||
-      incoming_.size() > kIncomingMax) {
+  if (uv_accept(server, reinterpret_cast<uv_stream_t*>(&incoming->tcp)) != 0) {
     Drop(incoming);
     return;
+  }
+  // Strangers give way to who comes after them, so that they cannot keep members out.
+  if (incoming_.size() > kIncomingMax) {
+    Incoming* const oldest = OldestStranger();
+    Drop(oldest);
+    if (oldest == incoming) return;
   }
   sockaddr_storage address{};
   int size = sizeof address;
@@ -165,6 +173,12 @@ std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) c
   return std::nullopt;
 }
 
+PeerNetwork::Incoming* PeerNetwork::OldestStranger() const {
+  const auto found = std::ranges::find_if(
+      incoming_, [](const Incoming* incoming) { return !incoming->from.has_value(); });
+  return found == incoming_.end() ? nullptr : *found;
+}
+
 void PeerNetwork::Drop(Incoming* incoming) {
   std::erase(incoming_, incoming);
   incoming->from.reset();
@@ -219,6 +233,8 @@ void PeerNetwork::Send(consensus::NodeId to, consensus::Message message) {
 
 void PeerNetwork::EndRound() {
   for (auto& [id, link] : links_) link->EndRound();
+  Incoming* const oldest = OldestStranger();
+  if (oldest != nullptr && uv_now(loop_) - oldest->accepted_at_ms >= kHelloTimeoutMs) Drop(oldest);
 }
 
 void PeerNetwork::CloseAll() {

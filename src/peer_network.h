@@ -1,7 +1,8 @@
 // The peer port and the connections between the members. What arrives there is for the node only
 // after a Hello that names this cluster and this node, from a member that was not removed; nothing
 // on this port speaks RESP. A Hello that is refused is answered with one line of text that says
-// why, before the connection is closed. Loop thread.
+// why, before the connection is closed. A connection without a Hello is closed after a while, and
+// earlier when there are many. Loop thread.
 #pragma once
 
 #include <uv.h>
@@ -48,7 +49,8 @@ class PeerNetwork : public Network {
   // Connects to members that are new or have moved, and lets go of those that are none any more.
   void SetPeers(const std::vector<Member>& peers) override;
   void Send(consensus::NodeId to, consensus::Message message) override;
-  // Once per round: hands to the kernel what was sent in it.
+  // Once per round: hands to the kernel what was sent in it, and closes what has waited too long
+  // for a Hello.
   void EndRound();
   void CloseAll();
 
@@ -57,6 +59,7 @@ class PeerNetwork : public Network {
   struct Incoming {
     PeerNetwork* network;
     uv_tcp_t tcp;
+    uint64_t accepted_at_ms;
     std::string address;
     consensus::FrameDecoder decoder;
     std::optional<uint64_t> from;  // once the Hello was accepted
@@ -70,6 +73,8 @@ class PeerNetwork : public Network {
   void OnHello(Incoming* incoming, const consensus::Hello& hello);
   // Why that Hello is not for this node, as the line that it is answered with; nothing: it is.
   std::optional<std::string> Refusal(const consensus::Hello& hello) const;
+  // The oldest connection without a Hello; null: there is none.
+  Incoming* OldestStranger() const;
   void Drop(Incoming* incoming);
 
   uv_loop_t* loop_;
@@ -78,7 +83,7 @@ class PeerNetwork : public Network {
   bool connecting_ = false;  // Connect was called
   std::vector<std::unique_ptr<uv_tcp_t>> servers_;
   std::map<uint64_t, std::unique_ptr<PeerLink>> links_;  // by the member's id
-  std::vector<Incoming*> incoming_;                      // those that are open
+  std::vector<Incoming*> incoming_;                      // those that are open, the oldest first
   std::string last_refusal_;                             // that was logged
   std::array<char, 64 << 10> read_buffer_;
 };
