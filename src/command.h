@@ -2,10 +2,10 @@
 //
 // The kind of function is the route. A Local function runs at once on the node that got the
 // request. A Change function says how the cluster's members are to change, and the reply waits
-// until they have. A Read function runs on a key space that is proven current. A Write function
-// runs on every node, when the log entry that holds the command is applied; it must be
-// deterministic: nothing but its arguments, the key space, the entry's clock and its seed may
-// decide what it does.
+// until they have. A Deferred function runs at once, too, but its reply comes when what it has
+// begun is done. A Read function runs on a key space that is proven current. A Write function runs
+// on every node, when the log entry that holds the command is applied; it must be deterministic:
+// nothing but its arguments, the key space, the entry's clock and its seed may decide what it does.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,7 @@
 namespace quorate {
 
 class Node;
+struct Command;
 struct Instance;
 struct MembershipChange;
 struct Session;
@@ -47,6 +48,8 @@ struct WriteContext {
 // Each writes exactly one reply. The reply goes to the client on the node that the client asked,
 // and nowhere on the others.
 using LocalFunction = void (*)(LocalContext&, Arguments, resp::ReplyWriter&);
+// The error; nothing: it has kept a place for the reply.
+using DeferredFunction = std::optional<std::string> (*)(LocalContext&, const Command&);
 using ChangeFunction = std::variant<MembershipChange, std::string> (*)(const Node&,
                                                                        Arguments);  // or the error
 using ReadFunction = void (*)(const ReadContext&, Arguments, resp::ReplyWriter&);
@@ -66,7 +69,8 @@ struct KeyPositions {
 struct Command {
   std::string_view name;  // lower case; a subcommand's without its parent's
   int arity;              // as in Redis: with the name, negative: at least
-  std::variant<std::monostate, LocalFunction, ReadFunction, WriteFunction, ChangeFunction>
+  std::variant<std::monostate, LocalFunction, DeferredFunction, ReadFunction, WriteFunction,
+               ChangeFunction>
       function;  // monostate: a container of subcommands only
   KeyPositions keys = {};
   CheckFunction check = nullptr;

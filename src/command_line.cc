@@ -101,6 +101,9 @@ CommandLine ParseCommandLine(int argc, const char* const* argv, std::istream& st
       return VersionText{VersionLine()};
     }
   }
+  if (count == 2 && std::string_view(arguments[0]) == "--check-backup") {
+    return CheckBackup{arguments[1]};
+  }
   std::variant<Config, ConfigError> result = CommandLineReader(arguments, standard_input).Read();
   if (ConfigError* error = std::get_if<ConfigError>(&result)) {
     return std::move(*error);

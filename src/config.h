@@ -66,6 +66,7 @@ struct Config {
 
   // The process.
   std::string dir = "./data";
+  std::string dbfilename = "dump.quorate";  // of backups, in `dir`
   LogLevel loglevel = LogLevel::kNotice;
   std::string logfile;  // empty: standard output
   std::string pidfile;  // empty: none

@@ -1,6 +1,7 @@
 #include "src/config_completion.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <variant>
 
@@ -124,9 +125,24 @@ std::optional<Conflict> CompleteFromInitialCluster(Config& config) {
   return CheckSelf(config, *self);
 }
 
+// What lies in the data folder besides backups: these names, and with something behind a dot.
+bool IsNameOfData(std::string_view file_name) {
+  constexpr std::array<std::string_view, 4> kNames = {"lock", "log", "state", "change"};
+  const std::string_view stem = file_name.substr(0, file_name.find('.'));
+  return std::find(kNames.begin(), kNames.end(), stem) != kNames.end();
+}
+
 }  // namespace
 
 std::optional<Conflict> FindConflict(const Config& config) {
+  if (config.dbfilename.find('/') != std::string::npos || config.dbfilename == "." ||
+      config.dbfilename == "..") {
+    return Conflict{{"dbfilename"}, "dbfilename can't be a path, just a filename"};
+  }
+  if (IsNameOfData(config.dbfilename)) {
+    return Conflict{{"dbfilename"},
+                    "'" + config.dbfilename + "' in the data folder is a name of the data itself"};
+  }
   if (config.port == 0) {
     return Conflict{{"port"}, "port 0, a server without a port for clients, is not supported"};
   }

@@ -67,6 +67,8 @@ constexpr std::array kDirectives = {
               "Answer -UNKNOWN to a write that is undecided for so long"},
 
     Directive{"dir", kProcess, kAtStart, PathKind{&Config::dir}, "DIR", "Folder of all data"},
+    Directive{"dbfilename", kProcess, kAtStart, TextKind{&Config::dbfilename, false}, "FILE",
+              "Name of the file in that folder which BGSAVE and SAVE write"},
     Directive{"loglevel", kProcess, kChangeable, LogLevelKind{&Config::loglevel}, "LEVEL",
               "Least level to log: debug, verbose, notice or warning"},
     Directive{"logfile", kProcess, kAtStart, TextKind{&Config::logfile, true}, "FILE",

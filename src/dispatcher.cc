@@ -104,6 +104,9 @@ void Dispatcher::Execute(Session& session, const resp::Request& request) {
   session.last_command = &command;
   if (std::holds_alternative<LocalFunction>(command.function)) {
     RunLocal(session, command, arguments);
+  } else if (const auto* deferred = std::get_if<DeferredFunction>(&command.function)) {
+    LocalContext context{instance_, session};
+    if (const auto error = (*deferred)(context, command)) ReplyError(session, *error);
   } else if (const auto* change = std::get_if<ChangeFunction>(&command.function)) {
     const auto wanted = (*change)(instance_.node, arguments);
     if (const auto* error = std::get_if<std::string>(&wanted)) {

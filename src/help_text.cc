@@ -20,6 +20,7 @@ constexpr std::string_view kUsage =
     R"(Usage: quorate-server [FILE] [--DIRECTIVE VALUE ...] [-]
        quorate-server -h | --help
        quorate-server -v | --version
+       quorate-server --check-backup FILE
 
 Without arguments: a cluster of one on 127.0.0.1:6379 with its data in ./data.
 FILE is a configuration file in the form of redis.conf, '-' one on standard

@@ -4,13 +4,15 @@
 #include <uv.h>
 
 #include <algorithm>
-#include <atomic>
 #include <iostream>
+#include <memory>
+#include <mutex>
 #include <utility>
 #include <variant>
 
 #include "consensus/configuration.h"
 #include "consensus/raft.h"
+#include "src/backups.h"
 #include "src/cluster_identity.h"
 #include "src/instance.h"
 #include "src/logging.h"
@@ -22,6 +24,7 @@
 #include "src/server.h"
 #include "src/session.h"
 #include "src/version.h"
+#include "storage/backup.h"
 #include "storage/data_directory.h"
 #include "storage/folder_changes.h"
 #include "storage/lmdb_snapshot_store.h"
@@ -128,6 +131,36 @@ StorageStatistics StorageFigures(const storage::ThreadedLogWriter& log_writer,
   return figures;
 }
 
+std::string BackupPath(const Config& config) { return config.dir + "/" + config.dbfilename; }
+
+// Precondition: the folder is locked.
+void LookAtBackups(ProcessFacts& process) {
+  const std::string path = BackupPath(process.config);
+  const storage::Status removed = storage::RemoveUnfinishedBackup(path);
+  if (!removed.ok()) spdlog::warn("{}", removed.error());
+  BackupStatistics& backups = process.statistics.backups;
+  const bool first_life = backups.last_unix_s == 0;
+  if (first_life) backups = FindLastBackup(path, process.statistics.started_at_unix_us);
+}
+
+// Through which storage's threads wake the server, which begins after them and ends before them.
+class Waker {
+ public:
+  void Wake() {
+    const std::lock_guard lock(mutex_);
+    if (server_ != nullptr) server_->WakeUp();
+  }
+  // Null: there is nobody to wake any more, and nobody is being woken when this returns.
+  void set_server(Server* server) {
+    const std::lock_guard lock(mutex_);
+    server_ = server;
+  }
+
+ private:
+  std::mutex mutex_;
+  Server* server_ = nullptr;
+};
+
 // The part of a life in which the loop and the storage threads run.
 Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
                   const storage::StorageOptions& options, storage::OpenedStorage& data) {
@@ -140,10 +173,8 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
   Server::End end;
   {
     // The threads may finish something before the server is there; it looks for itself once it is.
-    std::atomic<Server*> awake{nullptr};
-    const auto wake = [&awake] {
-      if (Server* running = awake.load()) running->WakeUp();
-    };
+    Waker waker;
+    const auto wake = [&waker] { waker.Wake(); };
     storage::ThreadedLogWriter log_writer(*data.log, WriterOptions(wake));
     storage::ThreadedCheckpointer checkpointer(*data.state, {wake, &EndProcess, &ReportError});
     storage::LmdbSnapshotStore snapshots(*data.state, config.dir, options, wake);
@@ -153,8 +184,14 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
                process.statistics, sessions});
     peers.Attach(node);
 
-    Instance instance{config, node, sessions, process.statistics, process.clock, {}, {}, {},
-                      {},     {},   {}};
+    Backups backups(node, sessions, process.statistics, process.clock, [&]() -> Backups::Task {
+      const auto writer = std::make_shared<storage::BackupWriter>(
+          *data.state, BackupPath(config), storage::BackupWriter::Options{wake});
+      return [writer] { return writer->TakeFinished(); };
+    });
+
+    Instance instance{
+        config, node, sessions, process.statistics, process.clock, backups, {}, {}, {}, {}, {}, {}};
     instance.executable = process.executable;
     instance.config_file = config.config_file;
     instance.run_id = process.run_id;
@@ -171,11 +208,10 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
       end.exit_code = Fail(config, *error);
     } else {
       const PidFile pid_file(config.pidfile);
-      awake = &server;
+      waker.set_server(&server);
       end = server.Run();
-      awake = nullptr;
+      waker.set_server(nullptr);
     }
-    // No thread may wake a server that is gone.
     log_writer.Stop();
     checkpointer.Stop();
   }
@@ -203,6 +239,7 @@ LifeEnd Live(ProcessFacts& process) {
     auto opened = storage::OpenStorage(config.dir, chosen.identity, options);
     if (!opened.ok()) return {false, Fail(config, opened.error())};
     storage::OpenedStorage& data = opened.value();
+    LookAtBackups(process);
     AdjustOpenFileLimit(config);
     SetLogNode(chosen.identity.node_id.value());
     spdlog::info("Quorate {} started: {}, data in {}", kVersion, storage::Describe(chosen.identity),

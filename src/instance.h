@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "src/backups.h"
 #include "src/clock.h"
 #include "src/config.h"
 #include "src/node.h"
@@ -19,14 +20,15 @@ struct Instance {
   Sessions& sessions;
   Statistics& statistics;
   Clock& clock;
+  Backups& backups;
   // Figures that only storage has; called for INFO.
   std::function<StorageStatistics()> storage_statistics;
   // Applies a directive changed by CONFIG SET to what is already running (log level, timeouts).
   std::function<void()> config_changed;
-  std::string executable;   // absolute path
-  std::string config_file;  // absolute path, or empty
+  std::string executable;       // absolute path
+  std::string config_file;      // absolute path, or empty
   bool stop_requested = false;  // by a command or a signal; cannot be taken back
-  std::string run_id;       // 40 hex digits, drawn anew at each start
+  std::string run_id;           // 40 hex digits, drawn anew at each start
 };
 
 }  // namespace quorate

@@ -6,9 +6,23 @@
 #include "src/incarnation.h"
 #include "src/logging.h"
 #include "src/process.h"
+#include "storage/backup.h"
 
 namespace quorate {
 namespace {
+
+// Tells whether a backup is intact, and what it holds.
+int Check(const std::string& path) {
+  const auto verified = storage::VerifyBackup(path);
+  if (!verified.ok()) {
+    std::cerr << "quorate-server: " << verified.error() << std::endl;
+    return 1;
+  }
+  const storage::StateMeta& meta = verified.value();
+  std::cout << path << ": intact, " << meta.key_count << " keys as of log entry "
+            << meta.last_applied.value() << std::endl;
+  return 0;
+}
 
 int Main(int argc, char** argv) {
   CommandLine parsed = ParseCommandLine(argc, argv, std::cin);
@@ -24,6 +38,7 @@ int Main(int argc, char** argv) {
     std::cerr << error->Message();
     return 1;
   }
+  if (const auto* check = std::get_if<CheckBackup>(&parsed)) return Check(check->path);
   auto& config = std::get<Config>(parsed);
   if (const auto error = StartLogging(config)) {
     std::cerr << "quorate-server: " << *error << std::endl;

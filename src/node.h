@@ -162,6 +162,7 @@ class Node {
   // The 40 hex digits by which Redis's clients know a member.
   std::string RedisNodeId(uint64_t member_id) const;
   size_t requests_in_flight() const;  // writes and reads not yet answered
+  bool checkpoint_waits_for_space() const { return parts_.checkpointer.disk_full(); }
   // Whether a write command of that many bytes finds space on this node's disk. Those that do not
   // are refused before they enter the log.
   bool DiskHasRoomFor(size_t bytes) const;

@@ -119,6 +119,7 @@ void Server::EndRound() {
     CloseHandles();
     return;
   }
+  instance_.backups.Run();
   if (instance_.stop_requested && stop_ == Stop::kNone) BeginStop();
   if (stop_ != Stop::kNone) ContinueStop();
   if (again) {

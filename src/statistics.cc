@@ -15,6 +15,8 @@ void Statistics::Reset() {
   fresh.commands.resize(commands.size());
   fresh.started_at_unix_us = started_at_unix_us;
   fresh.started_at_ms = started_at_ms;
+  fresh.backups = backups;
+  fresh.backups.completed = 0;
   *this = std::move(fresh);
 }
 

@@ -16,6 +16,16 @@ struct CommandStatistics {
   uint64_t failed_calls = 0;    // ran and answered an error
 };
 
+// Backups asked for by clients.
+struct BackupStatistics {
+  uint64_t completed = 0;        // since the start
+  int64_t last_unix_s = 0;       // the last complete one: its time, ...
+  uint64_t last_index = 0;       // ... the log entry that it was made at; 0: there is none
+  uint64_t last_revision = 0;    // ... and the write commands up to it, in the cluster's life
+  bool last_ok = true;           // how the last one that was begun has ended
+  int64_t last_duration_s = -1;  // -1: there was none
+};
+
 struct Statistics {
   uint64_t connections_received = 0;
   uint64_t connections_rejected = 0;  // maxclients
@@ -31,8 +41,9 @@ struct Statistics {
       errors;  // by the reply's prefix: "ERR", "MOVED"; bounded in number
   int64_t started_at_unix_us = 0;
   int64_t started_at_ms = 0;  // monotonic
+  BackupStatistics backups;
 
-  // CONFIG RESETSTAT: all but the time of the start.
+  // CONFIG RESETSTAT: all but the time of the start, and what is known of backups.
   void Reset();
 };
 

@@ -11,11 +11,17 @@
 #include "storage/snapshot_rows.h"
 
 namespace quorate::storage {
+namespace {
+
+// Where a backup is until it is complete.
+std::string UnfinishedPath(const std::string& path) { return path + ".new"; }
+
+}  // namespace
 
 struct BackupWriter::Work {
   Work(LmdbStateStore& from, std::string to, Options given)
       : path(std::move(to)),
-        unfinished(path + ".new"),
+        unfinished(UnfinishedPath(path)),
         options(std::move(given)),
         snapshot(from.OpenSnapshot()),
         thread([this] { Run(); }) {}
@@ -79,6 +85,8 @@ std::optional<Result<StateMeta>> BackupWriter::TakeFinished() {
   const std::lock_guard lock(work_->mutex);
   return std::exchange(work_->finished, std::nullopt);
 }
+
+Status RemoveUnfinishedBackup(const std::string& path) { return RemoveFile(UnfinishedPath(path)); }
 
 Result<StateMeta> ReadBackupMeta(const std::string& path) {
   auto reader = BackupReader::Open(path);

@@ -34,6 +34,9 @@ class BackupWriter {
   std::unique_ptr<Work> work_;
 };
 
+// Removes what a backup to that path has left which the end of the process interrupted.
+Status RemoveUnfinishedBackup(const std::string& path);
+
 // What a backup holds, by its head alone: its rows are not looked at.
 Result<StateMeta> ReadBackupMeta(const std::string& path);
 

@@ -123,17 +123,31 @@ void Memory(const Instance& instance, Lines& lines) {
                         used == 0 ? 0.0 : static_cast<double>(rss) / static_cast<double>(used)));
 }
 
+// Redis's dumps are backups here. What is not in one is none the less on the disk, in the log and
+// in checkpoints.
 void Persistence(const Instance& instance, Lines& lines) {
   const storage::KeySpace& keys = instance.node.keys();
+  const BackupStatistics& backups = instance.statistics.backups;
   const StorageStatistics storage = instance.storage_statistics();
   lines.Add("loading", 0);
   lines.Add("async_loading", 0);
-  lines.Add("rdb_changes_since_last_save", keys.memtable_keys());
-  lines.Add("rdb_bgsave_in_progress", keys.checkpoint_under_way() ? 1 : 0);
-  lines.Add("rdb_last_bgsave_status", storage.checkpoint_waits_for_space ? "err" : "ok");
-  lines.Add("rdb_saves", storage.checkpoints);
+  // The file may be of a cluster that got further than this one.
+  lines.Add("rdb_changes_since_last_save",
+            keys.revision() - std::min(keys.revision(), backups.last_revision));
+  lines.Add("rdb_bgsave_in_progress", instance.backups.under_way() ? 1 : 0);
+  lines.Add("rdb_last_save_time", backups.last_unix_s);
+  lines.Add("rdb_last_bgsave_status", backups.last_ok ? "ok" : "err");
+  lines.Add("rdb_last_bgsave_time_sec", backups.last_duration_s);
+  lines.Add("rdb_current_bgsave_time_sec",
+            instance.backups.under_way() ? instance.backups.age_s() : -1);
+  lines.Add("rdb_saves", backups.completed);
+  lines.Add("rdb_last_save_index", backups.last_index);
   lines.Add("aof_enabled", 1);
   lines.Add("aof_last_write_status", instance.node.DiskHasRoomFor(0) ? "ok" : "err");
+  lines.Add("checkpoint_in_progress", keys.checkpoint_under_way() ? 1 : 0);
+  lines.Add("checkpoint_status", storage.checkpoint_waits_for_space ? "no-space" : "ok");
+  lines.Add("checkpoints", storage.checkpoints);
+  lines.Add("checkpoint_pending_keys", keys.memtable_keys());
   lines.Add("checkpoint_index", keys.checkpoint_index().value());
   lines.Add("checkpoint_last_usec", storage.last_checkpoint_us);
   lines.Add("log_commits", storage.log_commits);

@@ -75,6 +75,37 @@ void Shutdown(LocalContext& context, Arguments arguments, resp::ReplyWriter& wri
   }
 }
 
+constexpr std::string_view kBackupUnderWay = "ERR Background save already in progress";
+
+// With SCHEDULE, Redis waits for the end of what else its child processes do. Here there is
+// nothing.
+void BgSave(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  if (arguments.size() > 2 ||
+      (arguments.size() == 2 && !EqualsIgnoringCase(arguments[1], "schedule"))) {
+    writer.Error(kSyntaxError);
+  } else if (context.instance.backups.Start()) {
+    writer.SimpleString("Background saving started");
+  } else {
+    writer.Error(kBackupUnderWay);
+  }
+}
+
+// As BGSAVE, but the client waits for the end; others, unlike in Redis, do not.
+std::optional<std::string> Save(LocalContext& context, const Command& command) {
+  Backups& backups = context.instance.backups;
+  if (!backups.Start()) return std::string(kBackupUnderWay);
+  PendingRequest request;
+  request.session = context.session.shared_from_this();
+  request.ticket = context.session.replies.Reserve(context.session.protocol);
+  request.command = &command;
+  backups.AnswerAtEnd(std::move(request));
+  return std::nullopt;
+}
+
+void LastSave(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
+  writer.Integer(context.instance.statistics.backups.last_unix_s);
+}
+
 void ModuleList(LocalContext&, Arguments, resp::ReplyWriter& writer) { writer.Array(0); }
 
 void ModuleHelp(LocalContext&, Arguments, resp::ReplyWriter& writer) {
@@ -102,6 +133,25 @@ constexpr Command kModuleSubcommands[] = {
 };
 
 constexpr Command kCommands[] = {
+    {.name = "bgsave",
+     .arity = -1,
+     .function = LocalFunction(&BgSave),
+     .flags = "admin noscript no_async_loading",
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Backs this node's data up to the file dbfilename, in the background.",
+     .complexity = "O(1)",
+     .syntax = "[SCHEDULE]"},
+    {.name = "lastsave",
+     .arity = 1,
+     .function = LocalFunction(&LastSave),
+     .flags = "loading stale fast",
+     .tips = "nondeterministic_output",
+     .categories = "admin dangerous",
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Gives the time of the last backup that was completed, in seconds since 1970.",
+     .complexity = "O(1)"},
     {.name = "module",
      .arity = -2,
      .function = {},
@@ -119,6 +169,14 @@ constexpr Command kCommands[] = {
      .since = "2.8.12",
      .summary = "Says whether this node leads, and how far it has applied the log.",
      .complexity = "O(1)"},
+    {.name = "save",
+     .arity = 1,
+     .function = DeferredFunction(&Save),
+     .flags = "admin noscript no_async_loading no_multi",
+     .group = "server",
+     .since = "1.0.0",
+     .summary = "Backs this node's data up as BGSAVE does, and answers when that is done.",
+     .complexity = "O(N) for N keys"},
     {.name = "shutdown",
      .arity = -1,
      .function = LocalFunction(&Shutdown),

@@ -104,7 +104,8 @@ struct Server::Process {
         node(OptionsOf(server.surroundings_.settings, server.place_, seed), recovered,
              {server.log_, log, server.state_, server.state_, server.snapshots_, network, clock,
               statistics, sessions}),
-        instance{config, node, sessions, statistics, clock},
+        backups(node, sessions, statistics, clock, [] { return Backups::Task(); }),
+        instance{config, node, sessions, statistics, clock, backups},
         dispatcher(instance) {
     network.set_node(&node);
   }
@@ -117,6 +118,7 @@ struct Server::Process {
   WatchedLog log;
   WatchedNetwork network;
   Node node;
+  Backups backups;
   Instance instance;
   Dispatcher dispatcher;
 

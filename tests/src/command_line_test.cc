@@ -91,6 +91,15 @@ TEST(CommandLine, VersionNamesQuorateAndRedis) {
   }
 }
 
+TEST(CommandLine, CheckBackupStandsAlone) {
+  const CommandLine result = Parse({"--check-backup", "dump.quorate"});
+  ASSERT_TRUE(std::holds_alternative<CheckBackup>(result));
+  EXPECT_EQ(std::get<CheckBackup>(result).path, "dump.quorate");
+  EXPECT_EQ(ParseBad({"--check-backup"}).reason, "Bad directive or wrong number of arguments");
+  EXPECT_EQ(ParseBad({"--port", "7001", "--check-backup", "dump.quorate"}).reason,
+            "Bad directive or wrong number of arguments");
+}
+
 // The long forms are never values; the short ones could be.
 TEST(CommandLine, HelpWinsOverTheRest) {
   EXPECT_TRUE(std::holds_alternative<HelpText>(Parse({"--port", "7001", "--help"})));

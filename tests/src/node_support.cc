@@ -89,8 +89,12 @@ TestMember::TestMember(TestCluster* cluster, const NodeOptions& options,
   node = std::make_unique<Node>(
       own, recovered,
       Node::Parts{disk, disk, state, state, snapshots, network, clock, statistics, sessions});
+  backups = std::make_unique<Backups>(*node, sessions, statistics, clock, [this] {
+    ++backups_begun;
+    return [this] { return std::exchange(backup_end, std::nullopt); };
+  });
   instance = std::make_unique<Instance>(
-      Instance{config, *node, sessions, statistics, clock, {}, {}, {}, {}, {}, {}});
+      Instance{config, *node, sessions, statistics, clock, *backups, {}, {}, {}, {}, {}, {}});
   instance->storage_statistics = [] { return StorageStatistics{}; };
   instance->config_changed = [] {};
   dispatcher = std::make_unique<Dispatcher>(*instance);
@@ -115,7 +119,10 @@ void TestCluster::Deliver(uint64_t from, consensus::NodeId to, consensus::Messag
 }
 
 void TestCluster::Step() {
-  for (auto& [id, member] : members_) member->node->Flush();
+  for (auto& [id, member] : members_) {
+    member->node->Flush();
+    member->backups->Run();
+  }
   for (std::deque<Sent> arriving = std::exchange(sent_, {}); !arriving.empty();
        arriving.pop_front()) {
     Sent& sent = arriving.front();

@@ -135,6 +135,10 @@ struct TestMember {
   bool disk_works = true;  // completes what is submitted at the end of each step
   bool connected = true;   // sends and receives
   std::unique_ptr<Node> node;
+  std::unique_ptr<Backups> backups;
+  // What has come of the backup under way, and how many were begun.
+  std::optional<storage::Result<storage::StateMeta>> backup_end;
+  int backups_begun = 0;
   std::unique_ptr<Instance> instance;
   std::unique_ptr<Dispatcher> dispatcher;
 };
