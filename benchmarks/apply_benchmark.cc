@@ -134,8 +134,10 @@ class Machine {
         std::make_unique<Node>(options, recovered,
                                Node::Parts{log_, log_, *storage_.state, checkpointer_, snapshots_,
                                            network_, clock_, statistics_, sessions_});
-    instance_ = std::make_unique<Instance>(
-        Instance{config_, *node_, sessions_, statistics_, clock_, {}, {}, {}, {}, {}, {}});
+    backups_ = std::make_unique<Backups>(*node_, sessions_, statistics_, clock_,
+                                         [] { return Backups::Task(); });
+    instance_ = std::make_unique<Instance>(Instance{
+        config_, *node_, sessions_, statistics_, clock_, *backups_, {}, {}, {}, {}, {}, {}});
     instance_->storage_statistics = [] { return StorageStatistics{}; };
     instance_->config_changed = [] {};
     dispatcher_ = std::make_unique<Dispatcher>(*instance_);
@@ -179,6 +181,7 @@ class Machine {
   resp::Limits limits_;
   Sessions sessions_{&limits_};
   std::unique_ptr<Node> node_;
+  std::unique_ptr<Backups> backups_;
   std::unique_ptr<Instance> instance_;
   std::unique_ptr<Dispatcher> dispatcher_;
 };
