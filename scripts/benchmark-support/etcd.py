@@ -23,12 +23,12 @@ class Etcd(System):
 
     name = "etcd"
     packages = ("etcd-server", "golang-go", "golang-etcd-server-dev")
-    _client_ports = (7421, 7422, 7423)
-    _peer_ports = (7431, 7432, 7433)
-    ports = _client_ports + _peer_ports
 
-    def __init__(self, generator_source, generator_binary):
+    def __init__(self, generator_source, generator_binary, first_port):
         super().__init__()
+        self._client_ports = tuple(range(first_port, first_port + 3))
+        self._peer_ports = tuple(range(first_port + 3, first_port + 6))
+        self.ports = self._client_ports + self._peer_ports
         self._generator_source = generator_source
         self._generator_binary = generator_binary
         self._runs = 0
@@ -83,6 +83,19 @@ class Etcd(System):
             *("-requests", str(requests)),
         )
         return Measurement(**json.loads(output))
+
+    def measure_mixed(self, clients, set_percent, key_range, seconds):
+        output = self._generate(
+            "mixed",
+            seconds + 60,
+            *self._key_options(key_range),
+            *("-clients", str(clients), "-seconds", str(seconds)),
+            *("-set-percent", str(set_percent)),
+        )
+        return json.loads(output)
+
+    def roles(self):
+        return ["member"] * len(self.servers)
 
     def version(self):
         return run_to_end([ETCD, "--version"], 10).splitlines()[0]

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 from errors import BenchmarkError
 
@@ -63,6 +64,15 @@ class Server:
         status = self._process.poll()
         if status is not None:
             raise BenchmarkError(f"{self.title} ended with status {status}:\n{self.log_tail()}")
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def processor_seconds(self):
+        """What all its threads that still live have used so far."""
+        tasks = Path(f"/proc/{self.pid}/task")
+        return sum(int(path.read_text().split()[0]) for path in tasks.glob("*/schedstat")) / 1e9
 
     def log_tail(self):
         lines = self._log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]

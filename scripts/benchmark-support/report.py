@@ -60,7 +60,7 @@ def tables(result):
     medians, ratios = result["medians"], result["ratios"]
 
     sections = [
-        _table(
+        table(
             f"Requests per second (rounds: {rounds}; medians)",
             systems,
             {
@@ -72,7 +72,7 @@ def tables(result):
     others = [system for system in systems if system != SUBJECT]
     if SUBJECT in systems and others:
         sections.append(
-            _table(
+            table(
                 "Quorate's requests per second / the other's (median, lowest-highest)",
                 others,
                 {
@@ -82,7 +82,7 @@ def tables(result):
             )
         )
     sections.append(
-        _table(
+        table(
             "Latency p50 / p99, ms (medians)",
             systems,
             {
@@ -101,8 +101,8 @@ def _ratio_text(ratio):
     return f"{ratio['median']:.2f} ({ratio['lowest']:.2f}-{ratio['highest']:.2f})"
 
 
-def _table(heading, columns, rows):
-    """`rows` maps the name of a row to its cells, one a column."""
+def table(heading, columns, rows):
+    """Text in columns. `rows` maps the name of a row to its cells, one a column."""
     lines = [["", *columns]] + [[name, *cells] for name, cells in rows.items()]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [heading]

@@ -30,14 +30,14 @@ class RespClient:
         self._socket.sendall(_encode(arguments))
         return self._read_reply()
 
-    def fill(self, prefix, keys, value):
+    def fill(self, prefix, keys, value, batch=FILL_BATCH):
         """Sets the keys `<prefix>000000000000` and up, `keys` in all, in pipelined batches."""
-        for first in range(0, keys, FILL_BATCH):
-            batch = range(first, min(first + FILL_BATCH, keys))
+        for first in range(0, keys, batch):
+            numbers = range(first, min(first + batch, keys))
             self._socket.sendall(
-                b"".join(_encode(("SET", f"{prefix}{number:012}", value)) for number in batch)
+                b"".join(_encode(("SET", f"{prefix}{number:012}", value)) for number in numbers)
             )
-            for _ in batch:
+            for _ in numbers:
                 self._read_reply()
 
     def _read_reply(self):

@@ -1,6 +1,7 @@
 """What every measured system can do, and the two kinds that speak Redis's protocol."""
 
 import csv
+import json
 import time
 from dataclasses import dataclass
 
@@ -15,6 +16,27 @@ QUIET_TIMEOUT_SECONDS = 60
 # Debian's, wherever else PATH may lead.
 REDIS_SERVER = "/usr/bin/redis-server"
 REDIS_BENCHMARK = "/usr/bin/redis-benchmark"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Clients that all do the same, for resp-load; see its options.h."""
+
+    name: str
+    count: int
+    set_percent: int = 0
+    pipeline: int = 1
+    key_prefix: str = "key:"
+    keys: int = KEYS
+    value_bytes: int = 64
+    rate: float = 0
+    idle: bool = False
+
+    def argument(self):
+        fields = [f"clients={self.count}", f"set-percent={self.set_percent}"]
+        fields += [f"pipeline={self.pipeline}", f"keys={self.keys}", f"prefix={self.key_prefix}"]
+        fields += [f"value-bytes={self.value_bytes}", f"rate={self.rate}"]
+        return f"{self.name}:{','.join(fields)}{',idle' if self.idle else ''}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,14 @@ class System:
         """Runs `load` with `requests` requests. BenchmarkError when any of them failed."""
         raise NotImplementedError
 
+    def measure_mixed(self, clients, set_percent, key_range, seconds):
+        """Runs SETs and GETs from so many clients; a dict with a dict of figures for each of them."""
+        raise NotImplementedError
+
+    def roles(self):
+        """What each of `servers` is now, such as "leader"."""
+        return ["server"] * len(self.servers)
+
     def version(self):
         raise NotImplementedError
 
@@ -81,7 +111,14 @@ class RedisProtocolSystem(System):
 
     _client_ports = ()
 
-    def _leader_port(self):
+    def __init__(self, generator):
+        super().__init__()
+        self._generator = generator  # resp-load
+
+    def prepare(self):
+        require_built(self._generator)
+
+    def leader_port(self):
         """The port of the node that takes writes: the one that calls itself master."""
 
         def find():
@@ -93,7 +130,7 @@ class RedisProtocolSystem(System):
         return wait_for(find, self.servers, READY_TIMEOUT_SECONDS, f"leader of {self.name}")
 
     def fill(self, key_range):
-        with RespClient(self._leader_port()) as client:
+        with RespClient(self.leader_port()) as client:
             client.fill(key_range.prefix, KEYS, "x" * key_range.value_bytes)
             if client.command("DBSIZE") < KEYS:
                 raise BenchmarkError(f"{self.name} has lost keys: DBSIZE is below {KEYS}")
@@ -110,8 +147,47 @@ class RedisProtocolSystem(System):
     def measure(self, load, requests, timeout_seconds):
         for server in self.servers:
             server.require_alive()
-        arguments = redis_benchmark_arguments(load, requests, self._leader_port())
+        arguments = redis_benchmark_arguments(load, requests, self.leader_port())
         return parse_redis_benchmark(run_to_end(arguments, timeout_seconds), requests)
+
+    def measure_mixed(self, clients, set_percent, key_range, seconds):
+        return self.measure_groups(
+            [
+                Clients(
+                    "all",
+                    clients,
+                    set_percent,
+                    key_prefix=key_range.prefix,
+                    value_bytes=key_range.value_bytes,
+                )
+            ],
+            seconds,
+        )["all"]
+
+    def measure_groups(self, groups, seconds):
+        """Runs several kinds of clients at once; by a group's name what resp-load says of it."""
+        for server in self.servers:
+            server.require_alive()
+        arguments = [str(self._generator), "--ports", str(self.leader_port())]
+        arguments += ["--seconds", str(seconds), *(group.argument() for group in groups)]
+        measured = json.loads(run_to_end(arguments, seconds + 60))["groups"]
+        for name, group in measured.items():
+            if group.pop("retries") > 0:
+                raise BenchmarkError(f"requests of the clients {name!r} failed")
+        return measured
+
+    def fill_small_range(self, prefix, keys, value_bytes):
+        """Sets a few large values."""
+        with RespClient(self.leader_port()) as client:
+            client.fill(prefix, keys, "x" * value_bytes, batch=1)
+
+
+def require_built(binary):
+    if not binary.is_file():
+        raise BenchmarkError(
+            f"there is no {binary}; build it: cmake --preset release && "
+            "cmake --build --preset release"
+        )
 
 
 def redis_benchmark_arguments(load, requests, port):
@@ -147,8 +223,8 @@ class Redis(RedisProtocolSystem):
 
     packages = ("redis-server", "redis-tools")
 
-    def __init__(self, name, port, append_only):
-        super().__init__()
+    def __init__(self, name, port, append_only, generator):
+        super().__init__(generator)
         self.name = name
         self.ports = (port,)
         self._client_ports = (port,)
@@ -160,7 +236,7 @@ class Redis(RedisProtocolSystem):
         if self._append_only:
             arguments += ["--appendonly", "yes", "--appendfsync", "always"]
         self._start_server(self.name, arguments, folder)
-        self._leader_port()
+        self.leader_port()
 
     def version(self):
         return run_to_end([REDIS_SERVER, "--version"], 10).strip()
@@ -171,20 +247,17 @@ class Quorate(RedisProtocolSystem):
 
     name = "quorate"
     packages = ("redis-tools",)
-    _client_ports = (7401, 7402, 7403)
-    _peer_ports = (17401, 17402, 17403)
-    ports = _client_ports + _peer_ports
 
-    def __init__(self, binary):
-        super().__init__()
+    def __init__(self, binary, generator, first_port):
+        super().__init__(generator)
         self._binary = binary
+        self._client_ports = tuple(range(first_port, first_port + 3))
+        self._peer_ports = tuple(range(first_port + 3, first_port + 6))
+        self.ports = self._client_ports + self._peer_ports
 
     def prepare(self):
-        if not self._binary.is_file():
-            raise BenchmarkError(
-                f"there is no {self._binary}; build it (cmake --preset release && "
-                "cmake --build --preset release) or name another with --quorate-binary"
-            )
+        super().prepare()
+        require_built(self._binary)
 
     def start(self, folder):
         members = ",".join(
@@ -198,7 +271,11 @@ class Quorate(RedisProtocolSystem):
             arguments = [str(self._binary), "--node-id", str(node_id), "--port", str(port)]
             arguments += ["--dir", str(node_folder / "data"), "--initial-cluster", members]
             self._start_server(f"quorate node {node_id}", arguments, node_folder)
-        self._leader_port()
+        self.leader_port()
+
+    def roles(self):
+        names = {"master": "leader", "slave": "follower"}
+        return [names.get(info(port, "replication").get("role")) for port in self._client_ports]
 
     def version(self):
         # With the time of the build: the binary need not be that of the commit that is checked out.

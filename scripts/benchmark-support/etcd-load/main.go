@@ -7,6 +7,8 @@
 // in flight, as redis-benchmark -P does; the latencies are then of each request, where those of
 // redis-benchmark are of each batch of P.
 //
+// The operation `mixed` goes on for -seconds and reports its puts and gets apart.
+//
 // The result is one line of JSON on standard output; errors go to standard error, with status 1.
 package main
 
@@ -16,6 +18,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand"
 	"os"
 	"sort"
@@ -48,6 +51,8 @@ type options struct {
 	keyPrefix   string
 	valueBytes  int
 	seed        int64
+	seconds     float64
+	setPercent  int
 }
 
 // result is what a run prints; latencies are in milliseconds.
@@ -60,11 +65,22 @@ type result struct {
 	MaxMs             float64 `json:"max_ms"`
 }
 
+// mixedResult is what a run of `mixed` prints; null: there was no such operation.
+type mixedResult struct {
+	Set *detailedResult `json:"set,omitempty"`
+	Get *detailedResult `json:"get,omitempty"`
+}
+
+type detailedResult struct {
+	result
+	P999Ms float64 `json:"p999_ms"`
+}
+
 func parseOptions() (options, error) {
 	var parsed options
 	endpoints := flag.String("endpoints", "", "comma-separated host:port of all members")
 	flag.StringVar(&parsed.operation, "operation", "put",
-		"put, get, fill (put each key once) or settle (bring the members to rest)")
+		"put, get, mixed, fill (put each key once) or settle (bring the members to rest)")
 	flag.IntVar(&parsed.clients, "clients", 50, "concurrent clients")
 	flag.IntVar(&parsed.outstanding, "outstanding", 1, "requests in flight for each client")
 	flag.IntVar(&parsed.connections, "connections", 16, "gRPC connections, at most one a client")
@@ -73,6 +89,8 @@ func parseOptions() (options, error) {
 	flag.StringVar(&parsed.keyPrefix, "key-prefix", "key:", "what comes before a key's 12 digits")
 	flag.IntVar(&parsed.valueBytes, "value-bytes", 64, "size of a value")
 	flag.Int64Var(&parsed.seed, "seed", 1, "seed of the random keys")
+	flag.Float64Var(&parsed.seconds, "seconds", 3, "mixed: for how long")
+	flag.IntVar(&parsed.setPercent, "set-percent", 20, "mixed: how many of 100 are puts")
 	flag.Parse()
 
 	parsed.endpoints = strings.Split(*endpoints, ",")
@@ -97,7 +115,7 @@ func parseOptions() (options, error) {
 }
 
 func isOperation(name string) bool {
-	return name == "put" || name == "get" || name == "fill" || name == "settle"
+	return name == "put" || name == "get" || name == "mixed" || name == "fill" || name == "settle"
 }
 
 // connect returns once there is a connection to endpoint.
@@ -146,7 +164,8 @@ func findLeader(endpoints []string) (string, error) {
 type worker struct {
 	client    *clientv3.Client
 	random    *rand.Rand
-	latencies []time.Duration
+	latencies []time.Duration // of puts and gets alike, but for `mixed`: there of gets
+	puts      []time.Duration // of `mixed`
 	err       error
 }
 
@@ -177,6 +196,30 @@ func (w *worker) run(opts *options, value string, tickets *int64, failed *int32)
 	}
 }
 
+// runMixed goes on until the deadline, or until one of the workers failed.
+func (w *worker) runMixed(opts *options, value string, deadline time.Time, failed *int32) {
+	for start := time.Now(); start.Before(deadline) && atomic.LoadInt32(failed) == 0; {
+		key := fmt.Sprintf("%s%012d", opts.keyPrefix, w.random.Int63n(opts.keys))
+		isPut := w.random.Intn(100) < opts.setPercent
+		if isPut {
+			_, w.err = w.client.Put(context.Background(), key, value)
+		} else {
+			w.err = get(w.client, key)
+		}
+		if w.err != nil {
+			atomic.StoreInt32(failed, 1)
+			return
+		}
+		end := time.Now()
+		if isPut {
+			w.puts = append(w.puts, end.Sub(start))
+		} else {
+			w.latencies = append(w.latencies, end.Sub(start))
+		}
+		start = end
+	}
+}
+
 // get fails on a missing key: a miss is cheaper than a hit, so it would flatter the result.
 func get(client *clientv3.Client, key string) error {
 	response, err := client.Get(context.Background(), key)
@@ -202,56 +245,113 @@ func newWorkers(opts *options, connections []*clientv3.Client) []*worker {
 	return workers
 }
 
-func percentileMs(sorted []time.Duration, percent int) float64 {
-	rank := (len(sorted)*percent + 99) / 100 // the nearest-rank definition
+func percentileMs(sorted []time.Duration, percent float64) float64 {
+	rank := int(math.Ceil(float64(len(sorted)) * percent / 100)) // the nearest-rank definition
 	return float64(sorted[rank-1]) / float64(time.Millisecond)
 }
 
-func runLoad(opts *options) (result, error) {
+// connectAll finds the leader and returns the clients' connections to it.
+func connectAll(opts *options) ([]*clientv3.Client, error) {
 	leader, err := findLeader(opts.endpoints)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
 	connections := make([]*clientv3.Client, opts.connections)
 	for i := range connections {
 		if connections[i], err = connect(leader); err != nil {
-			return result{}, err
+			return nil, err
 		}
-		defer connections[i].Close()
 	}
+	return connections, nil
+}
 
-	workers := newWorkers(opts, connections)
-	value := strings.Repeat("x", opts.valueBytes)
-	var tickets int64
-	var failed int32
+// runAll has all workers do `work` at once and returns how long that took.
+func runAll(opts *options, workers []*worker, work func(w *worker)) (time.Duration, error) {
 	var done sync.WaitGroup
 	start := time.Now()
 	for _, w := range workers {
 		done.Add(1)
 		go func(w *worker) {
 			defer done.Done()
-			w.run(opts, value, &tickets, &failed)
+			work(w)
 		}(w)
 	}
 	done.Wait()
 	elapsed := time.Since(start)
-
-	latencies := make([]time.Duration, 0, opts.requests)
 	for _, w := range workers {
 		if w.err != nil {
-			return result{}, fmt.Errorf("%s: %w", opts.operation, w.err)
+			return 0, fmt.Errorf("%s: %w", opts.operation, w.err)
 		}
+	}
+	return elapsed, nil
+}
+
+// summarize sorts latencies, of which there is at least one.
+func summarize(latencies []time.Duration, elapsed time.Duration) detailedResult {
+	sort.Slice(latencies, func(i, j int) bool { return latencies[i] < latencies[j] })
+	return detailedResult{
+		result: result{
+			Requests:          int64(len(latencies)),
+			RequestsPerSecond: float64(len(latencies)) / elapsed.Seconds(),
+			P50Ms:             percentileMs(latencies, 50),
+			P95Ms:             percentileMs(latencies, 95),
+			P99Ms:             percentileMs(latencies, 99),
+			MaxMs:             percentileMs(latencies, 100),
+		},
+		P999Ms: percentileMs(latencies, 99.9),
+	}
+}
+
+func runLoad(opts *options) (result, error) {
+	connections, err := connectAll(opts)
+	if err != nil {
+		return result{}, err
+	}
+	workers := newWorkers(opts, connections)
+	value := strings.Repeat("x", opts.valueBytes)
+	var tickets int64
+	var failed int32
+	elapsed, err := runAll(opts, workers, func(w *worker) { w.run(opts, value, &tickets, &failed) })
+	if err != nil {
+		return result{}, err
+	}
+	latencies := make([]time.Duration, 0, opts.requests)
+	for _, w := range workers {
 		latencies = append(latencies, w.latencies...)
 	}
-	sort.Slice(latencies, func(i, j int) bool { return latencies[i] < latencies[j] })
-	return result{
-		Requests:          opts.requests,
-		RequestsPerSecond: float64(opts.requests) / elapsed.Seconds(),
-		P50Ms:             percentileMs(latencies, 50),
-		P95Ms:             percentileMs(latencies, 95),
-		P99Ms:             percentileMs(latencies, 99),
-		MaxMs:             percentileMs(latencies, 100),
-	}, nil
+	return summarize(latencies, elapsed).result, nil
+}
+
+func runMixedLoad(opts *options) (mixedResult, error) {
+	connections, err := connectAll(opts)
+	if err != nil {
+		return mixedResult{}, err
+	}
+	workers := newWorkers(opts, connections)
+	value := strings.Repeat("x", opts.valueBytes)
+	var failed int32
+	deadline := time.Now().Add(time.Duration(opts.seconds * float64(time.Second)))
+	elapsed, err := runAll(opts, workers, func(w *worker) {
+		w.runMixed(opts, value, deadline, &failed)
+	})
+	if err != nil {
+		return mixedResult{}, err
+	}
+	var puts, gets []time.Duration
+	for _, w := range workers {
+		puts = append(puts, w.puts...)
+		gets = append(gets, w.latencies...)
+	}
+	var measured mixedResult
+	if len(puts) > 0 {
+		summary := summarize(puts, elapsed)
+		measured.Set = &summary
+	}
+	if len(gets) > 0 {
+		summary := summarize(gets, elapsed)
+		measured.Get = &summary
+	}
+	return measured, nil
 }
 
 // settle undoes what a burst of writes does to the reads that follow it. etcd 3.4 copies its buffer
@@ -290,6 +390,13 @@ func run() error {
 	}
 	if opts.operation == "settle" {
 		return settle(&opts)
+	}
+	if opts.operation == "mixed" {
+		measured, err := runMixedLoad(&opts)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(measured)
 	}
 	measured, err := runLoad(&opts)
 	if err != nil {
