@@ -23,7 +23,7 @@ const std::vector<std::string>& Keys(int64_t count) {
 RecordView SomeRecord() { return {{}, SomeValue()}; }
 
 void Fill(Memtable* memtable, const std::vector<std::string>& keys) {
-  for (const std::string& key : keys) memtable->Put(key, SomeRecord());
+  for (const std::string& key : keys) memtable->Put(Memtable::Key(key), SomeRecord(), 0);
 }
 
 // One table for all runs of a benchmark.
@@ -54,7 +54,9 @@ void MemtableOverwrite(benchmark::State& state) {
   Memtable& memtable = Filled(state.range(0));
   Scattered numbers(keys.size());
   const PerOperation report(state);
-  for (auto _ : state) memtable.Put(keys[numbers.Next()], SomeRecord());
+  for (auto _ : state) {
+    memtable.Put(Memtable::Key(keys[numbers.Next()]), SomeRecord(), 0);
+  }
 }
 BENCHMARK(MemtableOverwrite)->Arg(100'000)->Arg(1'000'000);
 
@@ -64,9 +66,9 @@ void MemtableFind(benchmark::State& state) {
   Scattered numbers(keys.size());
   const PerOperation report(state);
   for (auto _ : state) {
-    const Memtable::Slot* slot = memtable.Find(keys[numbers.Next()]);
-    if (slot == nullptr) std::abort();
-    benchmark::DoNotOptimize(slot->value.data());
+    const Memtable::Change* change = memtable.Find(Memtable::Key(keys[numbers.Next()]));
+    if (change == nullptr) std::abort();
+    benchmark::DoNotOptimize(change->view().value.data());
   }
 }
 BENCHMARK(MemtableFind)->Arg(100'000)->Arg(1'000'000);
@@ -79,7 +81,7 @@ void MemtableFindMissing(benchmark::State& state) {
   Scattered numbers(keys.size());
   const PerOperation report(state);
   for (auto _ : state) {
-    if (memtable.Find(missing[numbers.Next()]) != nullptr) std::abort();
+    if (memtable.Find(Memtable::Key(missing[numbers.Next()])) != nullptr) std::abort();
   }
 }
 BENCHMARK(MemtableFindMissing)->Arg(100'000)->Arg(1'000'000);

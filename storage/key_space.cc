@@ -16,32 +16,45 @@ KeySpace::KeySpace(StateReader& reader, const Limits& limits)
 
 std::optional<RecordView> KeySpace::Find(std::string_view key) const {
   if (key.size() > kKeyBytesMax) return std::nullopt;
-  if (const Memtable::Slot* slot = FindChanged(key)) {
-    if (slot->deleted) return std::nullopt;
-    return slot->view();
+  if (const Memtable::Change* change = FindChanged(Memtable::Key(key))) {
+    if (change->deleted()) return std::nullopt;
+    return change->view();
   }
   return reader_.Find(key);
 }
 
-const Memtable::Slot* KeySpace::FindChanged(std::string_view key) const {
-  if (const Memtable::Slot* slot = active_.Find(key)) return slot;
+const Memtable::Change* KeySpace::FindChanged(const Memtable::Key& key) const {
+  if (const Memtable::Change* change = active_.Find(key)) return change;
   return frozen_ ? frozen_->Find(key) : nullptr;
+}
+
+std::optional<uint64_t> KeySpace::DigestOf(const Memtable::Key& key) const {
+  if (const Memtable::Change* change = FindChanged(key)) {
+    if (change->deleted()) return std::nullopt;
+    return change->digest();
+  }
+  const std::optional<RecordView> record = reader_.Find(key.bytes());
+  if (!record) return std::nullopt;
+  return RecordDigest(key.bytes(), *record);
 }
 
 uint64_t KeySpace::CountKeysInSlot(uint16_t slot) const {
   uint64_t count = 0;
   reader_.VisitSlot(slot, [&](std::string_view key, const RecordView&) {
-    if (FindChanged(key) == nullptr) ++count;
+    if (FindChanged(Memtable::Key(key)) == nullptr) ++count;
     return true;
   });
   // Each changed key counts once, as its newest change left it.
-  for (const auto& [key, changed] : active_) {
-    if (!changed.deleted && KeySlot(key) == slot) ++count;
-  }
+  active_.VisitAll([&](const Memtable::Change& change) {
+    if (!change.deleted() && KeySlot(change.key()) == slot) ++count;
+  });
   if (!frozen_) return count;
-  for (const auto& [key, changed] : *frozen_) {
-    if (!changed.deleted && KeySlot(key) == slot && active_.Find(key) == nullptr) ++count;
-  }
+  frozen_->VisitAll([&](const Memtable::Change& change) {
+    if (!change.deleted() && KeySlot(change.key()) == slot &&
+        active_.Find(Memtable::Key(change.key())) == nullptr) {
+      ++count;
+    }
+  });
   return count;
 }
 
@@ -53,26 +66,30 @@ void KeySpace::BeginEntry(consensus::Index index, consensus::Term term, int64_t 
   meta_.clock_ms = std::max(meta_.clock_ms, clock_ms);
 }
 
-void KeySpace::PutString(std::string_view key, std::string_view value) {
+void KeySpace::PutString(std::string_view key_bytes, std::string_view value) {
   assert(open_entry_);
-  assert(key.size() <= kKeyBytesMax);
-  if (const std::optional<RecordView> old = Find(key)) {
+  assert(key_bytes.size() <= kKeyBytesMax);
+  const Memtable::Key key(key_bytes);
+  if (const std::optional<uint64_t> old = DigestOf(key)) {
     assert(meta_.key_count > 0);
-    meta_.digest -= RecordDigest(key, *old);
+    meta_.digest -= *old;
   } else {
     ++meta_.key_count;
   }
   const RecordView record{{ValueType::kString, meta_.revision, 0}, value};
-  meta_.digest += RecordDigest(key, record);
-  active_.Put(key, record);
+  const uint64_t digest = RecordDigest(key_bytes, record);
+  meta_.digest += digest;
+  active_.Put(key, record, digest);
 }
 
-bool KeySpace::Delete(std::string_view key) {
+bool KeySpace::Delete(std::string_view key_bytes) {
   assert(open_entry_);
-  const std::optional<RecordView> old = Find(key);
+  if (key_bytes.size() > kKeyBytesMax) return false;
+  const Memtable::Key key(key_bytes);
+  const std::optional<uint64_t> old = DigestOf(key);
   if (!old) return false;
   assert(meta_.key_count > 0);
-  meta_.digest -= RecordDigest(key, *old);
+  meta_.digest -= *old;
   --meta_.key_count;
   active_.Delete(key);
   return true;

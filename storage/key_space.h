@@ -86,7 +86,9 @@ class KeySpace {
   size_t memtable_keys() const;
 
  private:
-  const Memtable::Slot* FindChanged(std::string_view key) const;
+  const Memtable::Change* FindChanged(const Memtable::Key& key) const;
+  // The digest of the key's record, if it has one.
+  std::optional<uint64_t> DigestOf(const Memtable::Key& key) const;
   // How many pages a checkpoint of what is in the memtable may dirty.
   size_t CheckpointPagesMax() const;
 

@@ -15,12 +15,12 @@ namespace {
 constexpr const char* kRowsDatabase = "keys";
 
 // A changed key in the order of its row.
-struct Change {
+struct ChangedRow {
   uint16_t slot;
   std::string_view key;
-  const Memtable::Slot* changed;
+  const Memtable::Change* change;
 
-  bool operator<(const Change& other) const {
+  bool operator<(const ChangedRow& other) const {
     return slot != other.slot ? slot < other.slot : key < other.key;
   }
 };
@@ -216,21 +216,23 @@ Status LmdbStateStore::WriteTransactionOf(const Checkpoint& checkpoint) {
 
 Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) {
   // In the order of the rows, so that each page is found, copied and split while it is at hand.
-  std::vector<Change> sorted;
+  std::vector<ChangedRow> sorted;
   sorted.reserve(changes.key_count());
-  for (const auto& [key, changed] : changes) sorted.push_back({KeySlot(key), key, &changed});
+  changes.VisitAll([&](const Memtable::Change& change) {
+    sorted.push_back({KeySlot(change.key()), change.key(), &change});
+  });
   std::sort(sorted.begin(), sorted.end());
 
-  for (const Change& change : sorted) {
-    const RowKey row_key(change.slot, change.key);
+  for (const ChangedRow& changed : sorted) {
+    const RowKey row_key(changed.slot, changed.key);
     MDB_val key = ToValue(row_key.bytes());
-    if (change.changed->deleted) {
+    if (changed.change->deleted()) {
       // A key that came and went between two checkpoints has no row.
       const int code = mdb_del(transaction, rows_, &key, nullptr);
       if (code == 0 || code == MDB_NOTFOUND) continue;
       return environment_->MakeWriteError("a row cannot be deleted", code);
     }
-    const RecordView record = change.changed->view();
+    const RecordView record = changed.change->view();
     MDB_val row{RowBytes(record), nullptr};
     if (const int code = mdb_put(transaction, rows_, &key, &row, MDB_RESERVE)) {
       return environment_->MakeWriteError("a row cannot be written", code);

@@ -2,7 +2,11 @@
 
 #include <bit>
 #include <cassert>
+#include <cstring>
+#include <new>
 #include <random>
+#include <type_traits>
+#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -10,25 +14,12 @@
 namespace quorate::storage {
 namespace {
 
-// A slot with its two strings' own allocations, and its share of the buckets.
-constexpr size_t kSlotOverheadBytes = 160;
-
 // From this size on, a value may not fit into a leaf page beside its key, but gets pages of its
 // own.
 constexpr size_t kLargeValueBytes = 1500;
 
-// A buffer much larger than its value is given back: bytes_ counts the value.
+// A large buffer with so much more than its value needs is given back: bytes() counts the value.
 constexpr size_t kSpareBytesMax = 4096;
-
-// A changed row dirties its leaf and one page more: a sibling when the leaf is split or merged. A
-// large value comes with a run of pages, which LMDB counts as one.
-size_t PagesMax(const Memtable::Slot& slot) {
-  return !slot.deleted && slot.value.size() >= kLargeValueBytes ? 3 : 2;
-}
-
-size_t BytesOf(std::string_view key, const Memtable::Slot& slot) {
-  return key.size() + slot.value.size() + kSlotOverheadBytes;
-}
 
 // Clients choose the keys: a seed that they cannot know keeps them from choosing ones that collide.
 // Nothing that leaves this process depends on it.
@@ -42,23 +33,45 @@ uint64_t HashSeed() {
 
 }  // namespace
 
-uint32_t Memtable::Hash(std::string_view key) {
-  return static_cast<uint32_t>(XXH3_64bits_withSeed(key.data(), key.size(), HashSeed()));
-}
+Memtable::Key::Key(std::string_view bytes)
+    : bytes_(bytes),
+      hash_(static_cast<uint32_t>(XXH3_64bits_withSeed(bytes.data(), bytes.size(), HashSeed()))) {}
 
-const Memtable::Bucket& Memtable::BucketFor(std::string_view key, uint32_t hash) const {
+// --- Looking up ---
+
+const Memtable::Bucket& Memtable::BucketFor(const Key& key) const {
   const size_t mask = buckets_.size() - 1;
-  size_t at = hash & mask;
-  while (buckets_[at].number != 0 &&
-         (buckets_[at].hash != hash || slots_[buckets_[at].number - 1].first != key)) {
+  size_t at = key.hash() & mask;
+  while (buckets_[at].change != 0 &&
+         (buckets_[at].hash != key.hash() || At(buckets_[at].change).key() != key.bytes())) {
     at = (at + 1) & mask;
   }
   return buckets_[at];
 }
 
-Memtable::Bucket& Memtable::BucketFor(std::string_view key, uint32_t hash) {
-  return const_cast<Bucket&>(std::as_const(*this).BucketFor(key, hash));
+const Memtable::Change* Memtable::Find(const Key& key) const {
+  if (empty()) return nullptr;
+  const Bucket& bucket = BucketFor(key);
+  return bucket.change == 0 ? nullptr : &At(bucket.change);
 }
+
+void Memtable::PrefetchBucket(const Key& key) const {
+  if (!buckets_.empty()) __builtin_prefetch(&buckets_[key.hash() & (buckets_.size() - 1)]);
+}
+
+void Memtable::PrefetchChange(const Key& key) const {
+  if (empty()) return;
+  const size_t mask = buckets_.size() - 1;
+  size_t at = key.hash() & mask;
+  while (buckets_[at].change != 0 && buckets_[at].hash != key.hash()) at = (at + 1) & mask;
+  if (buckets_[at].change == 0) return;
+  // The change with its key, and where a small value begins.
+  const char* change = arena_.At(buckets_[at].change);
+  __builtin_prefetch(change);
+  __builtin_prefetch(change + 64);
+}
+
+// --- Changing ---
 
 void Memtable::Reserve(size_t keys) {
   const size_t bucket_count = std::bit_ceil(2 * keys);
@@ -69,58 +82,98 @@ void Memtable::Resize(size_t bucket_count) {
   const std::vector<Bucket> before = std::exchange(buckets_, std::vector<Bucket>(bucket_count));
   const size_t mask = bucket_count - 1;
   for (const Bucket& bucket : before) {
-    if (bucket.number == 0) continue;
+    if (bucket.change == 0) continue;
     size_t at = bucket.hash & mask;
-    while (buckets_[at].number != 0) at = (at + 1) & mask;
+    while (buckets_[at].change != 0) at = (at + 1) & mask;
     buckets_[at] = bucket;
   }
 }
 
-const Memtable::Slot* Memtable::Find(std::string_view key) const {
-  if (slots_.empty()) return nullptr;
-  const Bucket& bucket = BucketFor(key, Hash(key));
-  return bucket.number == 0 ? nullptr : &slots_[bucket.number - 1].second;
+Memtable::Change& Memtable::ChangeFor(const Key& key) {
+  static_assert(std::is_trivially_destructible_v<Change>);
+  static_assert(alignof(Change) <= Arena::kAlignment);
+  static_assert(sizeof(Change) + kKeyBytesMax <= Arena::kAllocationMax);
+
+  Reserve(key_count_ + 1);
+  Bucket& bucket = const_cast<Bucket&>(BucketFor(key));
+  if (bucket.change != 0) {
+    Change& change = At(bucket.change);
+    pages_max_ -= PagesMax(change);
+    return change;
+  }
+  assert(key.bytes().size() <= kKeyBytesMax);
+  bucket = {key.hash(), arena_.Allocate(sizeof(Change) + key.bytes().size())};
+  ++key_count_;
+  Change& change = *new (arena_.At(bucket.change)) Change();
+  change.key_size_ = static_cast<uint16_t>(key.bytes().size());
+  if (!key.bytes().empty()) std::memcpy(&change + 1, key.bytes().data(), key.bytes().size());
+  return change;
 }
 
-void Memtable::Put(std::string_view key, const RecordView& record) {
-  Slot& slot = SlotFor(key);
-  slot.deleted = false;
-  slot.header = record.header;
-  if (slot.value.capacity() > record.value.size() + kSpareBytesMax) {
-    std::string(record.value).swap(slot.value);  // an assignment would keep the buffer
+void Memtable::Put(const Key& key, const RecordView& record, uint64_t digest) {
+  Change& change = ChangeFor(key);
+  change.deleted_ = false;
+  change.type_ = record.header.type;
+  change.revision_ = record.header.revision;
+  change.expire_at_ms_ = record.header.expire_at_ms;
+  change.digest_ = digest;
+  SetValue(change, record.value);
+  pages_max_ += PagesMax(change);
+}
+
+void Memtable::Delete(const Key& key) {
+  Change& change = ChangeFor(key);
+  change.deleted_ = true;
+  change.type_ = ValueType::kString;
+  change.revision_ = 0;
+  change.expire_at_ms_ = 0;
+  change.digest_ = 0;
+  SetValue(change, {});
+  pages_max_ += PagesMax(change);
+}
+
+void Memtable::SetValue(Change& change, std::string_view value) {
+  assert(value.size() <= UINT32_MAX);
+  if (value.size() >= kLargeValueBytes) {
+    SetLargeValue(change, value);
   } else {
-    slot.value.assign(record.value);
+    if (value.size() > change.capacity_) {
+      const size_t capacity = Arena::Rounded(value.size());
+      change.value_ = arena_.At(arena_.Allocate(capacity));
+      change.capacity_ = static_cast<uint32_t>(capacity);
+    }
+    if (change.capacity_ == 0) change.value_ = nullptr;
+    if (!value.empty()) std::memmove(change.value_, value.data(), value.size());
+    if (change.large_ != 0) {
+      std::string& before = large_values_[change.large_ - 1];
+      large_bytes_ -= before.size();
+      std::string().swap(before);
+    }
   }
-  Count(key, slot);
+  change.value_size_ = static_cast<uint32_t>(value.size());
 }
 
-void Memtable::Delete(std::string_view key) {
-  Slot& slot = SlotFor(key);
-  slot.deleted = true;
-  slot.header = {};
-  std::string().swap(slot.value);
-  Count(key, slot);
-}
-
-Memtable::Slot& Memtable::SlotFor(std::string_view key) {
-  Reserve(slots_.size() + 1);
-  const uint32_t hash = Hash(key);
-  Bucket& bucket = BucketFor(key, hash);
-  if (bucket.number == 0) {
-    slots_.emplace_back(key, Slot());
-    bucket = {hash, static_cast<uint32_t>(slots_.size())};
-    return slots_.back().second;
+void Memtable::SetLargeValue(Change& change, std::string_view value) {
+  if (change.large_ == 0) {
+    large_values_.emplace_back();
+    change.large_ = static_cast<uint32_t>(large_values_.size());
   }
-  Slot& slot = slots_[bucket.number - 1].second;
-  assert(bytes_ >= BytesOf(key, slot));
-  bytes_ -= BytesOf(key, slot);
-  pages_max_ -= PagesMax(slot);
-  return slot;
+  std::string& large = large_values_[change.large_ - 1];
+  large_bytes_ -= large.size();
+  if (large.capacity() > value.size() + kSpareBytesMax) {
+    std::string(value).swap(large);  // an assignment would keep the buffer
+  } else {
+    large.assign(value);
+  }
+  large_bytes_ += large.size();
+  change.value_ = large.data();
+  change.capacity_ = 0;
 }
 
-void Memtable::Count(std::string_view key, const Slot& slot) {
-  bytes_ += BytesOf(key, slot);
-  pages_max_ += PagesMax(slot);
+// A changed row dirties its leaf and one page more: a sibling when the leaf is split or merged. A
+// large value comes with a run of pages, which LMDB counts as one.
+size_t Memtable::PagesMax(const Change& change) {
+  return change.value_size_ >= kLargeValueBytes ? 3 : 2;
 }
 
 }  // namespace quorate::storage

@@ -68,7 +68,7 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
       while (const auto row = reader.Next()) {
         work->image->rows.insert_or_assign(
             std::string(storage::KeyOfRow(row->row_key)),
-            storage::Memtable::Slot{false, row->record.header, std::string(row->record.value)});
+            storage::OwnedRecord(row->record));
         work->last_key = storage::KeyOfRow(row->row_key);
       }
       work->damaged |= reader.damaged();

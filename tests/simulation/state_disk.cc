@@ -76,13 +76,13 @@ void StateDisk::Finish(uint64_t life) {
 
 // The memtable's order is any, but each of its keys is there once.
 void StateDisk::Apply(const storage::Checkpoint& checkpoint, Image* image) {
-  for (const auto& [key, slot] : *checkpoint.changes) {
-    if (slot.deleted) {
-      image->rows.erase(key);
+  checkpoint.changes->VisitAll([&](const storage::Memtable::Change& change) {
+    if (change.deleted()) {
+      image->rows.erase(std::string(change.key()));
     } else {
-      image->rows.insert_or_assign(key, slot);
+      image->rows.insert_or_assign(std::string(change.key()), storage::OwnedRecord(change.view()));
     }
-  }
+  });
   image->meta = checkpoint.meta;
   assert(image->rows.size() == image->meta.key_count);
 }

@@ -14,6 +14,7 @@
 #include "tests/simulation/random.h"
 #include "tests/simulation/settings.h"
 #include "tests/simulation/trace.h"
+#include "tests/storage/owned_record.h"
 
 namespace quorate::simulation {
 
@@ -40,7 +41,7 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
 
   // --- Snapshots ---
   struct Image {
-    std::map<std::string, storage::Memtable::Slot, std::less<>> rows;
+    std::map<std::string, storage::OwnedRecord, std::less<>> rows;
     storage::StateMeta meta;
   };
   const Image& visible() const { return visible_; }

@@ -57,13 +57,13 @@ void TestState::VisitSlot(
 
 void TestState::Refresh() {
   if (!started_) return;
-  for (const auto& [key, row] : *started_->changes) {
-    if (row.deleted) {
-      rows_.erase(std::string(key));
+  started_->changes->VisitAll([this](const storage::Memtable::Change& change) {
+    if (change.deleted()) {
+      rows_.erase(std::string(change.key()));
     } else {
-      rows_.insert_or_assign(std::string(key), row);
+      rows_.insert_or_assign(std::string(change.key()), storage::OwnedRecord(change.view()));
     }
-  }
+  });
   meta_ = started_->meta;
   started_.reset();
 }

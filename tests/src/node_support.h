@@ -19,6 +19,7 @@
 #include "storage/key_space.h"
 #include "storage/log_sizes.h"
 #include "storage/log_writer.h"
+#include "tests/storage/owned_record.h"
 
 namespace quorate {
 
@@ -95,7 +96,7 @@ class TestState : public storage::StateReader, public storage::Checkpointer {
   std::optional<storage::Checkpoint> started_;
   bool finished_ = false;
   storage::StateMeta meta_;
-  std::map<std::string, storage::Memtable::Slot, std::less<>> rows_;
+  std::map<std::string, storage::OwnedRecord, std::less<>> rows_;
 };
 
 class TestCluster;
