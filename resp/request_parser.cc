@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
+#include <limits>
 
 #include "resp/integer.h"
 #include "resp/split_arguments.h"
@@ -45,6 +47,12 @@ inline const char* ReadPlainLength(const char* line, const char* input_end, size
 }
 
 }  // namespace
+
+Limits Limits::None() {
+  Limits limits;
+  limits.bulk_bytes_max = std::numeric_limits<int64_t>::max();
+  return limits;
+}
 
 RequestParser::RequestParser(const Limits* limits) : limits_(limits) {
   assert(limits != nullptr);

@@ -13,6 +13,9 @@ namespace quorate::resp {
 // What a client may ask a parser to accept. Shared by all parsers of a server; a change applies to
 // every length that is read after it.
 struct Limits {
+  // For what has been accepted before and is parsed again.
+  static Limits None();
+
   // Redis's proto-max-bulk-len. Redis defaults to 512 MiB; every value here is replicated and
   // logged, hence less.
   size_t bulk_bytes_max = size_t{16} << 20;

@@ -1,5 +1,6 @@
 #include "src/batch.h"
 
+#include <cassert>
 #include <cstring>
 #include <type_traits>
 #include <utility>
@@ -52,6 +53,23 @@ std::string BatchBuilder::Finish(int64_t clock_ms, uint64_t seed) {
 
 std::string_view BatchBuilder::commands() const {
   return std::string_view(bytes_).substr(kHeaderBytes);
+}
+
+BatchCommands::BatchCommands() : parser_(&no_limits_) {}
+
+void BatchCommands::Parse(std::string_view commands, uint32_t count) {
+  arguments_.clear();
+  ends_.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto status = parser_.Parse(commands);
+    // These bytes were parsed when they were accepted, and are guarded by a checksum since.
+    assert(status == resp::RequestParser::Status::kRequest);
+    const auto arguments = parser_.request().arguments;
+    arguments_.insert(arguments_.end(), arguments.begin(), arguments.end());
+    ends_.push_back(arguments_.size());
+    commands.remove_prefix(parser_.consumed());
+  }
+  assert(commands.empty());
 }
 
 std::optional<Batch> DecodeBatch(std::string_view payload) {

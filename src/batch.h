@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "resp/request_parser.h"
 
@@ -42,6 +44,27 @@ class BatchBuilder {
 struct Batch {
   BatchHeader header;
   std::string_view commands;
+};
+
+// The commands of batches, taken apart. Keeps its memory from one to the next.
+class BatchCommands {
+ public:
+  BatchCommands();
+
+  // Precondition: `commands` are those of a batch with that many. What operator[] gives lives as
+  // long as they do, and until the next Parse.
+  void Parse(std::string_view commands, uint32_t count);
+  uint32_t size() const { return static_cast<uint32_t>(ends_.size()); }
+  std::span<const std::string_view> operator[](uint32_t position) const {
+    const size_t begin = position == 0 ? 0 : ends_[position - 1];
+    return std::span(arguments_).subspan(begin, ends_[position] - begin);
+  }
+
+ private:
+  resp::Limits no_limits_ = resp::Limits::None();
+  resp::RequestParser parser_;
+  std::vector<std::string_view> arguments_;  // of all commands, one after another
+  std::vector<size_t> ends_;                 // where each command's end among them
 };
 
 // Nothing when the bytes are no batch of a version known here.

@@ -192,6 +192,7 @@ class Node {
   bool Apply();
   void ApplyEntry(const consensus::Entry& entry);
   void ApplyBatch(const consensus::Entry& entry, const PendingBatch* pending);
+  void PrefetchFor(uint32_t position);
   void RunWrite(const PendingRequest* request, uint64_t seed, Arguments arguments);
 
   // --- Reads ---
@@ -277,7 +278,8 @@ class Node {
   bool disk_is_full_ = false;  // at the last tick
   int64_t next_hand_over_ms_ = 0;
 
-  resp::Limits any_request_;  // what has been accepted once is parsed again without limits
+  BatchCommands commands_;  // of the entry that is being applied
+  resp::Limits no_limits_ = resp::Limits::None();
   resp::RequestParser parser_;
   std::string discarded_reply_;
 };

@@ -12,7 +12,7 @@ KeySpace::KeySpace(StateReader& reader, const Limits& limits)
     : reader_(reader),
       limits_(limits),
       meta_(reader.meta()),
-      frozen_index_(reader.meta().last_applied) {}
+      older_index_(reader.meta().last_applied) {}
 
 std::optional<RecordView> KeySpace::Find(std::string_view key) const {
   if (key.size() > kKeyBytesMax) return std::nullopt;
@@ -25,7 +25,19 @@ std::optional<RecordView> KeySpace::Find(std::string_view key) const {
 
 const Memtable::Change* KeySpace::FindChanged(const Memtable::Key& key) const {
   if (const Memtable::Change* change = active_.Find(key)) return change;
-  return frozen_ ? frozen_->Find(key) : nullptr;
+  return older_ ? older_->Find(key) : nullptr;
+}
+
+void KeySpace::PrefetchEarly(std::string_view key) const {
+  const Memtable::Key hashed(key);
+  active_.PrefetchBucket(hashed);
+  if (older_) older_->PrefetchBucket(hashed);
+}
+
+void KeySpace::PrefetchLate(std::string_view key) const {
+  const Memtable::Key hashed(key);
+  active_.PrefetchChange(hashed);
+  if (older_) older_->PrefetchChange(hashed);
 }
 
 std::optional<uint64_t> KeySpace::DigestOf(const Memtable::Key& key) const {
@@ -48,8 +60,8 @@ uint64_t KeySpace::CountKeysInSlot(uint16_t slot) const {
   active_.VisitAll([&](const Memtable::Change& change) {
     if (!change.deleted() && KeySlot(change.key()) == slot) ++count;
   });
-  if (!frozen_) return count;
-  frozen_->VisitAll([&](const Memtable::Change& change) {
+  if (!older_) return count;
+  older_->VisitAll([&](const Memtable::Change& change) {
     if (!change.deleted() && KeySlot(change.key()) == slot &&
         active_.Find(Memtable::Key(change.key())) == nullptr) {
       ++count;
@@ -128,26 +140,25 @@ bool KeySpace::full() const {
 Checkpoint KeySpace::BeginCheckpoint() {
   assert(!open_entry_);
   assert(!checkpoint_under_way());
-  frozen_ = std::make_shared<const Memtable>(std::exchange(active_, {}));
-  frozen_index_ = meta_.last_applied;
-  active_.Reserve(frozen_->key_count());  // as many as that came to, most likely
-  return {frozen_, meta_};
+  checkpoint_under_way_ = true;
+  older_ = std::make_shared<const Memtable>(std::exchange(active_, {}));
+  older_index_ = meta_.last_applied;
+  active_.Reserve(older_->key_count());  // as many as that came to, most likely
+  return {older_, meta_};
 }
 
 void KeySpace::CheckpointFinished() {
   assert(checkpoint_under_way());
   reader_.Refresh();
-  assert(reader_.meta().last_applied == frozen_index_);
-  assert(frozen_index_ <= meta_.last_applied);
-  frozen_.reset();
+  assert(reader_.meta().last_applied == older_index_);
+  assert(older_index_ <= meta_.last_applied);
+  checkpoint_under_way_ = false;
 }
 
-size_t KeySpace::memtable_bytes() const {
-  return active_.bytes() + (frozen_ ? frozen_->bytes() : 0);
-}
+size_t KeySpace::memtable_bytes() const { return active_.bytes() + (older_ ? older_->bytes() : 0); }
 
-size_t KeySpace::memtable_keys() const {
-  return active_.key_count() + (frozen_ ? frozen_->key_count() : 0);
+size_t KeySpace::unsaved_keys() const {
+  return active_.key_count() + (checkpoint_under_way_ ? older_->key_count() : 0);
 }
 
 }  // namespace quorate::storage

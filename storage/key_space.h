@@ -40,9 +40,13 @@ class KeySpace {
 
   // --- Reading ---
 
-  // Valid until the next Put, Delete or CheckpointFinished.
+  // Valid until the next Put, Delete, BeginCheckpoint or CheckpointFinished.
   std::optional<RecordView> Find(std::string_view key) const;
   bool Contains(std::string_view key) const { return Find(key).has_value(); }
+  // Hints that a key is going to be looked up: one early, and one a few lookups before it. What
+  // they ask memory for has arrived then.
+  void PrefetchEarly(std::string_view key) const;
+  void PrefetchLate(std::string_view key) const;
   uint64_t key_count() const { return meta_.key_count; }
   uint64_t digest() const { return meta_.digest; }
   uint64_t revision() const { return meta_.revision; }
@@ -73,17 +77,19 @@ class KeySpace {
 
   // No further entry may be applied before a checkpoint has begun or ended.
   bool full() const;
-  bool checkpoint_under_way() const { return frozen_ != nullptr; }
+  bool checkpoint_under_way() const { return checkpoint_under_way_; }
   // Something was applied that is in no checkpoint, begun or finished.
-  bool has_changes() const { return frozen_index_ < meta_.last_applied; }
+  bool has_changes() const { return older_index_ < meta_.last_applied; }
   // Freezes the changes so far. Precondition: none is under way, outside an entry.
   Checkpoint BeginCheckpoint();
-  // The checkpoint begun last is durable: reads move over to it and its changes leave memory.
+  // The checkpoint begun last is durable: reads of what has not changed since move over to it. Its
+  // changes stay in memory until the next one begins, as what was written of late is what is likely
+  // to be asked for.
   void CheckpointFinished();
   // Everything up to here is in a finished checkpoint.
   consensus::Index checkpoint_index() const { return reader_.meta().last_applied; }
   size_t memtable_bytes() const;
-  size_t memtable_keys() const;
+  size_t unsaved_keys() const;  // changed, and in no finished checkpoint
 
  private:
   const Memtable::Change* FindChanged(const Memtable::Key& key) const;
@@ -96,8 +102,10 @@ class KeySpace {
   Limits limits_;
   StateMeta meta_;
   Memtable active_;
-  std::shared_ptr<const Memtable> frozen_;
-  consensus::Index frozen_index_;
+  // The changes of the checkpoint that was begun last, up to older_index_; null before the first.
+  std::shared_ptr<const Memtable> older_;
+  consensus::Index older_index_;
+  bool checkpoint_under_way_ = false;
   // The entry that is being applied; nothing outside of one.
   struct OpenEntry {
     consensus::Index index;

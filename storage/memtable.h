@@ -88,8 +88,8 @@ class Memtable {
   bool empty() const { return key_count_ == 0; }
 
  private:
-  // A place of the hash table. The hash beside the place tells nearly all other keys apart without a
-  // look at them, which would be a look into memory that is nowhere near.
+  // A place of the hash table. The hash beside the place tells nearly all other keys apart without
+  // a look at them, which would be a look into memory that is nowhere near.
   struct Bucket {
     uint32_t hash = 0;
     Arena::Place change = 0;  // 0: free

@@ -147,7 +147,7 @@ void Persistence(const Instance& instance, Lines& lines) {
   lines.Add("checkpoint_in_progress", keys.checkpoint_under_way() ? 1 : 0);
   lines.Add("checkpoint_status", storage.checkpoint_waits_for_space ? "no-space" : "ok");
   lines.Add("checkpoints", storage.checkpoints);
-  lines.Add("checkpoint_pending_keys", keys.memtable_keys());
+  lines.Add("checkpoint_pending_keys", keys.unsaved_keys());
   lines.Add("checkpoint_index", keys.checkpoint_index().value());
   lines.Add("checkpoint_last_usec", storage.last_checkpoint_us);
   lines.Add("log_commits", storage.log_commits);

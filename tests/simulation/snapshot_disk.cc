@@ -66,9 +66,8 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
     disk_.Later([work = work_, rows = std::move(rows)] {
       storage::SnapshotRowReader reader(rows);
       while (const auto row = reader.Next()) {
-        work->image->rows.insert_or_assign(
-            std::string(storage::KeyOfRow(row->row_key)),
-            storage::OwnedRecord(row->record));
+        work->image->rows.insert_or_assign(std::string(storage::KeyOfRow(row->row_key)),
+                                           storage::OwnedRecord(row->record));
         work->last_key = storage::KeyOfRow(row->row_key);
       }
       work->damaged |= reader.damaged();

@@ -4,6 +4,8 @@
 
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "resp/request_parser.h"
 
@@ -28,6 +30,18 @@ TEST(Batch, HoldsRequestsAsTheyCameAndInlineOnesAsRequests) {
   EXPECT_EQ(batch->commands, request + "*2\r\n$3\r\nDEL\r\n$1\r\na\r\n");
   EXPECT_EQ(builder.command_count(), 0u) << "the builder begins anew";
   EXPECT_EQ(builder.commands(), "");
+}
+
+TEST(Batch, IsTakenApartIntoItsCommands) {
+  BatchCommands commands;
+  commands.Parse("*2\r\n$3\r\nDEL\r\n$1\r\na\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$1\r\n1\r\n", 2);
+  using Expected = std::vector<std::string_view>;
+  ASSERT_EQ(commands.size(), 2U);
+  EXPECT_EQ(Expected(commands[0].begin(), commands[0].end()), (Expected{"DEL", "a"}));
+  EXPECT_EQ(Expected(commands[1].begin(), commands[1].end()), (Expected{"SET", "", "1"}));
+  commands.Parse("*1\r\n$7\r\nFLUSHDB\r\n", 1);
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_EQ(Expected(commands[0].begin(), commands[0].end()), (Expected{"FLUSHDB"}));
 }
 
 TEST(Batch, RefusesWhatIsNoBatch) {

@@ -595,6 +595,17 @@ TEST_F(Unread, ReadsThatWaitKeepTheirPlaceAmongTheirClientsWrites) {
   EXPECT_TRUE(replies.ends_with("vvv\r\n+OK\r\n$3\r\nnew\r\n"));
 }
 
+// A reply that was held back is made right before the client's next write runs, which must not run
+// with the read's arguments.
+TEST_F(Unread, AReadThatWaitsLeavesTheNextWriteAsItIs) {
+  Ask(Sessions::kReplyBytesMax / kValueBytes + 1);
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Get("large") + Set("other", "new") + Get("other"));
+  cluster_.Steps(kSettle);
+  EXPECT_TRUE(Take(*client).ends_with("vvv\r\n+OK\r\n$3\r\nnew\r\n"));
+  EXPECT_EQ(cluster_.node(1).keys().Find("large")->value.size(), kValueBytes);
+}
+
 TEST_F(Unread, ClientsThatGoTakeWhatWaitsWithThem) {
   Ask(Sessions::kReplyBytesMax / kValueBytes + 40);
   cluster_.Steps(kSettle);

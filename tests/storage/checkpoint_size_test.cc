@@ -32,7 +32,7 @@ class CheckpointSizeTest : public testing::Test {
       if (key.size() < key_bytes) key.resize(key_bytes, 'k');
       Put(keys, key, random_.Bytes(value_bytes));
       names_.push_back(std::move(key));
-      if (keys.memtable_keys() >= 40'000) Checkpointed(keys, *state_);
+      if (keys.unsaved_keys() >= 40'000) Checkpointed(keys, *state_);
     }
     Checkpointed(keys, *state_);
   }

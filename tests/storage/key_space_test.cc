@@ -165,7 +165,7 @@ TEST_F(KeySpaceTest, KnowsWhatIsInNoCheckpoint) {
   EXPECT_FALSE(keys_.checkpoint_under_way());
   EXPECT_EQ(keys_.checkpoint_index(), Index(1));
   EXPECT_TRUE(keys_.has_changes());
-  EXPECT_EQ(keys_.memtable_keys(), 1U);
+  EXPECT_EQ(keys_.unsaved_keys(), 1U);
 }
 
 TEST_F(KeySpaceTest, IsFullByKeysBytesOrPages) {
