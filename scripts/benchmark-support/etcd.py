@@ -26,9 +26,9 @@ class Etcd(System):
 
     def __init__(self, generator_source, generator_binary, first_port):
         super().__init__()
-        self._client_ports = tuple(range(first_port, first_port + 3))
-        self._peer_ports = tuple(range(first_port + 3, first_port + 6))
-        self.ports = self._client_ports + self._peer_ports
+        self.client_ports = tuple(range(first_port, first_port + 3))
+        self.peer_ports = tuple(range(first_port + 3, first_port + 6))
+        self.ports = self.client_ports + self.peer_ports
         self._generator_source = generator_source
         self._generator_binary = generator_binary
         self._runs = 0
@@ -45,10 +45,10 @@ class Etcd(System):
     def start(self, folder):
         cluster = ",".join(
             f"node-{node_id}=http://127.0.0.1:{port}"
-            for node_id, port in enumerate(self._peer_ports, start=1)
+            for node_id, port in enumerate(self.peer_ports, start=1)
         )
         for node_id, (port, peer_port) in enumerate(
-            zip(self._client_ports, self._peer_ports), start=1
+            zip(self.client_ports, self.peer_ports), start=1
         ):
             name = f"node-{node_id}"
             client_url = f"http://127.0.0.1:{port}"
@@ -110,7 +110,7 @@ class Etcd(System):
         for server in self.servers:
             server.require_alive()
         self._runs += 1
-        endpoints = ",".join(f"127.0.0.1:{port}" for port in self._client_ports)
+        endpoints = ",".join(f"127.0.0.1:{port}" for port in self.client_ports)
         arguments = [str(self._generator_binary), "-endpoints", endpoints]
         arguments += ["-operation", operation, "-seed", str(self._runs), *options]
         return run_to_end(arguments, timeout_seconds)

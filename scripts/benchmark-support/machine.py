@@ -26,6 +26,13 @@ def machine_facts(data_folder):
     }
 
 
+def repository_commit(repository):
+    """The checked-out commit, with `-dirty` if files differ from it; None outside a repository."""
+    git = ["git", "-C", str(repository), "describe", "--always", "--abbrev=40", "--dirty"]
+    description = subprocess.run(git, capture_output=True, text=True, check=False)
+    return description.stdout.strip() or None
+
+
 def warnings_about(facts):
     """Reasons to distrust numbers that come from this machine now."""
     if facts["file_system"]["type"] == "tmpfs":

@@ -46,13 +46,19 @@ class Server:
     def __init__(self, title, arguments, folder):
         self.title = title
         self.command = shlex.join(arguments)
+        self.folder = folder
+        self._arguments = arguments
         self._log_path = folder / "log"
-        with open(self._log_path, "wb") as log:
+        self.start()
+
+    def start(self):
+        """For the first time, or again when it has been stopped."""
+        with open(self._log_path, "ab") as log:
             # A session of its own, so that Ctrl-C reaches us alone and we end the servers in order.
             # setpriv becomes the server (exec) and has the kernel end it should we be killed.
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *arguments],
-                cwd=folder,
+                ["setpriv", "--pdeathsig", "KILL", "--", *self._arguments],
+                cwd=self.folder,
                 env=child_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -97,6 +103,34 @@ def stop_servers(servers):
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     for server in servers:
         server.wait_until_stopped(deadline)
+
+
+class Generator:
+    """A program that prints a line now and then."""
+
+    def __init__(self, arguments):
+        self._process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *arguments],
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def lines(self):
+        """Its lines as they come; BenchmarkError when it fails."""
+        try:
+            yield from self._process.stdout
+            status = self._process.wait()
+            if status != 0:
+                reason = self._process.stderr.read().strip()[-1000:]
+                raise BenchmarkError(f"the load generator ended with status {status}: {reason}")
+        finally:
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
 
 
 def run_to_end(arguments, timeout_seconds, extra_environment=None):

@@ -107,9 +107,9 @@ class System:
 
 
 class RedisProtocolSystem(System):
-    """A system that redis-benchmark can drive; `_client_ports` are its nodes, one of them leads."""
+    """A system that redis-benchmark can drive; `client_ports` are its nodes, one of them leads."""
 
-    _client_ports = ()
+    client_ports = ()
 
     def __init__(self, generator):
         super().__init__()
@@ -122,7 +122,7 @@ class RedisProtocolSystem(System):
         """The port of the node that takes writes: the one that calls itself master."""
 
         def find():
-            for port in self._client_ports:
+            for port in self.client_ports:
                 if info(port, "replication").get("role") == "master":
                     return port
             return None
@@ -138,7 +138,7 @@ class RedisProtocolSystem(System):
     def settle(self):
         deadline = time.monotonic() + QUIET_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            fields = [info(port, "persistence") for port in self._client_ports]
+            fields = [info(port, "persistence") for port in self.client_ports]
             if all(field.get("aof_rewrite_in_progress", "0") == "0" for field in fields):
                 return
             time.sleep(0.1)
@@ -227,7 +227,7 @@ class Redis(RedisProtocolSystem):
         super().__init__(generator)
         self.name = name
         self.ports = (port,)
-        self._client_ports = (port,)
+        self.client_ports = (port,)
         self._append_only = append_only
 
     def start(self, folder):
@@ -251,9 +251,9 @@ class Quorate(RedisProtocolSystem):
     def __init__(self, binary, generator, first_port):
         super().__init__(generator)
         self._binary = binary
-        self._client_ports = tuple(range(first_port, first_port + 3))
-        self._peer_ports = tuple(range(first_port + 3, first_port + 6))
-        self.ports = self._client_ports + self._peer_ports
+        self.client_ports = tuple(range(first_port, first_port + 3))
+        self.peer_ports = tuple(range(first_port + 3, first_port + 6))
+        self.ports = self.client_ports + self.peer_ports
 
     def prepare(self):
         super().prepare()
@@ -263,10 +263,10 @@ class Quorate(RedisProtocolSystem):
         members = ",".join(
             f"{node_id}=127.0.0.1:{port}@{peer_port}"
             for node_id, (port, peer_port) in enumerate(
-                zip(self._client_ports, self._peer_ports), start=1
+                zip(self.client_ports, self.peer_ports), start=1
             )
         )
-        for node_id, port in enumerate(self._client_ports, start=1):
+        for node_id, port in enumerate(self.client_ports, start=1):
             node_folder = folder / f"node-{node_id}"
             arguments = [str(self._binary), "--node-id", str(node_id), "--port", str(port)]
             arguments += ["--dir", str(node_folder / "data"), "--initial-cluster", members]
@@ -275,7 +275,7 @@ class Quorate(RedisProtocolSystem):
 
     def roles(self):
         names = {"master": "leader", "slave": "follower"}
-        return [names.get(info(port, "replication").get("role")) for port in self._client_ports]
+        return [names.get(info(port, "replication").get("role")) for port in self.client_ports]
 
     def version(self):
         # With the time of the build: the binary need not be that of the commit that is checked out.
