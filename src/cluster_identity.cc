@@ -14,6 +14,54 @@
 namespace quorate {
 namespace {
 
+// What an identity notes of how its cluster began, in words: "MEMBERS backup:NAME
+// after:CLUSTER-ID", each where there is one. Not empty, so that no other cluster takes such a node
+// in.
+struct Beginning {
+  std::string members;  // of initial-cluster
+  std::string backup;   // the one that it began with
+  std::string after;    // the cluster that it was a survivor of
+};
+
+constexpr std::string_view kBackupWord = "backup:";
+constexpr std::string_view kAfterWord = "after:";
+
+Beginning ReadBeginning(std::string_view words) {
+  Beginning beginning;
+  while (!words.empty()) {
+    const size_t end = std::min(words.find(' '), words.size());
+    const std::string_view word = words.substr(0, end);
+    words.remove_prefix(std::min(end + 1, words.size()));
+    if (word.starts_with(kBackupWord)) {
+      beginning.backup = word.substr(kBackupWord.size());
+    } else if (word.starts_with(kAfterWord)) {
+      beginning.after = word.substr(kAfterWord.size());
+    } else {
+      beginning.members = word;
+    }
+  }
+  return beginning;
+}
+
+std::string WriteBeginning(const Beginning& beginning) {
+  std::string words = beginning.members;
+  const auto add = [&words](std::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    if (!words.empty()) words += ' ';
+    words.append(name).append(value);
+  };
+  add(kBackupWord, beginning.backup);
+  add(kAfterWord, beginning.after);
+  return words;
+}
+
+// No two backups of one cluster have the same name, and hardly any two of different ones.
+std::string BackupName(const storage::StateMeta& backup) {
+  return fmt::format("{}-{:016x}", backup.last_applied.value(), backup.digest);
+}
+
+std::string ClusterIdText(uint64_t cluster_id) { return fmt::format("{:016x}", cluster_id); }
+
 // One spelling for one cluster, however the directive was written.
 std::string DescribeMembers(const std::vector<Member>& members) {
   std::string text;
@@ -24,9 +72,9 @@ std::string DescribeMembers(const std::vector<Member>& members) {
   return text;
 }
 
-uint64_t HashClusterId(const std::string& members, const std::string& token) {
-  const uint64_t hash =
-      XXH3_64bits_withSeed(members.data(), members.size(), XXH3_64bits(token.data(), token.size()));
+uint64_t HashClusterId(const std::string& beginning, const std::string& token) {
+  const uint64_t hash = XXH3_64bits_withSeed(beginning.data(), beginning.size(),
+                                             XXH3_64bits(token.data(), token.size()));
   return hash == 0 ? 1 : hash;
 }
 
@@ -46,8 +94,9 @@ uint64_t RandomClusterId(const std::string& token) {
 // says nothing.
 bool TokenDiffers(const storage::Identity& stored, const std::string& token) {
   if (token == Config().initial_cluster_token) return false;
-  return stored.members.empty() ? static_cast<uint32_t>(stored.cluster_id) != HashToken(token)
-                                : stored.cluster_id != HashClusterId(stored.members, token);
+  return ReadBeginning(stored.members).members.empty()
+             ? static_cast<uint32_t>(stored.cluster_id) != HashToken(token)
+             : stored.cluster_id != HashClusterId(stored.members, token);
 }
 
 const Member* FindMember(const std::vector<Member>& members, uint64_t id) {
@@ -70,6 +119,15 @@ std::optional<std::string> FindContradiction(const Config& config, const storage
     return fmt::format("the data folder belongs to {}, not to node {}", storage::Describe(stored),
                        config.node_id);
   }
+  const Beginning beginning = ReadBeginning(stored.members);
+  // Nor does a survivor's cluster have anything of what the directives say.
+  if (!beginning.after.empty()) return std::nullopt;
+  if (!config.restore_from.empty() && beginning.backup.empty()) {
+    return fmt::format(
+        "the data folder belongs to {}, which was not begun with a backup: restore-from takes an "
+        "empty folder",
+        storage::Describe(stored));
+  }
   if (TokenDiffers(stored, config.initial_cluster_token)) {
     return fmt::format(
         "the data folder belongs to {}, a cluster whose initial-cluster-token is not '{}'",
@@ -80,7 +138,8 @@ std::optional<std::string> FindContradiction(const Config& config, const storage
         "the data folder belongs to {}, which was begun with {} and not with the members of "
         "initial-cluster; they matter at the first start only, so leave them out if this is the "
         "right folder",
-        storage::Describe(stored), stored.members.empty() ? "one member alone" : stored.members);
+        storage::Describe(stored),
+        beginning.members.empty() ? "one member alone" : beginning.members);
   }
   return std::nullopt;
 }
@@ -99,7 +158,8 @@ OwnAddress AnnouncedAddress(const Config& config, uint16_t listen_peer_port) {
 }  // namespace
 
 std::variant<ChosenIdentity, std::string> ChooseIdentity(
-    const Config& config, const std::optional<storage::Identity>& stored) {
+    const Config& config, const std::optional<storage::Identity>& stored,
+    const std::optional<storage::StateMeta>& backup) {
   ChosenIdentity chosen;
   chosen.listen_peer_port = config.peer_port();
   if (!stored) {
@@ -108,22 +168,24 @@ std::variant<ChosenIdentity, std::string> ChooseIdentity(
     if (self.id == 0) self.id = 1;
     storage::Identity& identity = chosen.identity;
     identity.node_id = consensus::NodeId(config.node_id == 0 ? 1 : config.node_id);
-    if (config.initial_cluster.empty()) {
-      identity.cluster_id = RandomClusterId(config.initial_cluster_token);
-    } else {
-      identity.members = DescribeMembers(config.members);
-      identity.cluster_id = HashClusterId(identity.members, config.initial_cluster_token);
-    }
+    Beginning beginning;
+    if (!config.initial_cluster.empty()) beginning.members = DescribeMembers(config.members);
+    if (backup) beginning.backup = BackupName(*backup);
+    identity.members = WriteBeginning(beginning);
+    identity.cluster_id = beginning.members.empty()
+                              ? RandomClusterId(config.initial_cluster_token)
+                              : HashClusterId(identity.members, config.initial_cluster_token);
     chosen.address = AnnouncedAddress(config, chosen.listen_peer_port);
     return chosen;
   }
 
   chosen.identity = *stored;
-  if (!stored->members.empty()) {
-    Parsed<std::vector<Member>> parsed = ParseInitialCluster(stored->members);
+  const std::string members = ReadBeginning(stored->members).members;
+  if (!members.empty()) {
+    Parsed<std::vector<Member>> parsed = ParseInitialCluster(members);
     if (const BadValue* bad = std::get_if<BadValue>(&parsed)) {
-      return fmt::format("the members noted in the data folder, '{}', cannot be read: {}",
-                         stored->members, bad->reason);
+      return fmt::format("the members noted in the data folder, '{}', cannot be read: {}", members,
+                         bad->reason);
     }
     chosen.first_members = std::move(std::get<std::vector<Member>>(parsed));
   } else if (!stored->joined) {
@@ -141,6 +203,25 @@ std::variant<ChosenIdentity, std::string> ChooseIdentity(
   }
   chosen.address = AnnouncedAddress(config, chosen.listen_peer_port);
   return chosen;
+}
+
+std::variant<std::optional<storage::Identity>, std::string> ChooseNewCluster(
+    const Config& config, const std::optional<storage::Identity>& stored) {
+  const std::string& given_up = config.force_new_cluster;
+  if (!stored) {
+    return "force-new-cluster: the data folder holds no data that a cluster could go on with";
+  }
+  Beginning beginning = ReadBeginning(stored->members);
+  if (beginning.after == given_up) return std::nullopt;
+  if (ClusterIdText(stored->cluster_id) != given_up) {
+    return fmt::format("force-new-cluster names the cluster {}, but the data folder belongs to {}",
+                       given_up, storage::Describe(*stored));
+  }
+  beginning.after = given_up;
+  storage::Identity identity = *stored;
+  identity.members = WriteBeginning(beginning);
+  identity.cluster_id = RandomClusterId(config.initial_cluster_token);
+  return identity;
 }
 
 }  // namespace quorate

@@ -11,6 +11,7 @@
 #include "src/config.h"
 #include "src/member.h"
 #include "storage/identity.h"
+#include "storage/state_store.h"
 
 namespace quorate {
 
@@ -30,12 +31,20 @@ struct ChosenIdentity {
   uint16_t listen_peer_port = 0;
 };
 
-// What a node starts as, given what the data folder already holds (nothing: it is new). Members
-// that start with the same initial-cluster and initial-cluster-token get the same cluster id. A
-// node without them gets a random one at its first start. Later starts keep what the folder has:
-// initial-cluster speaks of the first start then, but for this node's own address. The reason, for
-// an operator, where the two do not fit.
+// What a node starts as, given what the data folder already holds (nothing: it is new), and the
+// backup that a new one is to begin with (nothing: with no data). Members that start with the same
+// initial-cluster, initial-cluster-token and backup get the same cluster id. A node without
+// initial-cluster gets a random one at its first start. Later starts keep what the folder has:
+// initial-cluster and restore-from speak of the first start then, but for this node's own address.
+// The reason, for an operator, where the two do not fit.
 std::variant<ChosenIdentity, std::string> ChooseIdentity(
+    const Config& config, const std::optional<storage::Identity>& stored,
+    const std::optional<storage::StateMeta>& backup);
+
+// What force-new-cluster makes of the folder's identity: the only member of a new cluster, whose id
+// is drawn. Nothing: it was done already, at an earlier start. The reason, for an operator, where
+// the folder is not of the cluster that is to be given up.
+std::variant<std::optional<storage::Identity>, std::string> ChooseNewCluster(
     const Config& config, const std::optional<storage::Identity>& stored);
 
 }  // namespace quorate

@@ -79,6 +79,8 @@ struct Config {
   uint16_t cluster_announce_port = 0;      // 0: `port`
   uint16_t cluster_port = 0;               // to listen on for peers; 0: see `members`
   uint16_t cluster_announce_bus_port = 0;  // 0: the port to listen on for peers
+  std::string restore_from;       // path of a backup to begin a new cluster with; empty: none
+  std::string force_new_cluster;  // id of the cluster to be given up; empty: none
   std::string join;  // host:port of a member that is to take this new node in; empty: none
   // How much of the log stays for followers that were away, behind what a restart needs.
   uint64_t repl_backlog_size = uint64_t{64} << 20;

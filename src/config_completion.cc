@@ -125,6 +125,10 @@ std::optional<Conflict> CompleteFromInitialCluster(Config& config) {
   return CheckSelf(config, *self);
 }
 
+bool IsClusterId(std::string_view text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 // What lies in the data folder besides backups: these names, and with something behind a dot.
 bool IsNameOfData(std::string_view file_name) {
   constexpr std::array<std::string_view, 4> kNames = {"lock", "log", "state", "change"};
@@ -145,6 +149,15 @@ std::optional<Conflict> FindConflict(const Config& config) {
   }
   if (config.port == 0) {
     return Conflict{{"port"}, "port 0, a server without a port for clients, is not supported"};
+  }
+  if (!config.restore_from.empty() && !config.join.empty()) {
+    return Conflict{{"restore-from", "join"},
+                    "restore-from begins a new cluster, and join becomes part of another"};
+  }
+  if (!config.force_new_cluster.empty() && !IsClusterId(config.force_new_cluster)) {
+    return Conflict{
+        {"force-new-cluster"},
+        "the id of a cluster is 16 hexadecimal digits, as INFO has it in raft_cluster_id"};
   }
   if (config.client_query_buffer_limit_bytes < config.proto_max_bulk_len + kRequestOverheadBytes) {
     return Conflict{

@@ -97,6 +97,14 @@ constexpr std::array kDirectives = {
     Directive{"cluster-announce-bus-port", kCluster, kAtStart,
               PortKind{&Config::cluster_announce_bus_port}, "PORT",
               "The port for peers as seen from outside; 0: the one listened on"},
+    Directive{"restore-from", kCluster, kAtStart, TextKind{&Config::restore_from, true}, "FILE",
+              "Begin a new cluster with this backup; all its first members are started with the "
+              "same file. Of no effect on a folder that was begun with one"},
+    Directive{
+        "force-new-cluster", kCluster, kAtStart, TextKind{&Config::force_new_cluster, true},
+        "CLUSTER-ID",
+        "The majority of that cluster is lost for good: make this survivor the only member of "
+        "a new one. Of no effect once that is done"},
     Directive{
         "join", kCluster, kAtStart, TextKind{&Config::join, true}, "HOST:PORT",
         "Have the cluster of the member with that client address take this new, empty node in"},

@@ -10,14 +10,13 @@
 #include <utility>
 #include <variant>
 
-#include "consensus/configuration.h"
 #include "consensus/raft.h"
 #include "src/backups.h"
 #include "src/cluster_identity.h"
+#include "src/folder_preparation.h"
 #include "src/instance.h"
 #include "src/logging.h"
 #include "src/member_address.h"
-#include "src/membership.h"
 #include "src/node.h"
 #include "src/peer_network.h"
 #include "src/process.h"
@@ -50,13 +49,18 @@ consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen)
   return raft;
 }
 
+// A node that was begun alone, with nothing.
+bool MayBeAdopted(const ChosenIdentity& chosen) {
+  return chosen.identity.members.empty() && !chosen.identity.joined;
+}
+
 NodeOptions MakeNodeOptions(const Config& config, const ChosenIdentity& chosen) {
   NodeOptions options;
   options.raft = RaftConfig(config, chosen);
   options.cluster_id = chosen.identity.cluster_id;
   options.self = {chosen.identity.node_id.value(), chosen.address.host, chosen.address.port,
                   chosen.address.peer_port};
-  options.may_be_adopted = chosen.identity.members.empty() && !chosen.identity.joined;
+  options.may_be_adopted = MayBeAdopted(chosen);
   options.fatal = &EndProcess;
   options.request_timeout_ms = static_cast<int64_t>(config.request_timeout_ms);
   options.checkpoint_interval_ms = static_cast<int64_t>(config.checkpoint_interval_ms);
@@ -81,7 +85,7 @@ PeerNetwork::Options NetworkOptions(const Config& config, const ChosenIdentity& 
 // Nothing where this node is not to join a cluster, or has.
 std::optional<JoinRequest::Options> JoinOptions(const Config& config,
                                                 const ChosenIdentity& chosen) {
-  if (config.join.empty() || chosen.identity.joined) return std::nullopt;
+  if (config.join.empty() || !MayBeAdopted(chosen)) return std::nullopt;
   const auto member = std::get<Member>(ParseMemberAddress(config.join));  // checked at the start
   JoinRequest::Options options;
   options.host = member.host;
@@ -226,14 +230,11 @@ LifeEnd Live(ProcessFacts& process) {
   Config& config = process.config;
   storage::StorageOptions options;
   options.fatal = &EndProcess;
-  const auto stored = storage::ReadIdentity(config.dir, options);
-  if (!stored.ok()) return {false, Fail(config, stored.error())};
-  const auto choice = ChooseIdentity(config, stored.value());
-  if (const auto* error = std::get_if<std::string>(&choice)) return {false, Fail(config, *error)};
-  const auto& chosen = std::get<ChosenIdentity>(choice);
-  if (!chosen.first_members.empty()) {
-    options.initial_configuration = consensus::Encode(InitialConfiguration(chosen.first_members));
+  auto preparation = PrepareFolder(config, options);
+  if (const auto* error = std::get_if<std::string>(&preparation)) {
+    return {false, Fail(config, *error)};
   }
+  const auto& chosen = std::get<ChosenIdentity>(preparation);
   Server::End end;
   {
     auto opened = storage::OpenStorage(config.dir, chosen.identity, options);

@@ -44,13 +44,18 @@ bool HoldsWrites(const OpenedStorage& storage) {
   return false;
 }
 
-// The newest members that the folder knows of, less all others than `id`.
+// The newest members that the folder knows of, less all others than `id`; `address` where it does
+// not know that one.
 Configuration OnlyMember(const Recovered& recovered, NodeId id, std::string_view address) {
   const Configuration& newest = recovered.configurations.empty()
                                     ? recovered.configuration
                                     : recovered.configurations.back().second;
   Configuration configuration;
-  configuration.members.push_back({.id = id, .voter = true, .address = std::string(address)});
+  const auto known = std::ranges::find(newest.members, id, &consensus::ConfigurationMember::id);
+  configuration.members.push_back(
+      {.id = id,
+       .voter = true,
+       .address = known == newest.members.end() ? std::string(address) : known->address});
   configuration.next_id = std::max(newest.next_id, id + 1);
   return configuration;
 }
@@ -104,6 +109,9 @@ Status ForceNewCluster(const std::string& directory, const Identity& identity,
   if (found.node_id != identity.node_id || found.cluster_id == identity.cluster_id) {
     return Error{directory + ": the folder belongs to " + Describe(found) +
                  ", and cannot become that of " + Describe(identity)};
+  }
+  if (opened.value().recovered.last_index == Index()) {
+    return Error{directory + ": the folder holds no entry: there is nothing to go on with"};
   }
   const std::string configuration =
       Encode(OnlyMember(opened.value().recovered, identity.node_id, address));

@@ -26,7 +26,8 @@ Status AdoptIdentity(const std::string& directory, const Identity& identity,
 
 // Makes the folder of a survivor into that of the only member of a new cluster: everything in its
 // log counts, committed or not. `identity` is the new one; its node_id must be the folder's.
-// `address` becomes the member's, in consensus's words.
+// The member keeps the address that it has in its log; `address`, in consensus's words, is for one
+// that is not known there. An error, and nothing has changed: another's folder, or an empty one.
 Status ForceNewCluster(const std::string& directory, const Identity& identity,
                        std::string_view address, const StorageOptions& options);
 

@@ -188,17 +188,43 @@ TEST_F(FolderChangesTest, ASurvivorBecomesAClusterOfItsOwn) {
     EXPECT_EQ(recovered.hard_state, (HardState{Term(6), NodeId()}));
     EXPECT_EQ(recovered.terms.back(), (consensus::TermRun{Term(6), Index(11)}));
     ASSERT_EQ(recovered.configurations.size(), 2U);
-    Configuration only = Members(1);
-    only.members[0].address = "here";
-    only.next_id = NodeId(6);  // ids are not used again
+    Configuration only = Members(1);  // where it was
+    only.next_id = NodeId(6);         // ids are not used again
     EXPECT_EQ(recovered.configurations[1].first, Index(11));
     EXPECT_EQ(recovered.configurations[1].second, only);
     EXPECT_EQ(ReadAll(*storage.log).size(), 9U);
   }
 }
 
-TEST_F(FolderChangesTest, ANewClusterIsNotForcedOnAnothersFolder) {
+TEST_F(FolderChangesTest, ASurvivorThatKnowsNoAddressOfItsOwnIsGivenOne) {
+  {
+    OpenedStorage storage = Open(Members(3));
+    Configuration others = Members(3);
+    others.members.erase(others.members.begin());
+    const auto write = MakeWrite(1, {ConfigurationEntry(1, 1, others)});
+    ASSERT_TRUE(storage.log->Commit(std::vector{write}, std::nullopt).ok());
+  }
+  ASSERT_TRUE(ForceNewCluster(path_, Refounded(), "here", SmallJournal()).ok());
+  Configuration only = Members(1);
+  only.members[0].address = "here";
+  only.next_id = NodeId(4);
+  EXPECT_EQ(Open().recovered.configurations.back().second, only);
+}
+
+TEST_F(FolderChangesTest, ANewClusterIsNotForcedOnAnEmptyFolder) {
   Open(Members(3));
+  const Status forced = ForceNewCluster(path_, Refounded(), "here", SmallJournal());
+  ASSERT_FALSE(forced.ok());
+  EXPECT_CONTAINS(forced.error(), "the folder holds no entry");
+  EXPECT_EQ(Open().identity, Alone());
+}
+
+TEST_F(FolderChangesTest, ANewClusterIsNotForcedOnAnothersFolder) {
+  {
+    const OpenedStorage storage = Open(Members(3));
+    const auto write = MakeWrite(1, MakeEntries(1, 1, 1));
+    ASSERT_TRUE(storage.log->Commit(std::vector{write}, std::nullopt).ok());
+  }
   Identity other = Refounded();
   other.node_id = NodeId(2);
   const Status forced = ForceNewCluster(path_, other, "here", SmallJournal());

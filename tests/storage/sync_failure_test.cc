@@ -45,7 +45,12 @@ TEST_F(SyncFailureTest, AChangeOfTheFolderSaysSo) {
   bool done = false;
   for (uint64_t sync = 1; !done; ++sync) {
     const std::string path = directory_ / std::to_string(sync);
-    ASSERT_TRUE(OpenStorage(path, SomeIdentity(), {}).ok());
+    {
+      const Result<OpenedStorage> member = OpenStorage(path, SomeIdentity(), {});
+      ASSERT_TRUE(member.ok());
+      const auto write = MakeWrite(1, MakeEntries(1, 1, 1));
+      ASSERT_TRUE(member.value().log->Commit(std::vector{write}, std::nullopt).ok());
+    }
     system_calls::FailSyncsFrom(sync);
     const Status changed = ForceNewCluster(path, other, "here", {});
     system_calls::FailSyncsFrom(0);
@@ -58,7 +63,7 @@ TEST_F(SyncFailureTest, AChangeOfTheFolderSaysSo) {
     const Identity& found = opened.value().identity;
     EXPECT_TRUE(found == other || (found == SomeIdentity() && !done));
     EXPECT_EQ(opened.value().state->identity(), found);
-    EXPECT_EQ(opened.value().log->last_index(), Index(found == other ? 1 : 0));
+    EXPECT_EQ(opened.value().log->last_index(), Index(found == other ? 2 : 1));
   }
 }
 
