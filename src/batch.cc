@@ -1,5 +1,6 @@
 #include "src/batch.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <type_traits>
@@ -13,6 +14,8 @@ namespace {
 // version (1 byte), clock (8), seed (8), command count (4); little endian.
 constexpr uint8_t kVersion = 1;
 constexpr size_t kHeaderBytes = 21;
+
+constexpr size_t kReservedBytesMax = 256 << 10;
 
 template <typename Integer>
 void PutLittleEndian(char* to, Integer value) {
@@ -48,7 +51,10 @@ std::string BatchBuilder::Finish(int64_t clock_ms, uint64_t seed) {
   PutLittleEndian(&bytes_[9], seed);
   PutLittleEndian(&bytes_[17], command_count_);
   command_count_ = 0;
-  return std::exchange(bytes_, std::string(kHeaderBytes, '\0'));
+  std::string next;
+  next.reserve(std::min(bytes_.size(), kReservedBytesMax));  // it is most likely as large
+  next.resize(kHeaderBytes);
+  return std::exchange(bytes_, std::move(next));
 }
 
 std::string_view BatchBuilder::commands() const {

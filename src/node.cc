@@ -248,6 +248,7 @@ void Node::ProposeBatch() {
   const uint64_t seed = CommandSeed(random_state_, 0);
   random_state_ = seed;
   PendingBatch batch = std::exchange(filling_, {});
+  filling_.operations.reserve(batch.operations.size());  // the next one's number, most likely
   ++batch_number_;
   batch.payload = consensus::Payload(builder_.Finish(std::max(now_ms, keys_.clock_ms()), seed));
   const std::optional<Index> index = raft_.Propose(batch.payload);
