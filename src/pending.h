@@ -25,6 +25,11 @@ struct PendingRequest {
   const Command* command = nullptr;
 };
 
+// Keeps a place for the reply.
+inline PendingRequest MakePending(Session& session, const Command& command) {
+  return {session.shared_from_this(), session.replies.Reserve(session.protocol), &command};
+}
+
 // Requests kept as bytes, because the buffer that they were received in is gone when they run.
 class RequestArena {
  public:

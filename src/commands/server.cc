@@ -94,11 +94,7 @@ void BgSave(LocalContext& context, Arguments arguments, resp::ReplyWriter& write
 std::optional<std::string> Save(LocalContext& context, const Command& command) {
   Backups& backups = context.instance.backups;
   if (!backups.Start()) return std::string(kBackupUnderWay);
-  PendingRequest request;
-  request.session = context.session.shared_from_this();
-  request.ticket = context.session.replies.Reserve(context.session.protocol);
-  request.command = &command;
-  backups.AnswerAtEnd(std::move(request));
+  backups.AnswerAtEnd(MakePending(context.session, command));
   return std::nullopt;
 }
 
