@@ -28,20 +28,18 @@ def mixed_table(samples, systems, clients):
     return table(
         f"GET among SETs, {clients} clients: p50 / p99, ms (medians)",
         systems,
-        _latencies(samples, systems, lambda sample: (sample["operation"].upper(), sample["load"])),
+        _latencies(samples, systems, "load"),
     )
 
 
-def disturbance_tables(samples, systems):
+def disturbance_table(samples, systems):
     systems = [name for name in systems if any(sample["system"] == name for sample in samples)]
     small = [sample for sample in samples if sample["clients"] == "small"]
-    return [
-        table(
-            "50 clients, 80 % GET, 20 % SET of 64 bytes: p50 / p99, ms (medians)",
-            systems,
-            _latencies(small, systems, lambda sample: (sample["operation"].upper(), sample["case"])),
-        )
-    ]
+    return table(
+        "50 clients, 80 % GET, 20 % SET of 64 bytes: p50 / p99, ms (medians)",
+        systems,
+        _latencies(small, systems, "case"),
+    )
 
 
 def idle_table(samples):
@@ -52,15 +50,15 @@ def idle_table(samples):
     )
 
 
-def _latencies(samples, systems, name_of):
-    """Rows of p50 / p99, by what `name_of` says of a sample."""
+def _latencies(samples, systems, named_by):
+    """Rows of p50 / p99: GETs before SETs, each in the order of the samples."""
     cells = {}
     for sample in samples:
-        row = cells.setdefault(name_of(sample), {})
+        row = cells.setdefault((sample["operation"], sample[named_by]), {})
         row.setdefault(sample["system"], []).append((sample["p50_ms"], sample["p99_ms"]))
     return {
-        " ".join(name): [_cell(row.get(system)) for system in systems]
-        for name, row in sorted(cells.items(), key=lambda item: item[0][0])
+        f"{operation.upper()} {name}": [_cell(row.get(system)) for system in systems]
+        for (operation, name), row in sorted(cells.items(), key=lambda item: item[0][0])
     }
 
 

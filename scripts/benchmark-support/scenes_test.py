@@ -5,7 +5,7 @@ from unittest import mock
 
 import scenes
 from errors import BenchmarkError
-from scene_report import disturbance_tables, idle_table, mixed_table, sweep_tables
+from scene_report import disturbance_table, idle_table, mixed_table, sweep_tables
 from scenes import DISTURBANCES, MIXED_LOADS, SWEEP_CLIENTS, Scenes
 from systems import Clients, RedisProtocolSystem
 
@@ -82,7 +82,7 @@ class ScenesTest(unittest.TestCase):
         large = [s["case"] for s in samples if s["clients"] == "large"]
         self.assertEqual(len(large), 2)
         self.assertRegex(large[0], "1 MiB")
-        self.assertIn("GET alone", disturbance_tables(samples, ["a", "redis"])[0])
+        self.assertIn("GET alone", disturbance_table(samples, ["a", "redis"]))
 
     def test_repeats_a_failed_measurement_once_and_says_so(self):
         measured = self.scenes([FakeSystem("a", failures=1)])

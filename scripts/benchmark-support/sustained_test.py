@@ -33,7 +33,8 @@ def second(at, p999_ms=1.0, rate=100, **nodes):
 class SummaryTest(unittest.TestCase):
     def test_fifths_follow_one_another(self):
         fifths = summarize([second(at, rate=at) for at in range(1, 11)])["fifths"]
-        self.assertEqual([part["requests_per_second"] for part in fifths], [1.5, 3.5, 5.5, 7.5, 9.5])
+        rates = [part["requests_per_second"] for part in fifths]
+        self.assertEqual(rates, [1.5, 3.5, 5.5, 7.5, 9.5])
 
     def test_a_run_shorter_than_five_seconds_has_fewer_parts(self):
         summary = summarize([second(1), second(2)])

@@ -88,7 +88,7 @@ class System:
         raise NotImplementedError
 
     def measure_mixed(self, clients, set_percent, key_range, seconds):
-        """Runs SETs and GETs from so many clients; a dict with a dict of figures for each of them."""
+        """SETs and GETs from so many clients; by operation, "set" or "get", a dict of figures."""
         raise NotImplementedError
 
     def roles(self):
