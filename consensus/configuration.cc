@@ -277,8 +277,11 @@ bool Configurations::MayVote(NodeId id, Index commit_index) const {
 void Configurations::Append(Index index, Configuration configuration) {
   assert(index > entries_.back().first);
   // Majorities of neighbours have a server in common (dissertation 4.1). A server that joins knows
-  // no neighbour of the first one that it hears of.
-  assert(current().members.empty() || VotersApart(current(), configuration) <= 1);
+  // no neighbour of the first one that it hears of. And a survivor that an operator has made the
+  // only member of a new cluster has left all others behind at once, by an entry that those who
+  // join it later may find in its log.
+  assert(current().members.empty() || configuration.members.size() == 1 ||
+         VotersApart(current(), configuration) <= 1);
   entries_.emplace_back(index, std::move(configuration));
   ++version_;
 }

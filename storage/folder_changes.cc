@@ -91,7 +91,11 @@ Status AdoptIdentity(const std::string& directory, const Identity& identity,
   Result<OpenedStorage> opened = OpenStorage(directory, std::nullopt, options);
   if (!opened.ok()) return Error{opened.error()};
   const StateMeta& meta = opened.value().state->meta();
-  if (meta.key_count > 0 || meta.revision > 0 || HoldsWrites(opened.value())) {
+  const Recovered& recovered = opened.value().recovered;
+  const bool only_a_backup =
+      recovered.origin_index > Index() && recovered.last_index == recovered.origin_index;
+  const bool holds_data = meta.key_count > 0 || meta.revision > 0 || HoldsWrites(opened.value());
+  if (holds_data && !only_a_backup) {
     return Error{directory + ": the folder holds data, and cannot become that of " +
                  Describe(identity)};
   }

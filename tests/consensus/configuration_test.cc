@@ -97,5 +97,14 @@ TEST(ConfigurationsDeathTest, NeighboursDifferByOneVoter) {
   EXPECT_DEATH(configurations.Append(Index(1), MakeConfiguration({1, 4})), "VotersApart");
 }
 
+// Whoever follows it later finds the entry that has made it so.
+TEST(Configurations, ASurvivorLeavesAllOthersBehindAtOnce) {
+  Recovered recovered;
+  recovered.configuration = MakeConfiguration({1, 2, 3});
+  Configurations configurations(recovered);
+  configurations.Append(Index(1), MakeConfiguration({2}));
+  EXPECT_EQ(configurations.current(), MakeConfiguration({2}));
+}
+
 }  // namespace
 }  // namespace quorate::consensus

@@ -226,6 +226,38 @@ TEST_F(BackupTest, BeginsANewCluster) {
   EXPECT_CONTAINS(again.error(), "the folder holds data");
 }
 
+// A member that has lost its folder may have been restored once more; it is replaced like any
+// other.
+TEST_F(BackupTest, WhatHoldsNothingElseCanBecomeAnothersFolder) {
+  Put("key", "value");
+  Checkpointed(keys_, *state_);
+  ASSERT_TRUE(Backup(*state_, path_).ok());
+  const Identity identity{.cluster_id = 0x77, .node_id = NodeId(2), .members = "m"};
+  const Identity next{.cluster_id = 0x77, .node_id = NodeId(4), .members = "", .joined = true};
+  const std::string folder = directory_ / "restored";
+  const std::string written = directory_ / "written";
+  for (const std::string& path : {folder, written}) {
+    ASSERT_TRUE(RestoreInto(path, identity, path_, SmallJournal()).ok());
+  }
+  ASSERT_TRUE(AdoptIdentity(folder, next, SmallJournal()).ok());
+  {
+    const Result<OpenedStorage> opened = OpenStorage(folder, next, SmallJournal());
+    ASSERT_TRUE(opened.ok()) << opened.error();
+    EXPECT_EQ(opened.value().recovered.last_index, Index(0));
+    EXPECT_EQ(opened.value().state->meta().key_count, 0U);
+  }
+  // One that has an entry behind the backup has acknowledged it.
+  {
+    const Result<OpenedStorage> opened = OpenStorage(written, identity, SmallJournal());
+    ASSERT_TRUE(opened.ok()) << opened.error();
+    const auto write = MakeWrite(1, MakeEntries(2, 2, 1));
+    ASSERT_TRUE(opened.value().log->Commit(std::vector{write}, std::nullopt).ok());
+  }
+  const Status refused = AdoptIdentity(written, next, SmallJournal());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_CONTAINS(refused.error(), "the folder holds data");
+}
+
 TEST_F(BackupTest, ADamagedOneIsNotRestored) {
   for (int i = 0; i < 300; ++i) Put(std::to_string(i), std::string(3000, 'x'));
   Checkpointed(keys_, *state_);
