@@ -19,9 +19,10 @@ namespace {
 
 class Membership : public ::testing::Test {
  protected:
-  void StartWith(int size) {
+  void StartWith(int size, std::vector<std::string> flags = {}) {
     Cluster::Options options;
     options.size = size;
+    options.flags = std::move(flags);
     cluster_ = std::make_unique<Cluster>(options);
     ASSERT_TRUE(cluster_->Start());
   }
@@ -125,6 +126,20 @@ TEST_F(Membership, OneGrowsToThreeAndFiveAndShrinksToThreeUnderLoad) {
   cluster().Kill9(leader);
   load.Stop();
   EXPECT_EQ(load.Check(), "");
+}
+
+// What has been applied is known to nobody then: only the logs tell who is to vote.
+TEST_F(Membership, AClusterThatGrewAndFellBeforeItsNextCheckpointComesBack) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(1, {"--checkpoint-interval", "3600000"}));
+  ASSERT_EQ(cluster().Add(), 2);
+  cluster().Restart(2);
+  EXPECT_EQ(Meet(1, 2), Status("OK"));
+  ASSERT_TRUE(WaitForVoters({1, 2}, 2));
+  ASSERT_EQ(Client(cluster().port(1)).Command({"SET", "key", "value"}), Status("OK"));
+  for (int id : {1, 2}) cluster().Kill9(id);
+  ASSERT_TRUE(cluster().Heal());
+  EXPECT_EQ(Client(cluster().port(cluster().WaitForLeader())).Command({"GET", "key"}),
+            Text("value"));
 }
 
 TEST_F(Membership, AChangeThatWouldLeaveNoLiveMajorityIsRefused) {

@@ -180,6 +180,14 @@ TEST_F(Restore, IsNotDoneAgainForAMemberThatLostItsData) {
   Client reader(cluster().port(victim));
   reader.Command({"READONLY"});
   EXPECT_TRUE(reader.Command({"GET", "key"}).is_error());
+  ASSERT_TRUE(
+      Eventually(kDeadlineMs, [&] { return InfoField(leader, "connected_slaves") == "1"; }));
+  ASSERT_EQ(Client(cluster().port(leader))
+                .Command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(cluster().port(victim))}),
+            Status("OK"));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return InfoField(victim, "raft_voters") == "3"; }));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return InfoField(victim, "raft_lost_data") == "0"; }));
+  ASSERT_TRUE(WaitForEqualStates());
 }
 
 // Wherever it just happens to be: reading, writing, renaming, beginning the log.
@@ -215,6 +223,11 @@ TEST_F(Restore, KilledAgainAndAgainGetsThere) {
 
 TEST_F(ForceNewCluster, ASurvivorGoesOnAloneAndGrowsAgain) {
   ASSERT_NO_FATAL_FAILURE(StartWith(3));
+  // So the log tells of earlier members, too.
+  ASSERT_EQ(cluster().Add(), 4);
+  cluster().AddFlags(4, {"--join", "127.0.0.1:" + std::to_string(cluster().port(1))});
+  cluster().Restart(4);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return InfoField(4, "raft_voters") == "4"; }));
   Load load(cluster().ports(), "kept:");
   ASSERT_TRUE(load.WaitForAcknowledged(50));
   load.Stop();
@@ -223,7 +236,7 @@ TEST_F(ForceNewCluster, ASurvivorGoesOnAloneAndGrowsAgain) {
   const int survivor = cluster().WaitForFollower();
   const std::string old_id = InfoField(survivor, "raft_cluster_id");
   std::vector<int> lost;
-  for (int id = 1; id <= 3; ++id) {
+  for (int id = 1; id <= 4; ++id) {
     if (id != survivor) lost.push_back(id);
   }
   for (int id : lost) cluster().Kill9(id);
@@ -243,8 +256,9 @@ TEST_F(ForceNewCluster, ASurvivorGoesOnAloneAndGrowsAgain) {
   // Those that were thought lost can only talk to each other.
   for (int id : lost) cluster().Restart(id);
   ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
-    return FollowingClient({cluster().port(lost[0]), cluster().port(lost[1])})
-               .Try({"SET", "whose", "theirs"}) == Status("OK");
+    std::vector<uint16_t> ports;
+    for (int id : lost) ports.push_back(cluster().port(id));
+    return FollowingClient(ports).Try({"SET", "whose", "theirs"}) == Status("OK");
   }));
   EXPECT_EQ(Client(cluster().port(survivor)).Command({"GET", "whose"}), Text("the survivor's"));
   EXPECT_EQ(InfoField(survivor, "raft_members"), "1");
@@ -266,7 +280,7 @@ TEST_F(ForceNewCluster, ASurvivorGoesOnAloneAndGrowsAgain) {
   cluster().Restart(survivor);
   ASSERT_TRUE(cluster().WaitUntilAllServe());
   EXPECT_EQ(InfoField(survivor, "raft_cluster_id"), new_id);
-  EXPECT_EQ(InfoField(survivor, "raft_voters"), "3");
+  EXPECT_EQ(InfoField(survivor, "raft_voters"), "4");
   EXPECT_EQ(load.Check(), "");
 }
 

@@ -21,6 +21,21 @@ consensus::Configuration InitialConfiguration(const std::vector<Member>& members
   return configuration;
 }
 
+std::vector<Member> PeersAtStart(const consensus::Recovered& recovered, const Member& own) {
+  const auto& in_log = recovered.configurations;
+  const consensus::Configuration& newest =
+      in_log.empty() ? recovered.configuration : in_log.back().second;
+  consensus::Configuration certain =
+      in_log.size() < 2 ? recovered.configuration : in_log[in_log.size() - 2].second;
+  std::erase_if(certain.members, [&](const consensus::ConfigurationMember& member) {
+    return std::ranges::find(newest.members, member.id, &consensus::ConfigurationMember::id) ==
+           newest.members.end();
+  });
+  Membership membership(own);
+  membership.Update(certain);
+  return membership.peers();
+}
+
 void Membership::Update(const consensus::Configuration& configuration) {
   members_.clear();
   for (const consensus::ConfigurationMember& written : configuration.members) {

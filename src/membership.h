@@ -16,6 +16,12 @@ namespace quorate {
 // What a cluster of these members begins with.
 consensus::Configuration InitialConfiguration(const std::vector<Member>& members);
 
+// Whom to be in touch with after a start, before anything is applied. The newest configuration in
+// the log may be needed for an election, and may be lost; the one before it is committed, or the
+// newest had not been proposed. So whoever is in both is certain to be a member, and enough: a
+// server is added before it gets a vote, by a change of its own.
+std::vector<Member> PeersAtStart(const consensus::Recovered& recovered, const Member& own);
+
 class Membership {
  public:
   // `own`: this node with the address that it was told to announce; an empty host there means

@@ -45,6 +45,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
   assert(recovered.last_applied == keys_.last_applied());
   parts_.statistics.commands.resize(CommandCount());
   if (!keys_.configuration().empty()) UpdateMembership();
+  parts_.network.SetPeers(PeersAtStart(recovered, options_.self));
 }
 
 // --- Requests of clients ---
