@@ -39,20 +39,22 @@ class Run {
   void Execute() {
     const int64_t start = Now();
     const int64_t end = start + Ns(options_.seconds);
-    int64_t interval_start = start;
     const int64_t interval =
         options_.interval_seconds > 0 ? Ns(options_.interval_seconds) : end - start;
+    int64_t last_report = start;
+    int64_t next_report = start + interval;
     for (const auto& group : groups_) group->now.BeginAt(start);
     for (int64_t now = start; now < end; now = Now()) {
-      if (now - interval_start >= interval) {
-        // Intervals begin at multiples of their length, so that they do not drift.
-        PrintInterval(now - start, now - interval_start);
-        interval_start = now;
+      if (now >= next_report) {
+        PrintInterval(now - start, now - last_report);
+        last_report = now;
+        // A multiple of the interval, so that reports do not drift.
+        while (next_report <= now) next_report += interval;
       }
-      Step(now, std::min(end, interval_start + interval));
+      Step(now, std::min(end, next_report));
     }
     const int64_t last = Now();
-    PrintInterval(last - start, last - interval_start, options_.interval_seconds > 0);
+    PrintInterval(last - start, last - last_report, options_.interval_seconds > 0);
     Print("total", last - start, last - start,
           [](Total& group) -> const Sums& { return group.all; });
   }

@@ -50,11 +50,13 @@ def of_benchmark(result):
 
 def of_sustained(result):
     settings, summary = result["settings"], result["summary"]
+    snapshot_seconds = summary["p999_ms"]["snapshot"]["seconds"]
     text = (
         f"{settings['seconds']:.0f} s, {settings['clients']} clients"
         f"{' of -P ' + str(settings['pipeline']) if settings['pipeline'] > 1 else ''}, random ones "
-        f"of {settings['keys']:,} keys, {settings['value_bytes']} bytes; a follower was stopped for "
-        f"{settings['away']:.0f} s and got a snapshot. {_where(result)}"
+        f"of {settings['keys']:,} keys, {settings['value_bytes']} bytes. A follower was stopped "
+        f"for {summary['away_seconds']} s; a snapshot went to it for {snapshot_seconds} s. "
+        f"{_where(result)}"
     )
     fifths = _table(
         ["fifth of the run", "SETs/s", "p50 ms", "p99 ms", "p99.9 ms", "own MiB", "disk MiB"],

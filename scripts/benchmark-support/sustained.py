@@ -1,6 +1,8 @@
 """A long run of SETs: what is looked at each second, and what it adds up to."""
 
 import csv
+import math
+import time
 from statistics import mean, median
 
 from resp_client import info
@@ -14,6 +16,8 @@ NODE_FIELDS = (
     ("checkpoint_under_way", "persistence", "checkpoint_in_progress"),
     ("last_checkpoint_usec", "persistence", "checkpoint_last_usec"),
     ("receives_snapshot", "replication", "master_sync_in_progress"),
+    ("first_log_index", "raft", "raft_first_log_index"),
+    ("last_log_index", "raft", "raft_last_log_index"),
 )
 
 
@@ -21,7 +25,7 @@ def look_at_node(server, port):
     """The node's memory, disk and background work now; a stopped node has only its disk."""
     node = {"role": "away", "disk_bytes": disk_bytes(server.folder / "data")}
     fields = {}
-    for section in ("memory", "persistence", "replication"):
+    for section in ("memory", "persistence", "replication", "raft"):
         fields[section] = info(port, section)
         if not fields[section]:
             return node
@@ -60,6 +64,38 @@ def disk_bytes(folder):
     return total
 
 
+class Absence:
+    """Stops a follower in the middle of a run, until it cannot catch up from the log any more."""
+
+    def __init__(self, server, seconds, away, report):
+        """For `away` seconds at least; 0: not at all."""
+        self._server = server
+        self._stop_at = 0.4 * seconds if away > 0 else math.inf
+        self._start_at = self._stop_at + away
+        self._start_at_latest = max(self._start_at, 0.75 * seconds)
+        self._report = report
+        self._log_end = 0  # when it was stopped
+
+    def step(self, second):
+        at = second["at_seconds"]
+        nodes = second["nodes"].values()
+        if at >= self._stop_at:
+            self._report(f"{at:6.0f} s: stopping {self._server.title}")
+            self._server.ask_to_stop()
+            self._stop_at = math.inf
+            self._log_end = max(node.get("last_log_index", 0) for node in nodes)
+        elif at >= self._start_at:
+            trimmed = any(
+                node["role"] == "leader" and node["first_log_index"] > self._log_end + 1
+                for node in nodes
+            )
+            if trimmed or at >= self._start_at_latest:
+                self._report(f"{at:6.0f} s: starting {self._server.title} again")
+                self._server.wait_until_stopped(time.monotonic() + 1)
+                self._server.start()
+                self._start_at = math.inf
+
+
 def write_csv(path, seconds):
     """One line a second; each node's columns begin with its name."""
     rows = []
@@ -93,6 +129,7 @@ def summarize(seconds):
             }
             for column in ("own_bytes", "mapped_bytes", "memtable_bytes", "disk_bytes")
         },
+        "away_seconds": sum(is_away(second) for second in seconds),
         "retries": sum(second["retries"] for second in seconds),
     }
 

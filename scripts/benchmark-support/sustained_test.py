@@ -5,7 +5,14 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from sustained import disk_bytes, note_ended_checkpoints, summarize, summary_text, write_csv
+from sustained import (
+    Absence,
+    disk_bytes,
+    note_ended_checkpoints,
+    summarize,
+    summary_text,
+    write_csv,
+)
 
 
 def node(role="follower", **figures):
@@ -70,6 +77,51 @@ class SummaryTest(unittest.TestCase):
         restarted = second(3, follower=node(checkpoints=1))
         note_ended_checkpoints(restarted, later)
         self.assertEqual(restarted["nodes"]["follower"]["checkpoint_ended"], 0)
+
+
+class FakeServer:
+    title = "node 3"
+
+    def __init__(self):
+        self.running = True
+
+    def ask_to_stop(self):
+        self.running = False
+
+    def wait_until_stopped(self, deadline):
+        pass
+
+    def start(self):
+        self.running = True
+
+
+class AbsenceTest(unittest.TestCase):
+    def run_with_log_from(self, first_log_index_at, away=10):
+        """When the server was away, in a run of 100 seconds."""
+        server = FakeServer()
+        absence = Absence(server, 100, away, lambda text: None)
+        seconds = []
+        for at in range(1, 101):
+            log = {"first_log_index": first_log_index_at(at), "last_log_index": 1000 + at}
+            absence.step(second(at, leader=node("leader", **log)))
+            if not server.running:
+                seconds.append(at)
+        return seconds
+
+    def test_follower_comes_back_when_the_log_does_not_reach_back_to_it(self):
+        away = self.run_with_log_from(lambda at: 1 if at < 60 else 2000)
+        self.assertEqual((away[0], away[-1]), (40, 59))
+
+    def test_it_is_away_as_long_as_was_asked_for(self):
+        away = self.run_with_log_from(lambda at: 2000)
+        self.assertEqual((away[0], away[-1]), (40, 49))
+
+    def test_it_comes_back_before_the_end_in_any_case(self):
+        away = self.run_with_log_from(lambda at: 1)
+        self.assertEqual((away[0], away[-1]), (40, 74))
+
+    def test_it_need_not_go_at_all(self):
+        self.assertEqual(self.run_with_log_from(lambda at: 1, away=0), [])
 
 
 class FilesTest(unittest.TestCase):
