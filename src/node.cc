@@ -136,6 +136,7 @@ void Node::HandOverIfDiskIsFull() {
 }
 
 bool Node::Flush() {
+  if (new_life_) return false;  // taken in: what has come since must not enter a log
   if (parts_.checkpointer.TakeFinished()) keys_.CheckpointFinished();
   const consensus::PersistSeq durable = parts_.log_writer.durable();
   if (durable > persisted_) {

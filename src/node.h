@@ -185,6 +185,9 @@ class Node {
   void AnswerChange(const PendingRequest& request, std::string_view error);
   void AnnounceAddress();
   bool IsHeard(consensus::NodeId peer) const;
+  // The only member. A leader that was removed, and has yet to hand over, is none: the one that is
+  // left may lead already.
+  bool IsAlone() const { return members().size() == 1 && members().front().id == self().id; }
   void HandOnSnapshots(consensus::Effects& effects);
   void RunSnapshots();
 

@@ -80,7 +80,10 @@ void Node::Removed(const std::string& reason) {
 
 bool Node::OfferMembership(uint64_t cluster_id, NodeId as) {
   if (new_life_) return false;
-  const bool unused = options_.may_be_adopted && cluster_id != options_.cluster_id &&
+  // What is on its way counts: a write that were in the log by the time that this life ends would
+  // be taken away with the folder.
+  const bool idle = builder_.command_count() == 0 && raft_.last_log_index() == keys_.last_applied();
+  const bool unused = options_.may_be_adopted && cluster_id != options_.cluster_id && idle &&
                       members().size() <= 1 && keys_.revision() == 0 && keys_.key_count() == 0;
   const bool lost =
       cluster_id == options_.cluster_id && as != raft_.id() && raft_.has_lost_its_data();

@@ -31,8 +31,8 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
     return;
   }
   // Alone in the cluster, there is nobody to ask.
-  if (members().size() == 1 && !parts_.sessions.replies_are_tight() &&
-      session.reads_held_back == 0 && raft_.leader_is_established() &&
+  if (IsAlone() && !parts_.sessions.replies_are_tight() && session.reads_held_back == 0 &&
+      raft_.leader_is_established() &&
       keys_.last_applied() >= std::max(raft_.commit_index(), session.last_write)) {
     RunRead(pending, request.arguments);
     return;

@@ -86,6 +86,43 @@ TEST(Node, AnswersNoReadOnTheSideOfAMinority) {
   EXPECT_EQ(TestCluster::Replies(*client), "-CLUSTERDOWN The cluster is down\r\n");
 }
 
+// Of the members 1 and 2, 1 leads and removes itself; 2 has that entry, but not yet the one behind
+// it, and is cut off. It needs nobody's vote any more to lead. 1, which leads on until it can hand
+// over, knows of one member only, but that is not itself.
+TEST(Node, ARemovedLeaderAnswersNoReadWithoutTheMemberThatIsLeft) {
+  NodeOptions options;
+  options.batch_bytes_wait_max = 1;
+  TestCluster cluster(2, options);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "old"));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*client), kOk);
+  cluster.Send(1, *client, Request({"CLUSTER", "FORGET", cluster.node(1).RedisNodeId(1)}));
+  cluster.Step();
+  cluster.Send(1, *client, Set("b", "1"));
+  cluster.Step();
+  cluster.member(2).disk_works = false;
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*client), kOk) << "to the removal, not to the write";
+  ASSERT_TRUE(cluster.node(1).raft().is_leader());
+
+  cluster.member(2).connected = false;
+  cluster.member(2).disk_works = true;
+  cluster.Tick();
+  ASSERT_TRUE(cluster.node(2).raft().leader_is_established());
+  auto other = cluster.Connect(2);
+  cluster.Send(2, *other, Set("a", "new"));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*other), kOk);
+
+  auto reader = cluster.Connect(1);
+  cluster.Send(1, *reader, Get("a"));
+  cluster.Steps(kSettle);
+  ASSERT_TRUE(cluster.node(1).raft().is_leader());
+  EXPECT_EQ(TestCluster::Replies(*reader), "");
+}
+
 TEST(Node, ReadsDoNotWaitForOtherClientsWrites) {
   TestCluster cluster(3);
   cluster.MakeLeader(1);
@@ -440,6 +477,59 @@ TEST(Node, TrimsTheLogBehindTheCheckpointButForItsLastEntries) {
 constexpr const char* kDiskFull =
     "-MISCONF No space left on this node's disk: write commands are refused until there is "
     "some\r\n";
+
+// --- Being taken in by a cluster ---
+
+class Adoption : public testing::Test {
+ protected:
+  static constexpr uint64_t kOtherCluster = 9;
+
+  static NodeOptions Options() {
+    NodeOptions options;
+    options.may_be_adopted = true;
+    return options;
+  }
+
+  bool Offer() { return node().OfferMembership(kOtherCluster, consensus::NodeId(4)); }
+  Node& node() { return cluster_.node(1); }
+
+  TestCluster cluster_{1, Options()};
+};
+
+TEST_F(Adoption, IsForANodeThatHoldsNothing) {
+  cluster_.WaitForLeader();
+  ASSERT_TRUE(Offer());
+  ASSERT_TRUE(node().new_life() && node().new_life()->adopted);
+  EXPECT_EQ(node().new_life()->adopted->cluster_id, kOtherCluster);
+  EXPECT_EQ(node().new_life()->adopted->node_id, consensus::NodeId(4));
+  EXPECT_TRUE(node().new_life()->adopted->joined);
+}
+
+// The folder is going to be emptied, and must hold no write then.
+TEST_F(Adoption, IsNotForANodeWithAWriteOnItsWay) {
+  cluster_.WaitForLeader();
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Set("a", "1"));
+  EXPECT_FALSE(Offer()) << "not in the log yet";
+  cluster_.member(1).disk_works = false;
+  cluster_.Steps(kSettle);
+  EXPECT_FALSE(Offer()) << "not applied yet";
+  cluster_.member(1).disk_works = true;
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+  EXPECT_FALSE(Offer());
+}
+
+TEST_F(Adoption, NoWriteFollowsIt) {
+  cluster_.WaitForLeader();
+  ASSERT_TRUE(Offer());
+  const consensus::Index end = node().raft().last_log_index();
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Set("a", "1"));
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(node().raft().last_log_index(), end);
+  EXPECT_EQ(TestCluster::Replies(*client), "");
+}
 
 TEST(Node, RefusesWritesBeforeTheLogWhileTheDiskIsFullAndGoesOnReading) {
   TestCluster cluster(1);
