@@ -9,6 +9,7 @@
 #include "storage/file_system.h"
 #include "storage/record.h"
 #include "storage/snapshot_rows.h"
+#include "storage/thread_name.h"
 
 namespace quorate::storage {
 namespace {
@@ -42,6 +43,7 @@ struct BackupWriter::Work {
 };
 
 void BackupWriter::Work::Run() {
+  NameThisThread("backup");
   Result<StateMeta> written = Write();
   if (!written.ok()) {
     // Most errors are of a full disk. One that cannot be removed is written over by the next.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "storage/monotonic_clock.h"
+#include "storage/thread_name.h"
 
 namespace quorate::storage {
 namespace {
@@ -164,6 +165,7 @@ bool LogMerger::TrimIsDue() const {
 }
 
 void LogMerger::Run() {
+  NameThisThread("log-merger");
   PrepareGrowth();
   std::unique_lock lock(mutex_);
   while (true) {

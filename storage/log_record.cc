@@ -31,9 +31,7 @@ uint32_t EntryChecksum(Index index, std::string_view row) {
                            consensus::Crc32c({key, sizeof(key)}));
 }
 
-bool IsKnown(uint8_t kind) {
-  return kind <= static_cast<uint8_t>(EntryKind::kConfiguration);
-}
+bool IsKnown(uint8_t kind) { return kind <= static_cast<uint8_t>(EntryKind::kConfiguration); }
 
 }  // namespace
 

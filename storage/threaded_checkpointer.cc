@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/monotonic_clock.h"
+#include "storage/thread_name.h"
 
 namespace quorate::storage {
 
@@ -55,6 +56,7 @@ ThreadedCheckpointer::Statistics ThreadedCheckpointer::statistics() const {
 }
 
 void ThreadedCheckpointer::Run() {
+  NameThisThread("checkpointer");
   while (std::optional<Checkpoint> checkpoint = NextCheckpoint()) {
     if (!Write(*checkpoint)) return;
     LetGo(std::move(*checkpoint));

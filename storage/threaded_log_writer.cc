@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/monotonic_clock.h"
+#include "storage/thread_name.h"
 
 namespace quorate::storage {
 namespace {
@@ -72,6 +73,7 @@ ThreadedLogWriter::Statistics ThreadedLogWriter::statistics() const {
 }
 
 void ThreadedLogWriter::Run() {
+  NameThisThread("log-writer");
   for (std::vector<Persist> writes = NextWrites(); !writes.empty(); writes = NextWrites()) {
     if (!Commit(std::move(writes))) return;
   }

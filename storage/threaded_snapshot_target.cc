@@ -8,6 +8,7 @@
 
 #include "storage/file_system.h"
 #include "storage/state_builder.h"
+#include "storage/thread_name.h"
 
 namespace quorate::storage {
 
@@ -35,6 +36,7 @@ struct ThreadedSnapshotTarget::Work {
 };
 
 void ThreadedSnapshotTarget::Work::Run() {
+  NameThisThread("snapshot-target");
   Status filled = Fill();
   if (GivenUp()) return;
   if (!filled.ok()) {

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <utility>
 
+#include "storage/thread_name.h"
+
 namespace quorate::storage {
 
 ThreadedSnapshotView::ThreadedSnapshotView(LmdbSnapshot snapshot, std::function<void()> wake)
@@ -35,6 +37,7 @@ std::optional<Result<SnapshotChunk>> ThreadedSnapshotView::Take() {
 }
 
 void ThreadedSnapshotView::Run() {
+  NameThisThread("snapshot-view");
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stage_ == Stage::kAsked || stopping_; });
