@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -15,6 +16,10 @@ namespace {
 constexpr int64_t kStopTimeoutMs = 10'000;
 // How long the part of it may take in which clients wait for a leader that there may not be.
 constexpr int64_t kHandOverTimeoutMs = 2'000;
+// How long a leader that has handed over still answers, with the new leader's address: a client
+// that is busy gets to know it by a reply, and not by the end of its connection, which it may take
+// for an error.
+constexpr int64_t kRedirectingMs = 100;
 
 template <typename Handle>
 uv_handle_t* AsHandle(Handle* handle) {
@@ -134,12 +139,14 @@ void Server::BeginStop() {
   instance_.stop_requested = true;  // for SHUTDOWN ABORT, whoever has begun the stop
   stop_deadline_ms_ = instance_.clock.monotonic_ms() + kStopTimeoutMs;
   hand_over_deadline_ms_ = instance_.clock.monotonic_ms() + kHandOverTimeoutMs;
+  redirecting_deadline_ms_ = 0;
   clients_.StopListening();
   if (!instance_.node.raft().is_leader()) return;
   if (instance_.node.members().size() == 1) {
     clients_.StopReading();
   } else if (instance_.node.TransferLeadership(std::nullopt)) {
     spdlog::info("handing leadership over");
+    redirecting_deadline_ms_ = hand_over_deadline_ms_ + kRedirectingMs;
   }
 }
 
@@ -155,6 +162,8 @@ void Server::ContinueStop() {
     const bool handed_over = node.members().size() == 1 || !node.raft().is_leader();
     const bool answered = node.requests_in_flight() == 0;
     if (!(handed_over && answered) && now_ms < hand_over_deadline_ms_) return;
+    redirecting_deadline_ms_ = std::min(redirecting_deadline_ms_, now_ms + kRedirectingMs);
+    if (now_ms < redirecting_deadline_ms_) return;
     clients_.StopReading();
     stop_ = Stop::kCheckpointing;
     stop_index_ = node.keys().last_applied();

@@ -75,6 +75,7 @@ class Server {
   Stop stop_ = Stop::kNone;
   int64_t stop_deadline_ms_ = 0;
   int64_t hand_over_deadline_ms_ = 0;
+  int64_t redirecting_deadline_ms_ = 0;
   consensus::Index stop_index_;  // what was applied when the last checkpoint began
 };
 

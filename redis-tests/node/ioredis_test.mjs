@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
   everyByte, keepTrying, loadLibrary, mebibyte, TestCluster, withDeadline,
@@ -94,5 +95,45 @@ test('going on after the leader was killed', () =>
         assert.equal(await client.get(`failover:${i}`), `${round}:${i}`);
       }
       await cluster.heal();
+    }
+  }));
+
+// An application that has not heard of failovers: any error is its end.
+test('an application notices nothing of a leader that is stopped', () =>
+  withClient(cluster.portsFollowersFirst, {}, async (client) => {
+    let stopping = false;
+    const written = [0, 0, 0, 0];
+    const errors = [];
+    const writers = written.map(async (_, writer) => {
+      try {
+        for (; !stopping; written[writer]++) {
+          const key = `stopped:${writer}:${written[writer]}`;
+          assert.equal(await client.set(key, written[writer]), 'OK');
+          assert.equal(await client.get(key), `${written[writer]}`);
+        }
+      } catch (error) {
+        errors.push(error);
+      }
+    });
+    const untilMoreAreWritten = async () => {
+      const goals = written.map((count) => count + 20);
+      while (errors.length === 0 && written.some((count, writer) => count < goals[writer])) {
+        await sleep(5);
+      }
+      assert.deepEqual(errors, []);
+    };
+    for (let round = 0; round < 4; round++) {
+      await untilMoreAreWritten();
+      await cluster.stopLeader();
+      await untilMoreAreWritten();
+      await cluster.heal();
+    }
+    stopping = true;
+    await Promise.all(writers);
+    assert.deepEqual(errors, []);
+    for (const [writer, count] of written.entries()) {
+      for (let number = 0; number < count; number++) {
+        assert.equal(await client.get(`stopped:${writer}:${number}`), `${number}`);
+      }
     }
   }));

@@ -61,6 +61,11 @@ export class TestCluster {
     return (await this.ask('kill-leader')).killed;
   }
 
+  // SIGTERM; resolves when its process has ended.
+  async stopLeader() {
+    await this.ask('stop-leader');
+  }
+
   restart(id) {
     return this.ask(`restart ${id}`);
   }

@@ -1,12 +1,13 @@
 """redis-py's cluster client, as Debian packages it."""
 
 import logging
+import threading
 
 import redis
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 
-from test_cluster import EVERY_BYTE, MEBIBYTE, ClusterTestCase, keep_trying, main
+from test_cluster import DEADLINE_S, EVERY_BYTE, MEBIBYTE, ClusterTestCase, keep_trying, main
 
 # What an application has to expect while there is no leader. Anything else, such as a TypeError from
 # a reply that the library does not understand, is a failure. The IndexError is a fault of Debian's
@@ -91,6 +92,70 @@ class RedisPyCluster(ClusterTestCase):
                 pipeline.set(self.key(i), i)
             self.assertEqual(pipeline.execute(), [True] * 1000)
             self.cluster.heal()
+
+    def test_an_application_notices_nothing_of_a_leader_that_is_stopped(self):
+        for round_number in range(4):
+            stopping = threading.Event()
+            # As above: for each round, clients that know a node which is not stopped in it.
+            writers = [Writer(self.client(self.cluster.follower_port, dynamic_startup_nodes=False),
+                              self.key(f"{round_number}:{i}"), stopping) for i in range(4)]
+            for writer in writers:
+                writer.start()
+            for writer in writers:
+                writer.wait_for_more(20)
+            self.cluster.stop_leader()
+            for writer in writers:
+                writer.wait_for_more(20)
+            self.cluster.heal()
+            stopping.set()
+            client = self.client()
+            for writer in writers:
+                writer.join()
+                self.assertIsNone(writer.error)
+                for number in range(writer.written):
+                    self.assertEqual(client.get(writer.key_of(number)), str(number).encode())
+
+
+class Writer(threading.Thread):
+    """An application that has not heard of failovers: any error is its end.
+
+    But for the library's own fault named above, which it has when it was not busy for so long that
+    the stopped node has closed its connection."""
+
+    def __init__(self, client, prefix, stopping):
+        super().__init__(daemon=True)
+        self.written = 0
+        self.error = None
+        self._client = client
+        self._prefix = prefix
+        self._stopping = stopping
+        self._changed = threading.Condition()
+
+    def key_of(self, number):
+        return f"{self._prefix}:{number}"
+
+    def run(self):
+        try:
+            while not self._stopping.is_set():
+                try:
+                    assert self._client.set(self.key_of(self.written), self.written) is True
+                    value = self._client.get(self.key_of(self.written))
+                except IndexError:
+                    continue
+                assert value == str(self.written).encode(), value
+                with self._changed:
+                    self.written += 1
+                    self._changed.notify_all()
+        except Exception as error:
+            with self._changed:
+                self.error = error
+                self._changed.notify_all()
+
+    def wait_for_more(self, count):
+        with self._changed:
+            goal = self.written + count
+            self._changed.wait_for(lambda: self.written >= goal or self.error, DEADLINE_S)
+            assert self.written >= goal, repr(self.error)
 
 
 if __name__ == "__main__":

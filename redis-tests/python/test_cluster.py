@@ -38,6 +38,10 @@ class TestCluster:
     def kill_leader(self):
         self._ask("kill-leader")
 
+    def stop_leader(self):
+        """SIGTERM; returns when its process has ended."""
+        self._ask("stop-leader")
+
     def heal(self):
         """Starts what was killed, and waits until all nodes serve."""
         self._read_nodes(self._ask("heal"))

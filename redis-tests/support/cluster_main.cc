@@ -6,6 +6,7 @@
 //   (start)       {"nodes":[{"id":1,"port":21001,"pid":4711},...],"leader":1}
 //   leader        the same, as it is now, once there is a leader
 //   kill-leader   {"killed":1}   with signal 9
+//   stop-leader   {"stopped":1}  with SIGTERM, once it has exited with 0
 //   restart 1     {"restarted":1}
 //   heal          the same as at the start, once all nodes run and serve
 //   quit          {"quit":true}  once every node has exited with 0 after SIGTERM
@@ -56,10 +57,25 @@ void KillLeader(Cluster* cluster) {
   std::cout << "{\"killed\":" << leader << "}" << std::endl;
 }
 
+void Terminate(Cluster* cluster, int id) {
+  if (cluster->Terminate(id) != ProcessEnd{0, 0}) {
+    Fail(cluster, "node " + std::to_string(id) + " did not exit with 0 after SIGTERM");
+  }
+}
+
+void StopLeader(Cluster* cluster) {
+  const int leader = cluster->WaitForLeader();
+  if (leader == Cluster::kNoNode) {
+    Fail(cluster, "there is no leader to stop");
+  }
+  Terminate(cluster, leader);
+  std::cout << "{\"stopped\":" << leader << "}" << std::endl;
+}
+
 void Quit(Cluster* cluster) {
   for (int id = 1; id <= cluster->size(); ++id) {
-    if (cluster->running(id) && cluster->Terminate(id) != ProcessEnd{0, 0}) {
-      Fail(cluster, "node " + std::to_string(id) + " did not exit with 0 after SIGTERM");
+    if (cluster->running(id)) {
+      Terminate(cluster, id);
     }
   }
   std::cout << "{\"quit\":true}" << std::endl;
@@ -76,6 +92,8 @@ int Main() {
       Describe(&cluster);
     } else if (line == "kill-leader") {
       KillLeader(&cluster);
+    } else if (line == "stop-leader") {
+      StopLeader(&cluster);
     } else if (line.starts_with("restart ")) {
       const int id = std::atoi(line.c_str() + 8);
       cluster.Restart(id);
