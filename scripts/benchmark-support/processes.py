@@ -84,6 +84,11 @@ class Server:
         lines = self._log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
         return "\n".join(f"  {line}" for line in lines)
 
+    def kill(self):
+        """With signal 9; returns when it is gone."""
+        self._process.kill()
+        self._process.wait()
+
     def ask_to_stop(self):
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
@@ -128,9 +133,12 @@ class Generator:
                 reason = self._process.stderr.read().strip()[-1000:]
                 raise BenchmarkError(f"the load generator ended with status {status}: {reason}")
         finally:
-            if self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
+            self.kill()
+
+    def kill(self):
+        """Nothing where it has ended."""
+        self._process.kill()
+        self._process.wait()
 
 
 def run_to_end(arguments, timeout_seconds, extra_environment=None):
