@@ -50,6 +50,8 @@ struct Hello {
   // Where `from` can be answered, in the driver's words, at most kTextBytesMax: the receiver may
   // not have heard of it yet.
   std::string address = {};
+  // The receiver's folder, as far as `from` knows (ConfigurationMember).
+  uint64_t folder = 0;
 
   bool operator==(const Hello&) const = default;
 };

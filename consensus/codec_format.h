@@ -63,6 +63,7 @@ struct HelloBody {
   uint64_t cluster_id = 0;
   NodeId from;
   NodeId to;
+  uint64_t folder = 0;
   std::string address = {};
 };
 
@@ -75,7 +76,7 @@ template <>
 struct Format<HelloBody> {
   static constexpr uint8_t kCode = 1;
   static constexpr std::tuple kFields = {&HelloBody::magic, &HelloBody::cluster_id,
-                                         &HelloBody::from, &HelloBody::to};
+                                         &HelloBody::from, &HelloBody::to, &HelloBody::folder};
   static constexpr auto kText = &HelloBody::address;
 };
 

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace quorate::consensus {
 
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFormat = 2;
 
 template <typename Integer>
 void Put(Integer value, std::string* out) {
@@ -76,6 +77,10 @@ std::optional<ChangeError> AddressProblem(const Configuration& configuration,
   return std::nullopt;
 }
 
+ConfigurationMember* FindMember(Configuration& configuration, NodeId id) {
+  return const_cast<ConfigurationMember*>(FindMember(std::as_const(configuration), id));
+}
+
 ChangeError Unknown(NodeId id) {
   return {ChangeRefusal::kUnknownMember, "node " + std::to_string(id.value()) + " is no member"};
 }
@@ -94,6 +99,7 @@ std::string Encode(const Configuration& configuration) {
     Put(member.id.value(), &bytes);
     Put(static_cast<uint8_t>(member.voter), &bytes);
     PutText(member.address, &bytes);
+    Put(member.folder, &bytes);
   }
   return bytes;
 }
@@ -111,6 +117,7 @@ std::optional<Configuration> DecodeConfiguration(std::string_view bytes) {
     member.id = NodeId(taker.Take<uint64_t>());
     member.voter = taker.TakeBool();
     member.address = taker.TakeText();
+    member.folder = taker.Take<uint64_t>();
     configuration.members.push_back(std::move(member));
   }
   if (!taker.complete() || !IsValid(configuration)) {
@@ -126,16 +133,19 @@ std::string Encode(const Change& change) {
     PutText(add->address, &bytes);
   } else if (const auto* remove = std::get_if<RemoveMember>(&change)) {
     Put(remove->id.value(), &bytes);
+  } else if (const auto* update = std::get_if<UpdateAddress>(&change)) {
+    Put(update->id.value(), &bytes);
+    PutText(update->address, &bytes);
   } else {
-    const auto& update = std::get<UpdateAddress>(change);
-    Put(update.id.value(), &bytes);
-    PutText(update.address, &bytes);
+    const auto& name = std::get<NameFolder>(change);
+    Put(name.id.value(), &bytes);
+    Put(name.folder, &bytes);
   }
   return bytes;
 }
 
 std::optional<Change> DecodeChange(std::string_view bytes) {
-  static_assert(std::variant_size_v<Change> == 3, "say here and in Encode how a new change reads");
+  static_assert(std::variant_size_v<Change> == 4, "say here and in Encode how a new change reads");
   Taker taker(bytes);
   Change change;
   switch (taker.Take<uint8_t>()) {
@@ -148,6 +158,11 @@ std::optional<Change> DecodeChange(std::string_view bytes) {
     case 2: {
       NodeId id(taker.Take<uint64_t>());
       change = UpdateAddress{id, taker.TakeText()};
+      break;
+    }
+    case 3: {
+      NodeId id(taker.Take<uint64_t>());
+      change = NameFolder{id, taker.Take<uint64_t>()};
       break;
     }
     default:
@@ -217,7 +232,7 @@ std::variant<Configuration, ChangeError> Changed(const Configuration& configurat
           ChangeRefusal::kTooManyMembers,
           "a cluster has at most " + std::to_string(kConfigurationMembersMax) + " members"};
     }
-    changed.members.push_back({configuration.next_id, false, add->address});
+    changed.members.push_back({configuration.next_id, false, add->address, 0});
     ++changed.next_id;
   } else if (const auto* remove = std::get_if<RemoveMember>(&change)) {
     if (FindMember(configuration, remove->id) == nullptr) {
@@ -228,19 +243,25 @@ std::variant<Configuration, ChangeError> Changed(const Configuration& configurat
     if (VoterCount(changed) == 0) {
       return ChangeError{ChangeRefusal::kLastVoter, "the last voter cannot be removed"};
     }
-  } else {
-    const auto& update = std::get<UpdateAddress>(change);
-    if (FindMember(configuration, update.id) == nullptr) {
-      return Unknown(update.id);
+  } else if (const auto* update = std::get_if<UpdateAddress>(&change)) {
+    if (FindMember(configuration, update->id) == nullptr) {
+      return Unknown(update->id);
     }
-    if (auto problem = AddressProblem(configuration, update.address)) {
+    if (auto problem = AddressProblem(configuration, update->address)) {
       return *std::move(problem);
     }
-    for (ConfigurationMember& member : changed.members) {
-      if (member.id == update.id) {
-        member.address = update.address;
-      }
+    FindMember(changed, update->id)->address = update->address;
+  } else {
+    const auto& name = std::get<NameFolder>(change);
+    ConfigurationMember* member = FindMember(changed, name.id);
+    if (member == nullptr) {
+      return Unknown(name.id);
     }
+    if (member->voter || member->folder != 0) {
+      return ChangeError{ChangeRefusal::kFolderIsKnown,
+                         "node " + std::to_string(name.id.value()) + " has a folder already"};
+    }
+    member->folder = name.folder;
   }
   return changed;
 }

@@ -61,7 +61,15 @@ struct UpdateAddress {
   bool operator==(const UpdateAddress&) const = default;
 };
 
-using Change = std::variant<AddLearner, RemoveMember, UpdateAddress>;
+// A learner's folder has become known.
+struct NameFolder {
+  NodeId id;
+  uint64_t folder = 0;
+
+  bool operator==(const NameFolder&) const = default;
+};
+
+using Change = std::variant<AddLearner, RemoveMember, UpdateAddress, NameFolder>;
 
 std::string Encode(const Change& change);
 std::optional<Change> DecodeChange(std::string_view bytes);
@@ -73,6 +81,7 @@ enum class ChangeRefusal : uint8_t {
   kUnknownMember,
   kBadAddress,  // empty or too long
   kAddressInUse,
+  kFolderIsKnown,  // the member has one, and has it for ever
   kTooManyMembers,
   kLastVoter,
   kNoLiveMajority,  // too few of the voters that would remain are reachable

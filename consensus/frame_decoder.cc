@@ -261,7 +261,7 @@ FrameDecoder::Result FrameDecoder::DecodeHead(std::string_view head) {
       return Fail(problem);
     }
     hello_received_ = true;
-    return Hello{body.cluster_id, body.from, body.to, std::move(body.address)};
+    return Hello{body.cluster_id, body.from, body.to, std::move(body.address), body.folder};
   }
   Result result;
   VisitType(TypeOf(head), [&]<typename Body>() {

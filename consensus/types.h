@@ -115,6 +115,10 @@ struct ConfigurationMember {
   NodeId id;
   bool voter = false;   // otherwise a learner: it is sent the log, and counts in no majority
   std::string address;  // opaque to consensus
+  // Names the empty data folder with which this member began, in the words of the driver that has
+  // drawn it; 0: not known yet, or one of those that the cluster began with. What is named once
+  // stays: whoever has lost the folder has forgotten its votes, and is this member no more.
+  uint64_t folder = 0;
 
   bool operator==(const ConfigurationMember&) const = default;
 };

@@ -211,6 +211,37 @@ TEST_F(Membership, AMemberWhoseDataIsLostIsReplacedByOneCommand) {
   EXPECT_EQ(load.Check(), "");
 }
 
+// A node that was added and has lost its folder starts as a node of no cluster, where the others
+// expect a member. They must not make it the member that it was: that one has voted, and has
+// acknowledged writes.
+TEST_F(Membership, AnAddedMemberWhoseDataIsLostDoesNotComeBackAsItself) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(1));
+  for (int added = 2; added <= 3; ++added) {
+    ASSERT_EQ(cluster().Add(), added);
+    cluster().Restart(added);
+    EXPECT_EQ(Meet(1, added), Status("OK"));
+    ASSERT_TRUE(
+        Eventually(kDeadlineMs, [&] { return Field(1, "raft_voters") == std::to_string(added); }));
+  }
+  Load load(cluster().ports(), "again:");
+  ASSERT_TRUE(load.WaitForAcknowledged(50));
+  const int victim = cluster().WaitForLeader() == 3 ? 2 : 3;
+  const std::string old_id = MyId(victim);
+  cluster().Kill9(victim);
+  cluster().LoseData(victim);
+  cluster().Restart(victim);
+  // The others call it by its old id all the while.
+  ASSERT_TRUE(load.WaitForAcknowledged(200));
+  EXPECT_EQ(Field(victim, "raft_voters"), "1");
+  const int leader = cluster().WaitForLeader();
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(leader, "connected_slaves") == "1"; }));
+  EXPECT_EQ(Meet(leader, victim), Status("OK"));
+  ASSERT_TRUE(WaitForVoters({1, 2, 3}, 3));
+  EXPECT_NE(MyId(victim), old_id);
+  load.Stop();
+  EXPECT_EQ(load.Check(), "");
+}
+
 TEST_F(Membership, AMemberMovesToAnotherPortByARestart) {
   ASSERT_NO_FATAL_FAILURE(StartWith(3));
   const int moved = Follower({1, 2, 3}, cluster().WaitForLeader());

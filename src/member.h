@@ -12,6 +12,7 @@ struct Member {
   uint16_t port = 0;       // clients
   uint16_t peer_port = 0;  // the other members
   bool voter = true;       // false: a learner, which follows and does not count in a majority
+  uint64_t folder = 0;     // see consensus::ConfigurationMember
 
   bool SameAddress(const Member& other) const {
     return host == other.host && port == other.port && peer_port == other.peer_port;

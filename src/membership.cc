@@ -15,29 +15,16 @@ consensus::Configuration InitialConfiguration(const std::vector<Member>& members
   consensus::Configuration configuration;
   for (const Member& member : members) {
     const NodeId id(member.id);
-    configuration.members.push_back({id, true, MemberAddress(member)});
+    configuration.members.push_back({id, true, MemberAddress(member), 0});
     configuration.next_id = id + 1;
   }
   return configuration;
 }
 
-std::vector<Member> PeersAtStart(const consensus::Recovered& recovered, const Member& own) {
-  const auto& in_log = recovered.configurations;
-  const consensus::Configuration& newest =
-      in_log.empty() ? recovered.configuration : in_log.back().second;
-  consensus::Configuration certain =
-      in_log.size() < 2 ? recovered.configuration : in_log[in_log.size() - 2].second;
-  std::erase_if(certain.members, [&](const consensus::ConfigurationMember& member) {
-    return std::ranges::find(newest.members, member.id, &consensus::ConfigurationMember::id) ==
-           newest.members.end();
-  });
-  Membership membership(own);
-  membership.Update(certain);
-  return membership.peers();
-}
+namespace {
 
-void Membership::Update(const consensus::Configuration& configuration) {
-  members_.clear();
+std::vector<Member> ReadMembers(const consensus::Configuration& configuration) {
+  std::vector<Member> members;
   for (const consensus::ConfigurationMember& written : configuration.members) {
     Parsed<Member> parsed = ParseMemberAddress(written.address);
     if (const BadValue* bad = std::get_if<BadValue>(&parsed)) {
@@ -49,8 +36,16 @@ void Membership::Update(const consensus::Configuration& configuration) {
     Member& member = std::get<Member>(parsed);
     member.id = written.id.value();
     member.voter = written.voter;
-    members_.push_back(std::move(member));
+    member.folder = written.folder;
+    members.push_back(std::move(member));
   }
+  return members;
+}
+
+}  // namespace
+
+void Membership::Update(const consensus::Configuration& configuration) {
+  members_ = ReadMembers(configuration);
 }
 
 const Member& Membership::self() const {
@@ -58,10 +53,15 @@ const Member& Membership::self() const {
   return found ? *found : own_;
 }
 
-std::vector<Member> Membership::peers() const {
-  std::vector<Member> peers;
-  std::copy_if(members_.begin(), members_.end(), std::back_inserter(peers),
-               [this](const Member& member) { return member.id != own_.id; });
+std::vector<Member> Membership::Peers(const consensus::Configuration& in_force) const {
+  std::vector<Member> peers = ReadMembers(in_force);
+  for (Member& peer : peers) {
+    // A folder that is noted may still be lost with its entry, and another noted: a node must not
+    // be taken in before that is certain.
+    const Member* applied = Find(NodeId(peer.id));
+    peer.folder = applied ? applied->folder : 0;
+  }
+  std::erase_if(peers, [this](const Member& peer) { return peer.id == own_.id; });
   return peers;
 }
 

@@ -16,12 +16,6 @@ namespace quorate {
 // What a cluster of these members begins with.
 consensus::Configuration InitialConfiguration(const std::vector<Member>& members);
 
-// Whom to be in touch with after a start, before anything is applied. The newest configuration in
-// the log may be needed for an election, and may be lost; the one before it is committed, or the
-// newest had not been proposed. So whoever is in both is certain to be a member, and enough: a
-// server is added before it gets a vote, by a change of its own.
-std::vector<Member> PeersAtStart(const consensus::Recovered& recovered, const Member& own);
-
 class Membership {
  public:
   // `own`: this node with the address that it was told to announce; an empty host there means
@@ -31,7 +25,9 @@ class Membership {
   void Update(const consensus::Configuration& configuration);
 
   const std::vector<Member>& members() const { return members_; }  // by ascending id
-  std::vector<Member> peers() const;                               // all but this node
+  // Whom to be in touch with: all others in the configuration in force, applied or not. After a
+  // start little is applied, and only together the members can apply more.
+  std::vector<Member> Peers(const consensus::Configuration& in_force) const;
   // Nullptr: no such member. Valid until the next Update.
   const Member* Find(consensus::NodeId id) const;
   // This node, also where it is no member (yet, or any more). Valid until the next Update, and the

@@ -44,8 +44,11 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       parser_(&no_limits_) {
   assert(recovered.last_applied == keys_.last_applied());
   parts_.statistics.commands.resize(CommandCount());
-  if (!keys_.configuration().empty()) UpdateMembership();
-  parts_.network.SetPeers(PeersAtStart(recovered, options_.self));
+  if (keys_.configuration().empty()) {
+    UpdatePeers();
+  } else {
+    UpdateMembership();
+  }
 }
 
 // --- Requests of clients ---
@@ -206,6 +209,7 @@ void Node::ProposeBatch() {
 
 void Node::StartEffects(consensus::Effects effects) {
   if (effects.leadership_changed) LogLeadership();
+  if (effects.configuration_changed) UpdatePeers();
   for (const consensus::ChangeAnswer& answer : effects.change_answers) {
     changes_.Receive(answer, keys_.last_applied(), keys_.last_applied_term());
   }

@@ -119,8 +119,19 @@ class Node {
   void Receive(consensus::NodeId from, consensus::Message message);
   // A peer's process seems to have ended.
   void PeerGone(consensus::NodeId peer);
-  // A member of that cluster has called this node by that id. True: it becomes that, in a new life.
-  bool OfferMembership(uint64_t cluster_id, consensus::NodeId as);
+  enum class Offer : uint8_t {
+    kNone,         // this node is, or has been, somebody
+    kOtherFolder,  // it could be taken in, but not yet: with empty_folder()
+    kTaken,        // it becomes that member, in a new life
+  };
+  // A member of that cluster has called this node by that id, and by that folder.
+  Offer OfferMembership(uint64_t cluster_id, consensus::NodeId as, uint64_t folder);
+  // Names this node's folder while it is empty. Another in every life: so a folder that was taken
+  // in once, and is empty again, cannot be taken for the same.
+  uint64_t empty_folder() const { return options_.raft.seed | 1; }
+  // A learner that is to join answers that it has this folder. The leader has it noted: only then
+  // can it join.
+  void NameFolder(consensus::NodeId learner, uint64_t folder);
   // A member says that this node was removed from the cluster.
   void Removed(const std::string& reason);
   // Every kTickMs.
@@ -182,6 +193,7 @@ class Node {
 
   // --- Members and snapshots ---
   void UpdateMembership();
+  void UpdatePeers();
   void AnswerChange(const PendingRequest& request, std::string_view error);
   void AnnounceAddress();
   bool IsHeard(consensus::NodeId peer) const;

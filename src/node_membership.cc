@@ -23,17 +23,19 @@ constexpr int64_t kAnnouncementIntervalMs = 1000;
 
 // --- Members ---
 
-// What is applied is what counts here, and not the configuration in force, which may still be lost
-// with its entry: a new node that is called by its id before that is certain could be called by it
-// a second time as somebody else, and a member that is taken for removed could be the next leader.
+// What is applied is what counts for clients, and not the configuration in force, which may still
+// be lost with its entry; and a member that is taken for removed too early could be the next
+// leader.
 void Node::UpdateMembership() {
   const std::optional<consensus::Configuration> applied =
       consensus::DecodeConfiguration(keys_.configuration());
   assert(applied);  // was checked when it came, and is guarded by a checksum since
   membership_.Update(*applied);
   next_id_ = applied->next_id;
-  parts_.network.SetPeers(membership_.peers());
+  UpdatePeers();
 }
+
+void Node::UpdatePeers() { parts_.network.SetPeers(membership_.Peers(raft_.configuration())); }
 
 void Node::SubmitChange(Session& session, const Command& command, MembershipChange change) {
   PendingRequest request;
@@ -78,23 +80,38 @@ void Node::Removed(const std::string& reason) {
   }
 }
 
-bool Node::OfferMembership(uint64_t cluster_id, NodeId as) {
-  if (new_life_) return false;
+Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folder) {
+  if (new_life_) return Offer::kNone;
   // What is on its way counts: a write that were in the log by the time that this life ends would
   // be taken away with the folder.
   const bool idle = builder_.command_count() == 0 && raft_.last_log_index() == keys_.last_applied();
   const bool unused = options_.may_be_adopted && cluster_id != options_.cluster_id && idle &&
                       members().size() <= 1 && keys_.revision() == 0 && keys_.key_count() == 0;
-  const bool lost =
-      cluster_id == options_.cluster_id && as != raft_.id() && raft_.has_lost_its_data();
-  if (!unused && !lost) return false;
+  const bool replaced =
+      cluster_id == options_.cluster_id && as != raft_.id() && raft_.has_nothing();
+  if (!unused && !replaced) return Offer::kNone;
+  // Somebody who has not heard for long may call it by the id of one that was here before, and has
+  // lost its folder. Its votes and acknowledgements are forgotten, so it must not come back.
+  if (folder != empty_folder()) return Offer::kOtherFolder;
   spdlog::info("cluster {:016x} takes this node in, as node {}", cluster_id, as.value());
   storage::Identity identity;
   identity.cluster_id = cluster_id;
   identity.node_id = as;
   identity.joined = true;
   new_life_ = NewLife{std::move(identity)};
-  return true;
+  return Offer::kTaken;
+}
+
+void Node::NameFolder(NodeId learner, uint64_t folder) {
+  const consensus::ConfigurationMember* member =
+      consensus::FindMember(raft_.configuration(), learner);
+  if (!raft_.leader_is_established() || !member || member->voter || member->folder != 0 ||
+      !changes_.empty()) {
+    return;  // it will say so again
+  }
+  MembershipChange change;
+  change.steps.emplace_back(consensus::NameFolder{learner, folder});
+  changes_.Submit({}, std::move(change), Deadline());
 }
 
 // --- The log's size ---

@@ -135,7 +135,7 @@ void PeerLink::OnConnected(int status) {
   if (!refused_) NoteConnected();
   queued_.Clear();
   queued_.Add(consensus::Hello{options_.cluster_id, consensus::NodeId(options_.node_id),
-                               consensus::NodeId(peer_.id), options_.own_address});
+                               consensus::NodeId(peer_.id), options_.own_address, peer_.folder});
 }
 
 void PeerLink::OnRead(ssize_t size) {

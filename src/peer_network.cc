@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <charconv>
 #include <utility>
 #include <variant>
 
@@ -23,6 +24,19 @@ constexpr uint64_t kHelloTimeoutMs = 5'000;
 
 // How the refusal of a node that was removed begins, so that it can tell.
 constexpr std::string_view kRemovedWord = "REMOVED";
+// How that of a node begins that could be taken in: its folder follows, in 16 hex digits.
+constexpr std::string_view kEmptyWord = "EMPTY ";
+constexpr size_t kFolderDigits = 16;
+
+std::optional<uint64_t> FolderIn(std::string_view refusal) {
+  if (!refusal.starts_with(kEmptyWord)) return std::nullopt;
+  const std::string_view digits = refusal.substr(kEmptyWord.size(), kFolderDigits);
+  uint64_t folder = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), folder, 16);
+  if (error != std::errc() || end != digits.data() + kFolderDigits) return std::nullopt;
+  return folder;
+}
 
 }  // namespace
 
@@ -111,17 +125,21 @@ void PeerNetwork::OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffe
 }
 
 void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
-  if (node_->OfferMembership(hello.cluster_id, hello.to)) {
+  const Node::Offer offer = node_->OfferMembership(hello.cluster_id, hello.to, hello.folder);
+  if (offer == Node::Offer::kTaken) {
     Drop(incoming);  // it connects again, to what this node becomes
     return;
   }
-  if (const std::optional<std::string> refusal = Refusal(hello)) {
+  if (std::optional<std::string> refusal = Refusal(hello)) {
     // Who is refused comes again and again.
     if (last_refusal_ != *refusal) {
       spdlog::warn("refusing the peer connection from {}: {}", incoming->address, *refusal);
       last_refusal_ = *refusal;
     }
     std::string line = *refusal + '\n';
+    if (offer == Node::Offer::kOtherFolder) {
+      line.insert(0, fmt::format("{}{:016x} ", kEmptyWord, node_->empty_folder()));
+    }
     const uv_buf_t buffer = uv_buf_init(line.data(), static_cast<unsigned>(line.size()));
     // Best effort: a socket that was just opened takes one line, or its owner does without.
     uv_try_write(reinterpret_cast<uv_stream_t*>(&incoming->tcp), &buffer, 1);
@@ -197,7 +215,8 @@ void PeerNetwork::SetPeers(const std::vector<Member>& peers) {
   std::map<uint64_t, std::unique_ptr<PeerLink>> links;
   for (const Member& peer : peers) {
     const auto found = links_.find(peer.id);
-    if (found != links_.end() && found->second->peer().SameAddress(peer)) {
+    if (found != links_.end() && found->second->peer().SameAddress(peer) &&
+        found->second->peer().folder == peer.folder) {
       links.insert(links_.extract(found));
       continue;
     }
@@ -218,8 +237,9 @@ std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
   options.node_id = options_.node_id;
   options.own_address = options_.own_address;
   options.send_timeout_ms = options_.send_timeout_ms;
-  options.refused = [this](const std::string& reason) {
+  options.refused = [this, id = consensus::NodeId(peer.id)](const std::string& reason) {
     if (reason.starts_with(kRemovedWord)) node_->Removed(reason);
+    if (const auto folder = FolderIn(reason)) node_->NameFolder(id, *folder);
   };
   auto link = std::make_unique<PeerLink>(loop_, peer, std::move(options));
   if (connecting_) link->Connect();

@@ -76,13 +76,14 @@ TEST(Codec, FormatOfVersionTwo) {
     }
     return frame.append(after);
   };
-  EXPECT_EQ(Encode(Hello{0x0102030405060708, NodeId(1), NodeId(2), "a:1"}),
-            with_sum("\x2d\0\0\0"sv,
+  EXPECT_EQ(Encode(Hello{0x0102030405060708, NodeId(1), NodeId(2), "a:1", 0x77}),
+            with_sum("\x35\0\0\0"sv,
                      "\x02\x01"
                      "!Quorate"
                      "\x08\x07\x06\x05\x04\x03\x02\x01"
                      "\x01\0\0\0\0\0\0\0"
                      "\x02\0\0\0\0\0\0\0"
+                     "\x77\0\0\0\0\0\0\0"
                      "\x03\0\0\0"
                      "a:1"sv));
   EXPECT_EQ(Encode(Message(RequestVote{Term(9), Index(0x1234), Term(8), true, false})),

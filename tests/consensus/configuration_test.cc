@@ -11,7 +11,9 @@ namespace quorate::consensus {
 namespace {
 
 Configuration Some() {
-  return {{{NodeId(1), true, "a:1@2"}, {NodeId(4), false, ""}, {NodeId(9), true, "[::1]:7@8"}},
+  return {{{NodeId(1), true, "a:1@2", 0},
+           {NodeId(4), false, "", 0xfedcba9876543210},
+           {NodeId(9), true, "[::1]:7@8", 1}},
           NodeId(12)};
 }
 
@@ -75,16 +77,33 @@ TEST(Configuration, HasABoundedNumberOfMembers) {
   EXPECT_EQ(std::get<ChangeError>(refused).reason, ChangeRefusal::kTooManyMembers);
 }
 
+// An id stands for one folder, ever: who comes with another one, or with the same one emptied, has
+// forgotten what that member has said.
+TEST(Change, NamesALearnersFolderOnce) {
+  const Configuration configuration = MakeConfiguration({1}, {2});
+  const auto named = Changed(configuration, NameFolder{NodeId(2), 7});
+  ASSERT_TRUE(std::holds_alternative<Configuration>(named));
+  const Configuration& known = std::get<Configuration>(named);
+  EXPECT_EQ(FindMember(known, NodeId(2))->folder, 7U);
+  for (const NameFolder& change :
+       {NameFolder{NodeId(2), 7}, NameFolder{NodeId(2), 8}, NameFolder{NodeId(1), 7}}) {
+    EXPECT_EQ(std::get<ChangeError>(Changed(known, change)).reason, ChangeRefusal::kFolderIsKnown);
+  }
+  EXPECT_EQ(std::get<ChangeError>(Changed(known, NameFolder{NodeId(3), 7})).reason,
+            ChangeRefusal::kUnknownMember);
+}
+
 TEST(Change, ComesBackFromItsBytes) {
-  for (const Change& change : {Change(AddLearner{"a"}), Change(RemoveMember{NodeId(7)}),
-                               Change(UpdateAddress{NodeId(3), "b"})}) {
+  for (const Change& change :
+       {Change(AddLearner{"a"}), Change(RemoveMember{NodeId(7)}),
+        Change(UpdateAddress{NodeId(3), "b"}), Change(NameFolder{NodeId(3), 0xfedcba9876543210})}) {
     std::string bytes = Encode(change);
     EXPECT_EQ(DecodeChange(bytes), change);
     EXPECT_FALSE(DecodeChange(bytes + "x"));
     EXPECT_FALSE(DecodeChange(std::string_view(bytes).substr(0, bytes.size() - 1)));
   }
   EXPECT_FALSE(DecodeChange(""));
-  EXPECT_FALSE(DecodeChange("\x03"));
+  EXPECT_FALSE(DecodeChange("\x04"));
 }
 
 using ConfigurationsDeathTest = testing::Test;

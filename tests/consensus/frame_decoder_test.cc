@@ -168,9 +168,9 @@ TEST(FrameDecoder, NoLargeFrameBeforeTheHello) {
                                                     Index(),
                                                     {{Term(1), Index(1), EntryKind::kBatch,
                                                       Payload(std::string(2000, 'a'))}}})),
-                       "bytes where at most 1070 are allowed");
-  ExpectRefusedAsFirst(Forgery().U32(1067).Text("\x01\x02\x03\x04\x02\x01").bytes(),
-                       "a frame of 1071 bytes where at most 1070 are allowed");
+                       "bytes where at most 1078 are allowed");
+  ExpectRefusedAsFirst(Forgery().U32(1075).Text("\x01\x02\x03\x04\x02\x01").bytes(),
+                       "a frame of 1079 bytes where at most 1078 are allowed");
 }
 
 TEST(FrameDecoder, ClientsAtThePeerPortAreRefused) {
@@ -185,12 +185,13 @@ TEST(FrameDecoder, HelloOfAnotherVersionIsNamed) {
 }
 
 TEST(FrameDecoder, HelloMustMakeSense) {
-  ExpectRefusedAsFirst(Forgery().Text("?Quorate").U64(1).U64(1).U64(2).U32(0).Frame(kHelloType),
-                       "no Quorate server");
-  ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U32(0).Frame(kHelloType),
-                       "node id 0");
-  ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).U64(0).U32(0).Frame(kHelloType),
-                       "node id 0");
+  ExpectRefusedAsFirst(
+      Forgery().Text("?Quorate").U64(1).U64(1).U64(2).U64(0).U32(0).Frame(kHelloType),
+      "no Quorate server");
+  ExpectRefusedAsFirst(
+      Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U64(0).U32(0).Frame(kHelloType), "node id 0");
+  ExpectRefusedAsFirst(
+      Forgery().Text("!Quorate").U64(1).U64(1).U64(0).U64(0).U32(0).Frame(kHelloType), "node id 0");
   ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).Frame(kHelloType),
                        "type 1 with 34 bytes");
 }

@@ -70,11 +70,13 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
 std::string RandomMessages::Text() { return Bytes(Coin() ? Below(kTextBytesMax + 1) : Below(20)); }
 
 Change RandomMessages::SomeChange() {
-  switch (Below(3)) {
+  switch (Below(4)) {
     case 0:
       return AddLearner{Bytes(Below(kAddressBytesMax + 1))};
     case 1:
       return RemoveMember{NodeId(Number())};
+    case 2:
+      return NameFolder{NodeId(Number()), Number()};
     default:
       return UpdateAddress{NodeId(Number()), Bytes(Below(30))};
   }

@@ -102,6 +102,9 @@ std::string Describe(const Change& change) {
   if (const auto* remove = std::get_if<RemoveMember>(&change)) {
     return "remove " + std::to_string(remove->id.value());
   }
+  if (const auto* name = std::get_if<NameFolder>(&change)) {
+    return "folder of " + std::to_string(name->id.value()) + " is " + std::to_string(name->folder);
+  }
   const auto& update = std::get<UpdateAddress>(change);
   return "move " + std::to_string(update.id.value()) + " to " + update.address;
 }

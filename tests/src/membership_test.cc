@@ -1,4 +1,4 @@
-// Whom a node calls after a start.
+// Whom a node calls.
 #include "src/membership.h"
 
 #include <gtest/gtest.h>
@@ -10,51 +10,51 @@ namespace quorate {
 namespace {
 
 using consensus::Configuration;
-using consensus::Index;
 using consensus::NodeId;
-using consensus::Recovered;
 
+// Their folders are noted: each has ten times its id.
 Configuration Members(const std::vector<uint64_t>& ids) {
   Configuration configuration;
   for (uint64_t id : ids) {
     configuration.members.push_back(
-        {NodeId(id), true, "127.0.0.1:" + std::to_string(7000 + id) + "@17001"});
+        {NodeId(id), true, "127.0.0.1:" + std::to_string(7000 + id) + "@17001", 10 * id});
     configuration.next_id = NodeId(id + 1);
   }
   return configuration;
 }
 
-// What node 1 finds: the applied members, and those in the log.
-std::vector<uint64_t> Called(const std::vector<uint64_t>& applied,
-                             const std::vector<std::vector<uint64_t>>& in_log) {
-  Recovered recovered;
-  if (!applied.empty()) recovered.configuration = Members(applied);
-  for (const std::vector<uint64_t>& ids : in_log) {
-    recovered.configurations.emplace_back(Index(recovered.configurations.size() + 1), Members(ids));
-  }
-  std::vector<uint64_t> called;
-  for (const Member& peer : PeersAtStart(recovered, {1, "", 7001, 17001})) {
-    called.push_back(peer.id);
-    EXPECT_EQ(peer.port, 7000 + peer.id);
-  }
-  return called;
+// By node 1.
+std::vector<Member> Called(const std::vector<uint64_t>& applied,
+                           const std::vector<uint64_t>& in_force) {
+  Membership membership({1, "", 7001, 17001});
+  membership.Update(Members(applied));
+  return membership.Peers(Members(in_force));
 }
 
-using Ids = std::vector<uint64_t>;
-
-TEST(PeersAtStart, AreTheMembersThatAreCertain) {
-  EXPECT_EQ(Called({1, 2, 3}, {}), (Ids{2, 3}));
-  EXPECT_EQ(Called({}, {}), Ids());
-  // Its id may be given to another yet.
-  EXPECT_EQ(Called({1, 2}, {{1, 2, 3}}), (Ids{2}));
-  // The next change is only made when this one is committed.
-  EXPECT_EQ(Called({1}, {{1, 2}, {1, 2}}), (Ids{2}));
-  EXPECT_EQ(Called({}, {{1, 2}, {1, 2, 3}, {1, 2, 3, 4}}), (Ids{2, 3}));
+std::vector<uint64_t> Ids(const std::vector<Member>& members) {
+  std::vector<uint64_t> ids;
+  for (const Member& member : members) {
+    ids.push_back(member.id);
+    EXPECT_EQ(member.port, 7000 + member.id);
+  }
+  return ids;
 }
 
-TEST(PeersAtStart, AreNotThoseThatAreNoLongerNeeded) {
-  EXPECT_EQ(Called({1, 2, 3}, {{1, 3}}), (Ids{3}));
-  EXPECT_EQ(Called({1, 2, 3}, {{1, 2, 3, 4}, {1}}), Ids()) << "a survivor of another cluster";
+// After a crash of all members their votes may be needed before anything is applied.
+TEST(Peers, AreTheMembersInForceAppliedOrNot) {
+  EXPECT_EQ(Ids(Called({1, 2, 3}, {1, 2, 3})), (std::vector<uint64_t>{2, 3}));
+  EXPECT_EQ(Ids(Called({1}, {1, 2})), (std::vector<uint64_t>{2}));
+  EXPECT_EQ(Ids(Called({}, {2, 3})), (std::vector<uint64_t>{2, 3}));
+  EXPECT_EQ(Ids(Called({1, 2, 3}, {1, 3})), (std::vector<uint64_t>{3}));
+  EXPECT_EQ(Ids(Called({1, 2, 3}, {1})), std::vector<uint64_t>());
+}
+
+// As long as it may be lost, the id may be given to another yet: no node is to be taken in by it.
+TEST(Peers, HaveTheFoldersThatAreApplied) {
+  const std::vector<Member> peers = Called({1, 2}, {1, 2, 3});
+  ASSERT_EQ(peers.size(), 2U);
+  EXPECT_EQ(peers[0].folder, 20U);
+  EXPECT_EQ(peers[1].folder, 0U);
 }
 
 }  // namespace

@@ -478,59 +478,6 @@ constexpr const char* kDiskFull =
     "-MISCONF No space left on this node's disk: write commands are refused until there is "
     "some\r\n";
 
-// --- Being taken in by a cluster ---
-
-class Adoption : public testing::Test {
- protected:
-  static constexpr uint64_t kOtherCluster = 9;
-
-  static NodeOptions Options() {
-    NodeOptions options;
-    options.may_be_adopted = true;
-    return options;
-  }
-
-  bool Offer() { return node().OfferMembership(kOtherCluster, consensus::NodeId(4)); }
-  Node& node() { return cluster_.node(1); }
-
-  TestCluster cluster_{1, Options()};
-};
-
-TEST_F(Adoption, IsForANodeThatHoldsNothing) {
-  cluster_.WaitForLeader();
-  ASSERT_TRUE(Offer());
-  ASSERT_TRUE(node().new_life() && node().new_life()->adopted);
-  EXPECT_EQ(node().new_life()->adopted->cluster_id, kOtherCluster);
-  EXPECT_EQ(node().new_life()->adopted->node_id, consensus::NodeId(4));
-  EXPECT_TRUE(node().new_life()->adopted->joined);
-}
-
-// The folder is going to be emptied, and must hold no write then.
-TEST_F(Adoption, IsNotForANodeWithAWriteOnItsWay) {
-  cluster_.WaitForLeader();
-  auto client = cluster_.Connect(1);
-  cluster_.Send(1, *client, Set("a", "1"));
-  EXPECT_FALSE(Offer()) << "not in the log yet";
-  cluster_.member(1).disk_works = false;
-  cluster_.Steps(kSettle);
-  EXPECT_FALSE(Offer()) << "not applied yet";
-  cluster_.member(1).disk_works = true;
-  cluster_.Steps(kSettle);
-  EXPECT_EQ(TestCluster::Replies(*client), kOk);
-  EXPECT_FALSE(Offer());
-}
-
-TEST_F(Adoption, NoWriteFollowsIt) {
-  cluster_.WaitForLeader();
-  ASSERT_TRUE(Offer());
-  const consensus::Index end = node().raft().last_log_index();
-  auto client = cluster_.Connect(1);
-  cluster_.Send(1, *client, Set("a", "1"));
-  cluster_.Steps(kSettle);
-  EXPECT_EQ(node().raft().last_log_index(), end);
-  EXPECT_EQ(TestCluster::Replies(*client), "");
-}
-
 TEST(Node, RefusesWritesBeforeTheLogWhileTheDiskIsFullAndGoesOnReading) {
   TestCluster cluster(1);
   cluster.WaitForLeader();

@@ -1,0 +1,85 @@
+// How a node is taken in by a cluster that is there already.
+#include <gtest/gtest.h>
+
+#include "tests/src/node_support.h"
+
+namespace quorate {
+namespace {
+
+// Settles everything that needs no further time.
+constexpr int kSettle = 10;
+
+class Adoption : public testing::Test {
+ protected:
+  static constexpr uint64_t kOtherCluster = 9;
+
+  static NodeOptions Options() {
+    NodeOptions options;
+    options.may_be_adopted = true;
+    return options;
+  }
+
+  Node::Offer Offer(uint64_t folder) {
+    return node().OfferMembership(kOtherCluster, consensus::NodeId(4), folder);
+  }
+  // With what the node itself calls its folder.
+  bool IsTaken() { return Offer(node().empty_folder()) == Node::Offer::kTaken; }
+  Node& node() { return cluster_.node(1); }
+
+  TestCluster cluster_{1, Options()};
+};
+
+TEST_F(Adoption, IsForANodeThatHoldsNothing) {
+  cluster_.WaitForLeader();
+  ASSERT_TRUE(IsTaken());
+  ASSERT_TRUE(node().new_life() && node().new_life()->adopted);
+  EXPECT_EQ(node().new_life()->adopted->cluster_id, kOtherCluster);
+  EXPECT_EQ(node().new_life()->adopted->node_id, consensus::NodeId(4));
+  EXPECT_TRUE(node().new_life()->adopted->joined);
+}
+
+// Whoever has been a member and has lost its folder holds nothing, too. It must not become the same
+// member again, so the cluster has to have noted this very folder.
+TEST_F(Adoption, IsForTheFolderThatTheClusterHasNoted) {
+  cluster_.WaitForLeader();
+  EXPECT_EQ(Offer(0), Node::Offer::kOtherFolder);
+  EXPECT_EQ(Offer(node().empty_folder() + 2), Node::Offer::kOtherFolder);
+  EXPECT_FALSE(node().new_life());
+}
+
+TEST_F(Adoption, IsNotForAMemberOfALargerCluster) {
+  TestCluster cluster(3, Options());
+  cluster.WaitForLeader();
+  Node& member = cluster.node(1);
+  EXPECT_EQ(member.OfferMembership(kOtherCluster, consensus::NodeId(4), member.empty_folder()),
+            Node::Offer::kNone);
+}
+
+// The folder is going to be emptied, and must hold no write then.
+TEST_F(Adoption, IsNotForANodeWithAWriteOnItsWay) {
+  cluster_.WaitForLeader();
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Request({"SET", "a", "1"}));
+  EXPECT_FALSE(IsTaken()) << "not in the log yet";
+  cluster_.member(1).disk_works = false;
+  cluster_.Steps(kSettle);
+  EXPECT_FALSE(IsTaken()) << "not applied yet";
+  cluster_.member(1).disk_works = true;
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "+OK\r\n");
+  EXPECT_FALSE(IsTaken());
+}
+
+TEST_F(Adoption, NoWriteFollowsIt) {
+  cluster_.WaitForLeader();
+  ASSERT_TRUE(IsTaken());
+  const consensus::Index end = node().raft().last_log_index();
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Request({"SET", "a", "1"}));
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(node().raft().last_log_index(), end);
+  EXPECT_EQ(TestCluster::Replies(*client), "");
+}
+
+}  // namespace
+}  // namespace quorate
