@@ -30,6 +30,8 @@ std::string Scenario::Run(const std::string& command) {
   words.erase(words.begin());
   if (verb == "cluster") {
     MakeCluster(words);
+  } else if (verb == "join") {
+    Join(words);
   } else if (verb == "settle") {
     Settle();
   } else if (verb == "deliver") {
@@ -49,6 +51,8 @@ std::string Scenario::Run(const std::string& command) {
     ShowLogs();
   } else if (verb == "status") {
     ShowStatus();
+  } else if (verb == "members") {
+    ShowMembers();
   } else if (verb == "tick") {
     Tick(words);
   } else if (words.empty() || !IsServer(words[0])) {
@@ -78,6 +82,9 @@ std::string Scenario::Run(const std::string& command) {
       trace_ << words[0] << " refuses read " << words[1] << "\n";
     }
     Round(server);
+  } else if (verb == "change") {
+    ProposeChange(server, words);
+    Round(server);
   } else if (verb == "transfer") {
     if (!server.raft->TransferLeadership(NodeId(std::stoul(words.at(1))))) {
       trace_ << words[0] << " refuses the transfer\n";
@@ -102,7 +109,7 @@ void Scenario::MakeCluster(const Words& words) {
   auto number = [&](const std::string& name, uint64_t otherwise) {
     return options.count(name) > 0 ? std::stoul(options[name]) : otherwise;
   };
-  Config config;
+  Config& config = config_;
   config.election_timeout_ticks = static_cast<uint32_t>(number("election_timeout", 10));
   config.heartbeat_ticks = static_cast<uint32_t>(number("heartbeat", 3));
   config.disk_stall_ticks = static_cast<uint32_t>(number("disk_stall", 20));
@@ -112,7 +119,7 @@ void Scenario::MakeCluster(const Words& words) {
   Configuration configuration;
   const uint64_t servers = number("servers", 3);
   for (uint64_t id = 1; id <= servers; ++id) {
-    configuration.members.push_back({NodeId(id), true, ""});
+    configuration.members.push_back({NodeId(id), true, "", 0});
   }
   configuration.next_id = NodeId(servers + 1);
   for (uint64_t id = 1; id <= servers; ++id) {
@@ -135,6 +142,36 @@ void Scenario::MakeCluster(const Words& words) {
     server->disk.SetHardState({Term(number("term" + name, number("term", term))), NodeId()});
     servers_.push_back(std::move(server));
     Restart(*servers_.back());
+  }
+}
+
+// join 4: a new server, which knows nothing. It is given this id by the one that adds it.
+void Scenario::Join(const Words& words) {
+  const NodeId id(std::stoul(words.at(0)));
+  if (id.value() != servers_.size() + 1) {
+    trace_ << "error: the next server is " << servers_.size() + 1 << "\n";
+    return;
+  }
+  auto server = std::make_unique<Server>();
+  server->config = config_;
+  server->config.id = id;
+  server->disk.SetJoined();
+  servers_.push_back(std::move(server));
+  Restart(*servers_.back());
+}
+
+// change 1 add d, change 1 remove 3, change 1 move 3 e; at the end: force
+void Scenario::ProposeChange(Server& server, const Words& words) {
+  const std::string& what = words.at(1);
+  Change change = AddLearner{words.at(2)};
+  if (what == "remove") {
+    change = RemoveMember{NodeId(std::stoul(words.at(2)))};
+  } else if (what == "move") {
+    change = UpdateAddress{NodeId(std::stoul(words.at(2))), words.at(3)};
+  }
+  auto result = server.raft->ProposeChange(change, words.back() == "force");
+  if (const auto* error = std::get_if<ChangeError>(&result)) {
+    trace_ << words[0] << " refuses to " << Describe(change) << ": " << error->text << "\n";
   }
 }
 
@@ -213,6 +250,11 @@ void Scenario::Settle() {
 }
 
 void Scenario::DeliverOne(InFlight message) {
+  if (message.to.value() > servers_.size()) {
+    trace_ << "there is no " << message.to.value() << " for " << message.from.value() << "'s "
+           << NameOf(message.message) << "\n";
+    return;
+  }
   Server& to = At(message.to);
   if (!to.raft) {
     trace_ << message.to.value() << " is down for " << message.from.value() << "'s "
@@ -355,6 +397,18 @@ void Scenario::ShowStatus() {
       continue;
     }
     TellLeadership(*server);
+  }
+}
+
+void Scenario::ShowMembers() {
+  for (const auto& server : servers_) {
+    trace_ << server->config.id.value() << ": ";
+    if (server->raft) {
+      trace_ << Describe(server->raft->configuration()) << " by entry "
+             << server->raft->configuration_index().value() << "\n";
+    } else {
+      trace_ << "down\n";
+    }
   }
 }
 

@@ -37,6 +37,8 @@ class Scenario {
   using Words = std::vector<std::string>;
 
   void MakeCluster(const Words& words);
+  void Join(const Words& words);
+  void ProposeChange(Server& server, const Words& words);
   void Tick(const Words& words);
   void TickUntilElection(Server& server);
   void Lead(Server& server);
@@ -50,6 +52,7 @@ class Scenario {
   void Restart(Server& server);
   void ShowLogs();
   void ShowStatus();
+  void ShowMembers();
 
   bool IsServer(const std::string& word) const;
   Server& At(const std::string& word) { return *servers_[std::stoul(word) - 1]; }
@@ -61,6 +64,7 @@ class Scenario {
   void Round(Server& server);
   void TellLeadership(const Server& server);
 
+  Config config_;  // of new servers
   std::vector<std::unique_ptr<Server>> servers_;
   std::deque<InFlight> network_;
   std::deque<InFlight> held_;
