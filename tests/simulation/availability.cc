@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
+
+#include "consensus/configuration.h"
 
 namespace quorate::simulation {
 namespace {
@@ -27,29 +30,65 @@ Availability::Availability(const Surroundings& surroundings,
                            const std::vector<std::unique_ptr<Server>>& servers,
                            const RaftChecker& checker, Verdict& verdict)
     : surroundings_(surroundings), servers_(servers), checker_(checker), verdict_(verdict) {
-  const size_t majority = servers.size() / 2 + 1;
-  for (uint32_t set = 0; set < 1U << servers.size(); ++set) {
-    if (static_cast<size_t>(std::popcount(set)) != majority) continue;
-    Group group;
-    for (size_t i = 0; i < servers.size(); ++i) {
-      if ((set >> i & 1) != 0) group.members.push_back(i);
-    }
-    majorities_.push_back(std::move(group));
-  }
+  FollowVoters();
 }
 
 void Availability::Look() {
   for (const auto& server : servers_) {
-    if (server->up()) LookAtLeader(*server);
+    if (server->up() && server->in_cluster()) LookAtLeader(*server);
   }
   LookForWrites();
 }
 
-bool Availability::IsGood(const Group& group) const {
-  for (const size_t member : group.members) {
-    if (!servers_[member]->healthy()) return false;
-    for (const size_t other : group.members) {
-      if (surroundings_.network.IsCut(member, other)) return false;
+Availability::Places Availability::VotersOf(const consensus::Configuration& configuration) const {
+  Places places = 0;
+  for (const auto& server : servers_) {
+    if (server->in_cluster() && consensus::IsVoter(configuration, server->id())) {
+      places |= Places{1} << server->place();
+    }
+  }
+  return places;
+}
+
+void Availability::FollowVoters() {
+  const auto& [index, configuration] = *checker_.configurations().rbegin();
+  configuration_index_ = index;
+  const std::vector<Group> before = std::exchange(majorities_, {});
+  const Places voters = VotersOf(configuration);
+  const size_t majority = consensus::VoterCount(configuration) / 2 + 1;
+  for (Places set = voters; set != 0; set = (set - 1) & voters) {
+    if (static_cast<size_t>(std::popcount(set)) < majority) continue;
+    const auto known = std::find_if(before.begin(), before.end(),
+                                    [set](const Group& group) { return group.members == set; });
+    majorities_.push_back(known != before.end() ? *known : Group{set, surroundings_.events.now()});
+  }
+}
+
+Availability::State Availability::Observe() const {
+  State state;
+  state.in_touch.resize(servers_.size());
+  state.voters.resize(servers_.size());
+  for (const auto& server : servers_) {
+    const size_t place = server->place();
+    if (!server->in_cluster() || !server->healthy()) continue;
+    state.voters[place] = VotersOf(server->node().raft().configuration());
+    for (const auto& other : servers_) {
+      if (other->healthy() && !surroundings_.network.IsCut(place, other->place()) &&
+          !surroundings_.network.IsCut(other->place(), place)) {
+        state.in_touch[place] |= Places{1} << other->place();
+      }
+    }
+  }
+  return state;
+}
+
+bool Availability::IsGood(const Group& group, const State& state) {
+  for (Places rest = group.members; rest != 0; rest &= rest - 1) {
+    const auto member = static_cast<size_t>(std::countr_zero(rest));
+    const Places voters = state.voters[member];
+    if ((state.in_touch[member] & group.members) != group.members ||
+        std::popcount(voters & group.members) <= std::popcount(voters) / 2) {
+      return false;
     }
   }
   return true;
@@ -68,25 +107,30 @@ void Availability::LookForWrites() {
     // A leader whose checkpoints stand still can't apply any more, and goes on leading.
     if (server->up() && server->node().raft().is_leader() && server->state().stalled()) Disturbed();
   }
+  if (checker_.configurations().rbegin()->first != configuration_index_) FollowVoters();
+  const State state = Observe();
   for (Group& group : majorities_) {
-    if (!IsGood(group)) {
+    if (!IsGood(group, state)) {
       group.good_since = now;
       continue;
     }
     Time since = std::max(group.good_since, disturbed_at_);
-    for (const size_t member : group.members) {
-      since = std::max(since, servers_[member]->undisturbed_since());
+    for (const auto& server : servers_) {
+      if ((group.members >> server->place() & 1) == 0) continue;
+      since = std::max(since, server->undisturbed_since());
     }
     if (now - since < WriteDueAfter(surroundings_.settings)) continue;
     ++looks_due_;
     since = std::max(since, progress_at_);
     if (now - since < WriteDueAfter(surroundings_.settings)) continue;
-    std::vector<size_t> ids;
-    for (const size_t member : group.members) ids.push_back(member + 1);
+    std::vector<size_t> nodes;
+    for (const auto& server : servers_) {
+      if ((group.members >> server->place() & 1) != 0) nodes.push_back(server->place() + 1);
+    }
     verdict_.Fail(
         fmt::format("Availability: nodes {} are healthy and in touch, and no write has "
                     "been committed for {} ms",
-                    ids, (now - since) / kMillisecond));
+                    nodes, (now - since) / kMillisecond));
     return;
   }
 }
@@ -100,7 +144,7 @@ void Availability::LookAtLeader(const Server& server) const {
   verdict_.Fail(
       fmt::format("Check-quorum: node {} leads in term {}, and has not heard a majority "
                   "for {} ms",
-                  server.id().value(), server.node().raft().current_term().value(),
+                  server.place() + 1, server.node().raft().current_term().value(),
                   (now - heard) / kMillisecond));
 }
 

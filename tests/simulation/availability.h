@@ -1,8 +1,9 @@
 // What a cluster owes its clients while things still go wrong. Two promises:
 //
-// - While a majority of the members is healthy and in touch, writes are committed: after at most so
-//   long a time one is, whatever happens to the others. (Whether its client still waits is another
-//   matter. Some runs ask of tiny queues more than they can ever answer in time.)
+// - While a majority of the voters is healthy and in touch, writes are committed: after at most so
+//   long a time one is, whatever happens to the others. While the voters change, it has to be a
+//   majority by what each of it knows. (Whether a write's client still waits is another matter.
+//   Some runs ask of tiny queues more than they can ever answer in time.)
 // - A leader that is cut off from the majority stops leading within an election timeout
 //   (dissertation 6.2), so that its clients look elsewhere.
 #pragma once
@@ -36,13 +37,27 @@ class Availability {
   uint64_t looks_due() const { return looks_due_; }
 
  private:
-  // Members that could serve by themselves, and since when.
+  // A set of places, as bits.
+  using Places = uint32_t;
+  // Voters that could serve by themselves, and since when.
   struct Group {
-    std::vector<size_t> members;
+    Places members = 0;
     Time good_since = 0;
   };
 
-  bool IsGood(const Group& group) const;
+  // What of the cluster is as it should be now.
+  struct State {
+    // By place: who is in touch with it, itself among them, where both are healthy.
+    std::vector<Places> in_touch;
+    // By place: those that it knows as voters.
+    std::vector<Places> voters;
+  };
+
+  State Observe() const;
+  Places VotersOf(const consensus::Configuration& configuration) const;
+  static bool IsGood(const Group& group, const State& state);
+  // All sets of at least a majority of the voters.
+  void FollowVoters();
   void LookForWrites();
   void LookAtLeader(const Server& server) const;
 
@@ -50,6 +65,7 @@ class Availability {
   const std::vector<std::unique_ptr<Server>>& servers_;
   const RaftChecker& checker_;
   Verdict& verdict_;
+  uint64_t configuration_index_ = 0;  // of the one that majorities_ are of
   std::vector<Group> majorities_;
   uint64_t committed_batches_ = 0;
   Time progress_at_ = 0;

@@ -41,11 +41,33 @@ void Client::Step() {
     return;
   }
   assert(waiting_.empty());
-  if (connection_) {
+  if (role_ == Role::kHaunter) {
+    Haunt();
+  } else if (connection_) {
     SendPipeline();
   } else {
     Connect();
   }
+}
+
+// What such a leader would answer is old: clients that stay with it must not get it.
+void Client::Haunt() {
+  Disconnect();
+  consensus::Term newest;
+  for (const auto& server : world_.servers) {
+    if (server->in_cluster() && server->up() && server->node().raft().is_leader()) {
+      newest = std::max(newest, server->node().raft().current_term());
+    }
+  }
+  for (const auto& server : world_.servers) {
+    if (server->in_cluster() && server->up() && server->node().raft().is_leader() &&
+        server->node().raft().current_term() < newest) {
+      server_ = server->place();
+      Connect();
+      return;
+    }
+  }
+  PlanStep(random_.Between(1, 100) * kMillisecond);
 }
 
 // --- The connection ---
@@ -96,7 +118,9 @@ void Client::OnClosed() {
 
 void Client::GoElsewhere() {
   // A probe of one node stays with it.
-  if (role_ != Role::kReadingProbe) server_ = random_.Below(world_.servers.size());
+  if (role_ == Role::kReadingProbe) return;
+  server_ = random_.Below(world_.servers.size());
+  while (!world_.servers[server_]->in_cluster()) server_ = (server_ + 1) % world_.servers.size();
 }
 
 // --- Asking ---
@@ -120,10 +144,11 @@ void Client::SendPipeline() {
 
   // Some do not wait at all, the others a little longer than the server does.
   const bool watches = role_ == Role::kWatch;
-  const bool leaves =
-      watches || (!IsProbe() && random_.Chance(world_.settings.clients.leave_permille));
+  const bool leaves = watches || role_ == Role::kHaunter ||
+                      (!IsProbe() && random_.Chance(world_.settings.clients.leave_permille));
   Time patience = (world_.settings.node.request_timeout_ms + kAnswerSlackMs) * kMillisecond;
   if (leaves) patience = random_.Between(0, watches ? kSecond : 20 * kMillisecond);
+  if (role_ == Role::kHaunter) patience = random_.Between(0, 4 * kSecond);
   world_.events.After(patience, [this, pipeline, leaves] {
     if (pipeline != pipeline_ || waiting_.empty()) return;
     if (!leaves) CheckUnanswered();
@@ -222,6 +247,12 @@ Operation Client::SetOf(uint32_t key) {
 std::vector<Operation> Client::Compose() {
   std::vector<Operation> operations;
   if (role_ == Role::kWatch) return {SetOf(key_count())};
+  if (role_ == Role::kHaunter) {
+    Operation read;
+    read.kind = CommandKind::kGet;
+    read.keys = {key_count()};
+    return {read};
+  }
   if (!IsProbe()) {
     const size_t count = 1 + random_.Below(world_.settings.clients.pipeline_max);
     while (operations.size() < count) operations.push_back(ComposeOne());
@@ -282,8 +313,11 @@ void Client::OnError(size_t operation, const std::string& text) {
     uint16_t port = 0;
     const size_t colon = text.rfind(':');
     std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
-    const size_t server = port - world_.settings.members.front().port;
-    if (server >= world_.servers.size()) world_.verdict.Fail("a strange redirection: " + text);
+    const size_t server = PlaceOf(port);
+    if (server >= world_.servers.size()) {
+      world_.verdict.Fail("a strange redirection: " + text);
+      return;
+    }
     moved_to_ = server;
     world_.history.End(operation, Outcome::kNotExecuted);
   } else if (StartsWith(text, "CLUSTERDOWN ")) {

@@ -42,6 +42,7 @@ class Client {
     kReader,        // sends READONLY first, stays with its node, and mostly reads
     kProbe,         // writes one key and reads all of them until that has succeeded once
     kWatch,         // writes a key of its own, one write at a time, and does not wait long
+    kHaunter,       // reads that key at leaders that have been replaced, and do not know it
     kReadingProbe,  // reads all keys at one node with READONLY, until that has succeeded once
   };
 
@@ -56,6 +57,7 @@ class Client {
 
  private:
   void PlanStep(Time delay);
+  void Haunt();
   void Step();
   void Connect();
   void SendPipeline();

@@ -61,8 +61,16 @@ struct Faults::Hand {
   const FaultSettings& settings() const { return surroundings.settings.faults; }
   EventQueue& events() { return surroundings.events; }
   SimNetwork& network() { return surroundings.network; }
-  size_t count() const { return servers.size(); }
-  size_t AnyNode() { return random.Below(count()); }
+  // Those that belong to the cluster, have belonged to it, or run on their own.
+  std::vector<size_t> Nodes() const {
+    std::vector<size_t> nodes;
+    for (const auto& server : servers) {
+      if (server->in_cluster() || server->up()) nodes.push_back(server->place());
+    }
+    return nodes;
+  }
+  size_t count() const { return Nodes().size(); }
+  size_t AnyNode() { return random.Pick(Nodes()); }
   Time Duration() { return random.Between(kMillisecond, settings().duration_max); }
 
   void Plan() {
@@ -86,8 +94,10 @@ struct Faults::Hand {
   }
 
   std::optional<size_t> Leader() {
-    for (size_t i = 0; i < count(); ++i) {
-      if (servers[i]->up() && servers[i]->node().raft().is_leader()) return i;
+    for (const auto& server : servers) {
+      if (server->up() && server->in_cluster() && server->node().raft().is_leader()) {
+        return server->place();
+      }
     }
     return std::nullopt;
   }
@@ -95,9 +105,8 @@ struct Faults::Hand {
 
   // Nodes in an order of chance.
   std::vector<size_t> Shuffled() {
-    std::vector<size_t> nodes(count());
-    for (size_t i = 0; i < count(); ++i) nodes[i] = i;
-    for (size_t i = count() - 1; i > 0; --i) std::swap(nodes[i], nodes[random.Below(i + 1)]);
+    std::vector<size_t> nodes = Nodes();
+    for (size_t i = nodes.size() - 1; i > 0; --i) std::swap(nodes[i], nodes[random.Below(i + 1)]);
     return nodes;
   }
 
@@ -120,10 +129,12 @@ struct Faults::Hand {
   // network, nobody hears.
   void TellPeers(size_t node) {
     if (random.Chance(300)) return;
-    for (size_t peer = 0; peer < count(); ++peer) {
+    if (!servers[node]->in_cluster()) return;
+    for (const size_t peer : Nodes()) {
       if (peer == node || network().IsCut(node, peer)) continue;
-      events().After(network().Latency(),
-                     [this, node, peer] { servers[peer]->PeerGone(consensus::NodeId(node + 1)); });
+      events().After(network().Latency(), [this, id = servers[node]->id(), peer] {
+        if (servers[peer]->in_cluster()) servers[peer]->PeerGone(id);
+      });
     }
   }
 
@@ -187,10 +198,11 @@ struct Faults::Hand {
 
   void CutHalves(std::optional<size_t> bridge) {
     const std::vector<size_t> order = Shuffled();
-    const size_t left = 1 + random.Below(count() - 1);
+    if (order.size() == 1) return;
+    const size_t left = 1 + random.Below(order.size() - 1);
     const Time duration = Duration();
     for (size_t i = 0; i < left; ++i) {
-      for (size_t j = left; j < count(); ++j) {
+      for (size_t j = left; j < order.size(); ++j) {
         if (order[i] != bridge && order[j] != bridge) CutBothFor(order[i], order[j], duration);
       }
     }
@@ -201,7 +213,7 @@ struct Faults::Hand {
     // Where connections break at once, the others have a new leader while this one still believes
     // that it leads.
     if (outgoing) TellPeers(node);
-    for (size_t other = 0; other < count(); ++other) {
+    for (size_t other = 0; other < servers.size(); ++other) {
       if (incoming) CutFor(other, node, duration);
       if (outgoing) CutFor(node, other, duration);
     }
@@ -210,12 +222,12 @@ struct Faults::Hand {
   void Ring() {
     const std::vector<size_t> order = Shuffled();
     const Time duration = Duration();
-    for (size_t i = 0; i < count(); ++i) {
-      for (size_t j = 0; j < count(); ++j) {
-        const size_t distance = (j + count() - i) % count();
+    const size_t size = order.size();
+    for (size_t i = 0; i < size; ++i) {
+      for (size_t j = 0; j < size; ++j) {
+        const size_t distance = (j + size - i) % size;
         // Of three, a ring would be whole: there one direction works.
-        const bool neighbours =
-            count() > 3 ? distance == 1 || distance + 1 == count() : distance == 1;
+        const bool neighbours = size > 3 ? distance == 1 || distance + 1 == size : distance == 1;
         if (!neighbours) CutFor(order[i], order[j], duration);
       }
     }
@@ -223,8 +235,8 @@ struct Faults::Hand {
 
   void RandomCuts() {
     const Time duration = Duration();
-    for (size_t from = 0; from < count(); ++from) {
-      for (size_t to = 0; to < count(); ++to) {
+    for (const size_t from : Nodes()) {
+      for (const size_t to : Nodes()) {
         if (random.Chance(400)) CutFor(from, to, duration);
       }
     }
@@ -283,7 +295,7 @@ void Faults::Hand::Strike(Fault fault) {
     StrikeMessages(fault);
   } else if (servers[node]->up()) {
     if (fault != Fault::kCheckpointNow) on_disturbance();
-    const consensus::NodeId other(AnyNode() + 1);
+    const consensus::NodeId other = servers[AnyNode()]->id();
     if (fault == Fault::kTransferLeadership) {
       servers[node]->TransferLeadership(random.Chance(500) ? std::optional(other) : std::nullopt);
     } else if (fault == Fault::kRequestLeadership) {
@@ -326,7 +338,7 @@ void Faults::Hand::StrikeProcess(Fault fault, size_t node) {
       break;
     case Fault::kPauseMajority: {
       const std::vector<size_t> order = Shuffled();
-      for (size_t i = 0; i <= count() / 2; ++i) Pause(order[i]);
+      for (size_t i = 0; i <= order.size() / 2; ++i) Pause(order[i]);
       break;
     }
     case Fault::kSlowLoop:
@@ -430,7 +442,7 @@ void Faults::End() {
     server->log().set_slowness(1);
     server->log().set_commit_trap(nullptr);
     server->log().FailUntil(0, nullptr);
-    if (!server->up()) server->Start();
+    if (!server->up() && server->has_run()) server->Start();
   }
 }
 

@@ -84,6 +84,25 @@ void LogDisk::BeginAfter(Index index, consensus::Term term, std::vector<Chain> c
   sizes_.Reset(index);
 }
 
+void LogDisk::Wipe() {
+  assert(!busy_);
+  hard_state_ = {};
+  base_index_ = {};
+  base_term_ = {};
+  entries_.clear();
+  chain_ = {0};
+  sizes_.Reset(base_index_);
+}
+
+std::optional<consensus::Configuration> LogDisk::NewestConfiguration() const {
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+    if (entry->kind == consensus::EntryKind::kConfiguration) {
+      return consensus::DecodeConfiguration(entry->payload.bytes());
+    }
+  }
+  return std::nullopt;
+}
+
 void LogDisk::Submit(Persist persist) {
   assert(persist.seq == submitted_ + 1);
   assert(persist.hard_state || persist.truncate_from || !persist.entries.empty());

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "consensus/types.h"
@@ -40,6 +41,11 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   // As storage::OpenStorage does for a snapshot that does not follow from the log: nothing is left
   // of it but the hard state. `chain`: of the log up to each index, from 0 to `index`.
   void BeginAfter(consensus::Index index, consensus::Term term, std::vector<Chain> chain);
+
+  // All of it is gone. Between two lives.
+  void Wipe();
+  // The latest that is durable; nothing where the log holds none.
+  std::optional<consensus::Configuration> NewestConfiguration() const;
 
   // --- storage::LogWriter and consensus::LogReader ---
   void Submit(consensus::Persist persist) override;

@@ -19,18 +19,18 @@ std::string Bytes(const consensus::FrameBuffer& frames) {
 
 }  // namespace
 
-SimNetwork::SimNetwork(size_t node_count, EventQueue& events, Trace& trace, Verdict& verdict,
+SimNetwork::SimNetwork(size_t machine_count, EventQueue& events, Trace& trace, Verdict& verdict,
                        Random random, const NetworkSettings& settings)
-    : node_count_(node_count),
+    : machine_count_(machine_count),
       events_(events),
       trace_(trace),
       verdict_(verdict),
       random_(random),
       weather_(settings),
-      links_(node_count * node_count) {
+      links_(machine_count * machine_count) {
   // A decoder expects its connection's Hello first.
-  for (size_t from = 0; from < node_count; ++from) {
-    for (size_t to = 0; to < node_count; ++to) {
+  for (size_t from = 0; from < machine_count; ++from) {
+    for (size_t to = 0; to < machine_count; ++to) {
       consensus::FrameBuffer frames;
       frames.Add(consensus::Hello{0x51, consensus::NodeId(from + 1), consensus::NodeId(to + 1)});
       const std::string hello = Bytes(frames);
@@ -49,21 +49,30 @@ std::string SimNetwork::Frame(const consensus::Message& message) {
 
 Time SimNetwork::Latency() { return random_.Between(weather_.latency_min, weather_.latency_max); }
 
-void SimNetwork::Send(consensus::NodeId from, consensus::NodeId to,
+void SimNetwork::Send(size_t from, size_t to, const Address& address,
                       const consensus::Message& message) {
-  const size_t sender = from.value() - 1;
-  const size_t target = to.value() - 1;
-  if (IsCut(sender, target) || random_.Chance(weather_.loss_permille)) {
-    trace_.AddMessage(Happening::kLose, from.value(), to.value(), message);
+  if (IsCut(from, to) || random_.Chance(weather_.loss_permille)) {
+    trace_.AddMessage(Happening::kLose, from + 1, to + 1, message);
     return;
   }
-  trace_.AddMessage(Happening::kSend, from.value(), to.value(), message);
+  trace_.AddMessage(Happening::kSend, from + 1, to + 1, message);
   std::string frame = Frame(message);
-  if (random_.Chance(weather_.duplicate_permille)) Plan(sender, target, frame);
-  Plan(sender, target, std::move(frame));
+  if (random_.Chance(weather_.duplicate_permille)) Plan(from, to, address, frame);
+  Plan(from, to, address, std::move(frame));
 }
 
-void SimNetwork::Plan(size_t from, size_t to, std::string frame) {
+void SimNetwork::SendHello(size_t from, size_t to, const Address& address) {
+  if (!IsCut(from, to) && !random_.Chance(weather_.loss_permille)) Plan(from, to, address, "");
+}
+
+void SimNetwork::AnswerEmpty(size_t place, const Address& refused, uint64_t folder) {
+  const size_t to = PlaceOf(refused.from_port);
+  if (IsCut(place, to)) return;
+  events_.After(Latency(),
+                [this, to, peer = refused.to, folder] { empty_receiver_(to, peer, folder); });
+}
+
+void SimNetwork::Plan(size_t from, size_t to, const Address& address, std::string frame) {
   Link& link = At(from, to);
   Time arrival = events_.now() + Latency();
   if (random_.Chance(weather_.late_permille)) {
@@ -73,14 +82,19 @@ void SimNetwork::Plan(size_t from, size_t to, std::string frame) {
     arrival = std::max(arrival, link.last_arrival);
     link.last_arrival = arrival;
   }
-  events_.At(arrival, [this, from, to, number = link.sent++, frame = std::move(frame)] {
-    Arrive(from, to, number, frame);
+  events_.At(arrival, [this, from, to, address, number = link.sent++, frame = std::move(frame)] {
+    Arrive(from, to, number, address, frame);
   });
 }
 
-void SimNetwork::Arrive(size_t from, size_t to, uint64_t number, std::string_view frame) {
+void SimNetwork::Arrive(size_t from, size_t to, uint64_t number, const Address& address,
+                        std::string_view frame) {
   Link& link = At(from, to);
   if (number < link.dropped_before || link.cuts > 0) return;
+  if (frame.empty()) {
+    receiver_(to, address, std::nullopt);
+    return;
+  }
   auto decoded = link.decoder.Next(&frame);
   auto* message = std::get_if<consensus::Message>(&decoded);
   if (message == nullptr || !frame.empty()) {
@@ -88,7 +102,7 @@ void SimNetwork::Arrive(size_t from, size_t to, uint64_t number, std::string_vie
     return;
   }
   trace_.AddMessage(Happening::kDeliver, from + 1, to + 1, *message);
-  receiver_(consensus::NodeId(from + 1), consensus::NodeId(to + 1), std::move(*message));
+  receiver_(to, address, std::move(*message));
 }
 
 void SimNetwork::Mend(size_t from, size_t to) {
@@ -102,7 +116,13 @@ void SimNetwork::MendAll() {
 }
 
 void SimNetwork::DropSentBy(size_t from) {
-  for (size_t to = 0; to < node_count_; ++to) At(from, to).dropped_before = At(from, to).sent;
+  for (size_t to = 0; to < machine_count_; ++to) At(from, to).dropped_before = At(from, to).sent;
+}
+
+void SimNetwork::DropSentTo(size_t to) {
+  for (size_t from = 0; from < machine_count_; ++from) {
+    At(from, to).dropped_before = At(from, to).sent;
+  }
 }
 
 void SimNetwork::Calm() {

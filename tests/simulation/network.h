@@ -1,11 +1,12 @@
-// The wires between the nodes. Messages travel as the frames of consensus/codec.h, are encoded
-// where they are sent and decoded where they arrive. They may be lost, doubled, overtaken, and
-// arrive long after either end has been started anew.
+// The wires between the machines, each of which has a place, counted from 0. Messages travel as the
+// frames of consensus/codec.h, are encoded where they are sent and decoded where they arrive. They
+// may be lost, doubled, overtaken, and arrive long after either end has been started anew.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,17 +20,34 @@
 
 namespace quorate::simulation {
 
+// Who speaks to whom, and where each is reached: in reality said once for each connection, here
+// with every message.
+struct Address {
+  uint64_t cluster_id = 0;
+  consensus::NodeId from;
+  consensus::NodeId to;
+  uint64_t folder = 0;
+  uint16_t from_port = 0;
+  uint16_t to_port = 0;
+};
+
 class SimNetwork {
  public:
   using Receiver =
-      std::function<void(consensus::NodeId from, consensus::NodeId to, consensus::Message message)>;
+      std::function<void(size_t to, const Address& address, std::optional<consensus::Message>)>;
 
-  SimNetwork(size_t node_count, EventQueue& events, Trace& trace, Verdict& verdict, Random random,
-             const NetworkSettings& settings);
+  SimNetwork(size_t machine_count, EventQueue& events, Trace& trace, Verdict& verdict,
+             Random random, const NetworkSettings& settings);
 
   void set_receiver(Receiver receiver) { receiver_ = std::move(receiver); }
+  using EmptyReceiver = std::function<void(size_t to, consensus::NodeId peer, uint64_t folder)>;
+  void set_empty_receiver(EmptyReceiver receiver) { empty_receiver_ = std::move(receiver); }
 
-  void Send(consensus::NodeId from, consensus::NodeId to, const consensus::Message& message);
+  void Send(size_t from, size_t to, const Address& address, const consensus::Message& message);
+  // A connection is opened, and nothing said yet: the receiver gets no message.
+  void SendHello(size_t from, size_t to, const Address& address);
+  // The machine at that place refuses a connection, for it is empty; the other end learns that.
+  void AnswerEmpty(size_t place, const Address& refused, uint64_t folder);
   // How long something small takes from here to there now.
   Time Latency();
 
@@ -40,8 +58,9 @@ class SimNetwork {
   void Mend(size_t from, size_t to);
   void MendAll();
   bool IsCut(size_t from, size_t to) { return At(from, to).cuts > 0; }
-  // What is on its way from that node is lost.
+  // What is on its way from that machine, or to it, is lost.
   void DropSentBy(size_t from);
+  void DropSentTo(size_t to);
   // From now on; the links' own settings are taken up again with Calm().
   void set_weather(const NetworkSettings& weather) { weather_ = weather; }
   const NetworkSettings& weather() const { return weather_; }
@@ -57,12 +76,13 @@ class SimNetwork {
     consensus::FrameDecoder decoder;
   };
 
-  Link& At(size_t from, size_t to) { return links_[from * node_count_ + to]; }
+  Link& At(size_t from, size_t to) { return links_[from * machine_count_ + to]; }
   static std::string Frame(const consensus::Message& message);
-  void Plan(size_t from, size_t to, std::string frame);
-  void Arrive(size_t from, size_t to, uint64_t number, std::string_view frame);
+  void Plan(size_t from, size_t to, const Address& address, std::string frame);
+  void Arrive(size_t from, size_t to, uint64_t number, const Address& address,
+              std::string_view frame);
 
-  const size_t node_count_;
+  const size_t machine_count_;
   EventQueue& events_;
   Trace& trace_;
   Verdict& verdict_;
@@ -70,6 +90,7 @@ class SimNetwork {
   NetworkSettings weather_;
   std::vector<Link> links_;
   Receiver receiver_;
+  EmptyReceiver empty_receiver_;
 };
 
 }  // namespace quorate::simulation

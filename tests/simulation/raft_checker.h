@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -24,11 +23,16 @@ namespace quorate::simulation {
 
 class RaftChecker {
  public:
-  // `disks`: of all nodes, in the order of their ids 1, 2, ...
-  RaftChecker(std::vector<const LogDisk*> disks, Verdict& verdict);
+  // `disks`: of all machines, in the order of their places. `first`: what the cluster begins with.
+  RaftChecker(std::vector<const LogDisk*> disks, const consensus::Configuration& first,
+              Verdict& verdict);
 
-  // A node begins a life with this, and with what is on its disk.
-  void Started(size_t node, const consensus::Recovered& recovered);
+  // The node at that place begins a life as that member, with this and with what is on its disk.
+  void Started(size_t node, consensus::NodeId member, const consensus::Recovered& recovered);
+  // Its disk is empty now, whoever's it was.
+  void Emptied(size_t node) { lives_[node] = {}; }
+  // What the member there has on its disk, and has said, is about to be lost without its knowing.
+  void Lost(size_t node) { lost_.emplace(lives_[node].member, disks_[node]->chain()); }
   // It has handed a write to its disk.
   void Submitted(size_t node, const consensus::Persist& persist);
   // It says something. Called after the round's write was submitted.
@@ -45,11 +49,18 @@ class RaftChecker {
   // Those of the committed entries that hold commands, in their order.
   std::vector<consensus::Payload> CommittedBatches() const;
   size_t terms_led() const { return leader_of_term_.size(); }
+  // Those that were committed, by index; the first is what the cluster began with.
+  const std::map<uint64_t, consensus::Configuration>& configurations() const {
+    return committed_configurations_;
+  }
 
  private:
   // One life of one node, as far as it has been seen.
   struct Life {
-    std::vector<Chain> log;  // in memory, up to each index, from 0 on
+    consensus::NodeId member;  // 0: none
+    std::vector<Chain> log;    // in memory, up to each index, from 0 on
+    // In the log, by index; the first is that of the state it began with, or of none.
+    std::map<uint64_t, consensus::Configuration> configurations;
     consensus::Term term;
     consensus::Index commit_index;
     consensus::Index last_applied;
@@ -59,7 +70,8 @@ class RaftChecker {
     consensus::Term term_of_commit;  // of the node that was first to know
   };
   struct LeaderLog {
-    uint64_t node;
+    consensus::NodeId member;
+    size_t node;
     uint64_t last_index;
     Chain chain;
   };
@@ -84,6 +96,11 @@ class RaftChecker {
 
   void CheckLeader(size_t node, const consensus::Raft& raft);
   void CheckCommit(size_t node, const consensus::Raft& raft);
+  void CheckConfiguration(size_t node, const consensus::Raft& raft);
+  void CheckChange(size_t node, const consensus::Configuration& before,
+                   const consensus::Configuration& after);
+  bool MayVote(const Life& life) const;
+  size_t DisksWith(uint64_t index, Chain chain, const consensus::Configuration& voters) const;
   void CheckState(size_t node, const Node& member);
   void Commit(size_t node, const consensus::Raft& raft, uint64_t index);
   void Fail(size_t node, const std::string& what);
@@ -97,8 +114,11 @@ class RaftChecker {
   std::map<uint64_t, LeaderLog> leader_of_term_;
   std::unordered_map<IndexAndTerm, Chain, IndexAndTermHash> chain_at_;
   std::unordered_map<Chain, consensus::Payload> batches_;  // of entries, by the log up to them
-  std::map<std::pair<uint64_t, size_t>, uint64_t> votes_;  // term, voter -> candidate
-  std::unordered_map<uint64_t, State> states_;             // by index
+  std::unordered_map<Chain, consensus::Configuration> configurations_;  // likewise
+  std::map<uint64_t, consensus::Configuration> committed_configurations_;
+  std::map<consensus::NodeId, std::vector<Chain>> lost_;                       // what they had
+  std::map<std::pair<uint64_t, consensus::NodeId>, consensus::NodeId> votes_;  // term, voter
+  std::unordered_map<uint64_t, State> states_;                                 // by index
 };
 
 }  // namespace quorate::simulation

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "consensus/configuration.h"
 #include "src/config.h"
 #include "src/dispatcher.h"
 #include "src/instance.h"
@@ -17,6 +18,13 @@ namespace quorate::simulation {
 namespace {
 
 constexpr int64_t kUnixStartUs = 1'700'000'000'000'000;
+constexpr const char* kHost = "sim";
+// What the folder notes of the members that the cluster began with.
+constexpr const char* kFirstMembers = "first";
+// How often a node opens a connection to one of its peers.
+constexpr Time kHelloInterval = 100 * kMillisecond;
+
+uint16_t PeerPort(uint16_t port) { return static_cast<uint16_t>(port + 10000); }
 
 class SimClock : public Clock {
  public:
@@ -33,14 +41,14 @@ class SimClock : public Clock {
   const int64_t& unix_offset_us_;
 };
 
-// The log disk, watched.
+// The log disk, watched. `checker`: null for one that is no member.
 class WatchedLog : public storage::LogWriter {
  public:
-  WatchedLog(size_t place, LogDisk& disk, RaftChecker& checker, Trace& trace)
+  WatchedLog(size_t place, LogDisk& disk, RaftChecker* checker, Trace& trace)
       : place_(place), disk_(disk), checker_(checker), trace_(trace) {}
 
   void Submit(consensus::Persist persist) override {
-    checker_.Submitted(place_, persist);
+    if (checker_ != nullptr) checker_->Submitted(place_, persist);
     if (persist.truncate_from) {
       trace_.Add(Happening::kTruncate, place_ + 1, persist.truncate_from->value());
     }
@@ -60,48 +68,53 @@ class WatchedLog : public storage::LogWriter {
  private:
   const size_t place_;
   LogDisk& disk_;
-  RaftChecker& checker_;
+  RaftChecker* checker_;
   Trace& trace_;
 };
 
-// The node's mouth, watched.
-class WatchedNetwork : public Network {
- public:
-  WatchedNetwork(size_t place, SimNetwork& network, RaftChecker& checker)
-      : place_(place), network_(network), checker_(checker) {}
-  void set_node(const Node* node) { node_ = node; }
-
-  void SetPeers(const std::vector<Member>&) override {}  // all can be reached
-  void Send(consensus::NodeId to, consensus::Message message) override {
-    checker_.Sent(place_, node_->raft(), to, message);
-    network_.Send(consensus::NodeId(place_ + 1), to, message);
-  }
-
- private:
-  const size_t place_;
-  SimNetwork& network_;
-  RaftChecker& checker_;
-  const Node* node_ = nullptr;
-};
-
-NodeOptions OptionsOf(const Settings& settings, size_t place, uint64_t seed) {
+NodeOptions OptionsOf(const Settings& settings, const storage::Identity& identity, uint16_t port,
+                      uint64_t seed) {
   NodeOptions options = settings.node;
-  options.self = settings.members[place];
-  options.raft.id = consensus::NodeId(place + 1);
+  options.cluster_id = identity.cluster_id;
+  options.self = {identity.node_id.value(), kHost, port, PeerPort(port)};
+  options.may_be_adopted = identity.members.empty() && !identity.joined;
+  options.raft.id = identity.node_id;
   options.raft.seed = seed;
+  options.snapshots.first_transfer = seed | 1;
   return options;
 }
 
 }  // namespace
 
+// The node's mouth, watched.
+class WatchedNetwork : public Network {
+ public:
+  WatchedNetwork(Server& server, RaftChecker* checker) : server_(server), checker_(checker) {}
+  void set_node(const Node* node) { node_ = node; }
+
+  void SetPeers(const std::vector<Member>& peers) override { server_.SetPeers(peers); }
+  void Send(consensus::NodeId to, consensus::Message message) override {
+    if (checker_ != nullptr) checker_->Sent(server_.place(), node_->raft(), to, message);
+    server_.SendTo(to, message);
+  }
+
+ private:
+  Server& server_;
+  RaftChecker* checker_;
+  const Node* node_ = nullptr;
+};
+
 // One life. The members are built in this order.
 struct Server::Process {
-  Process(Server& server, uint64_t seed, const consensus::Recovered& recovered)
-      : clock(server.surroundings_.events, server.clock_drift_permille_, server.unix_offset_us_),
+  // `watch`: null for a node that is no member.
+  Process(Server& server, RaftChecker* watch, uint64_t seed, const consensus::Recovered& recovered)
+      : checker(watch),
+        clock(server.surroundings_.events, server.clock_drift_permille_, server.unix_offset_us_),
         sessions(&limits),
-        log(server.place_, server.log_, *server.checker_, server.surroundings_.trace),
-        network(server.place_, server.surroundings_.network, *server.checker_),
-        node(OptionsOf(server.surroundings_.settings, server.place_, seed), recovered,
+        log(server.place_, server.log_, watch, server.surroundings_.trace),
+        network(server, watch),
+        node(OptionsOf(server.surroundings_.settings, server.identity_, server.port_, seed),
+             recovered,
              {server.log_, log, server.state_, server.state_, server.snapshots_, network, clock,
               statistics, sessions}),
         backups(node, sessions, statistics, clock, [] { return Backups::Task(); }),
@@ -110,6 +123,7 @@ struct Server::Process {
     network.set_node(&node);
   }
 
+  RaftChecker* checker;
   Config config;
   Statistics statistics;
   resp::Limits limits;
@@ -137,16 +151,20 @@ Server::Server(size_t place, const Surroundings& surroundings, const DiskSetting
     : place_(place),
       surroundings_(surroundings),
       random_(random),
-      log_(id(), surroundings.events, surroundings.trace, random_.Fork(), disks),
-      state_(id(), surroundings.events, surroundings.trace, random_.Fork(), disks),
+      port_(PortOf(place, 0)),
+      log_(consensus::NodeId(place + 1), surroundings.events, surroundings.trace, random_.Fork(),
+           disks),
+      state_(consensus::NodeId(place + 1), surroundings.events, surroundings.trace, random_.Fork(),
+             disks),
       snapshots_(state_, surroundings.events, random_.Fork()),
-      heard_at_(surroundings.settings.node_count, 0),
       round_delay_max_(surroundings.settings.round_max) {
   const int64_t drift = surroundings.settings.clock_drift_permille;
   clock_drift_permille_ = random_.Between(-drift, drift);
-  StateDisk::Image first;
-  first.meta.configuration = consensus::Encode(InitialConfiguration(surroundings.settings.members));
-  state_.Replace(std::move(first));
+  if (place < surroundings.settings.node_count) {
+    Empty({surroundings.settings.node.cluster_id, consensus::NodeId(place + 1), kFirstMembers});
+  } else {
+    BeBlank();
+  }
 }
 
 Server::~Server() = default;
@@ -157,8 +175,15 @@ const Node& Server::node() const {
 }
 
 bool Server::healthy() const {
-  return up() && !paused() && log_.healthy() && !state_.stalled() &&
+  return up() && !paused() && !lost_its_folder_ && log_.healthy() && !state_.stalled() &&
          round_delay_max_ == surroundings_.settings.round_max;
+}
+
+Time Server::HeardAt(consensus::NodeId member) const {
+  for (const auto& [id, at] : heard_at_) {
+    if (id == member) return at;
+  }
+  return 0;
 }
 
 Time Server::heard_majority_at() const {
@@ -167,11 +192,84 @@ Time Server::heard_majority_at() const {
   if (process_->role != raft.role() || process_->term != raft.current_term()) {
     return surroundings_.events.now();
   }
-  std::vector<Time> others = heard_at_;
-  others.erase(others.begin() + static_cast<std::ptrdiff_t>(place_));
-  const auto needed = others.begin() + static_cast<std::ptrdiff_t>(heard_at_.size() / 2 - 1);
+  if (raft.configuration_index() != configuration_index_) return surroundings_.events.now();
+  size_t voters = 0;
+  std::vector<Time> others;
+  for (const consensus::ConfigurationMember& member : raft.configuration().members) {
+    if (!member.voter) continue;
+    ++voters;
+    if (member.id != id()) others.push_back(HeardAt(member.id));
+  }
+  const size_t wanted = voters / 2 + 1 - (voters - others.size());
+  if (wanted == 0) return surroundings_.events.now();
+  const auto needed = others.begin() + static_cast<std::ptrdiff_t>(wanted - 1);
   std::nth_element(others.begin(), needed, others.end(), std::greater<>());
-  return std::max(*needed, leads_since_);
+  return std::max({*needed, leads_since_, configuration_since_});
+}
+
+// --- Its folder ---
+
+bool Server::in_cluster() const {
+  return identity_.cluster_id == surroundings_.settings.node.cluster_id;
+}
+
+consensus::Configuration Server::newest_configuration() const {
+  if (up()) return process_->node.raft().configuration();
+  if (auto in_log = log_.NewestConfiguration()) return *in_log;
+  return consensus::DecodeConfiguration(state_.durable_meta().configuration)
+      .value_or(consensus::Configuration());
+}
+
+void Server::Empty(storage::Identity identity) {
+  assert(!up());
+  identity_ = std::move(identity);
+  lost_its_folder_ = false;
+  log_.Wipe();
+  StateDisk::Image image;
+  if (!identity_.joined) {
+    const Member alone{identity_.node_id.value(), kHost, port_, PeerPort(port_)};
+    image.meta.configuration = consensus::Encode(InitialConfiguration(
+        in_cluster() ? surroundings_.settings.members : std::vector<Member>{alone}));
+  }
+  state_.Replace(std::move(image));
+  // The connections are those of a process that has ended.
+  surroundings_.network.DropSentTo(place_);
+  if (checker_ != nullptr) checker_->Emptied(place_);
+  surroundings_.trace.Add(Happening::kEmptied, place_ + 1, identity_.node_id.value(),
+                          in_cluster() ? 1 : 0);
+}
+
+void Server::BeBlank() {
+  uint64_t cluster_id = 0;
+  do {
+    cluster_id = random_.Next();
+  } while (cluster_id == 0 || cluster_id == surroundings_.settings.node.cluster_id);
+  Empty({cluster_id, consensus::NodeId(1), ""});
+}
+
+void Server::LoseFolder() {
+  // A node that was started alone draws its cluster's id, and so is nobody without its folder.
+  if (identity_.members.empty() || surroundings_.settings.node_count == 1) {
+    BeBlank();
+    return;
+  }
+  Empty(identity_);
+  lost_its_folder_ = true;
+}
+
+// As storage::AdoptIdentity and InstallIncoming do it.
+void Server::BeginNewLife(const NewLife& next) {
+  if (next.adopted) {
+    const storage::Identity identity = *next.adopted;
+    Crash();
+    Empty(identity);
+  } else {
+    StateDisk::Image snapshot = snapshots_.TakeComplete();
+    surroundings_.trace.Add(Happening::kInstall, place_ + 1, snapshot.meta.last_applied.value());
+    Crash();
+    state_.Replace(std::move(snapshot));
+  }
+  Start();
 }
 
 // --- Its life ---
@@ -181,11 +279,13 @@ void Server::Start() {
   assert(checker_ != nullptr);
   ++life_;
   const consensus::Recovered recovered = Recover();
-  surroundings_.trace.Add(Happening::kStart, id().value(),
-                          recovered.hard_state.current_term.value(), recovered.last_index.value(),
-                          recovered.last_applied.value());
-  checker_->Started(place_, recovered);
-  process_ = std::make_unique<Process>(*this, random_.Next(), recovered);
+  surroundings_.trace.Add(Happening::kStart, place_ + 1, recovered.hard_state.current_term.value(),
+                          recovered.last_index.value(), recovered.last_applied.value());
+  links_.clear();
+  heard_at_.clear();
+  if (in_cluster()) checker_->Started(place_, id(), recovered);
+  process_ = std::make_unique<Process>(*this, in_cluster() ? checker_ : nullptr, random_.Next(),
+                                       recovered);
   const int64_t drift = surroundings_.settings.tick_drift_permille;
   tick_ = surroundings_.settings.tick * (1000 + random_.Between(-drift, drift)) / 1000;
   paused_until_ = 0;
@@ -206,14 +306,17 @@ consensus::Recovered Server::Recover() {
   snapshots_.Open([this] { Enqueue([] {}); });
   consensus::Recovered recovered = log_.Recover(state_.meta().last_applied);
   const storage::StateMeta& meta = state_.meta();
-  recovered.configuration = *consensus::DecodeConfiguration(meta.configuration);
+  if (!meta.configuration.empty()) {
+    recovered.configuration = *consensus::DecodeConfiguration(meta.configuration);
+  }
   recovered.configuration_index = meta.configuration_index;
+  recovered.joined = identity_.joined;
   return recovered;
 }
 
 void Server::Crash() {
   assert(up());
-  surroundings_.trace.Add(Happening::kCrash, id().value());
+  surroundings_.trace.Add(Happening::kCrash, place_ + 1);
   ++life_;
   inbox_.clear();
   round_planned_ = false;
@@ -292,6 +395,10 @@ void Server::OnTick(uint64_t life) {
     return;
   }
   process_->node.Tick();
+  if (surroundings_.events.now() / kHelloInterval != hello_slot_) {
+    hello_slot_ = surroundings_.events.now() / kHelloInterval;
+    SayHello();
+  }
   // Nothing else is due: the round is over at once.
   if (!round_planned_) EndRound();
 }
@@ -301,13 +408,9 @@ void Server::EndRound() {
   bool again = process_->node.Flush();
   again |= ServeClients();
   NoteChanges();
-  checker_->EndRound(place_, process_->node);
+  if (process_->checker != nullptr) process_->checker->EndRound(place_, process_->node);
   if (process_->node.new_life()) {
-    StateDisk::Image snapshot = snapshots_.TakeComplete();
-    surroundings_.trace.Add(Happening::kInstall, id().value(), snapshot.meta.last_applied.value());
-    Crash();
-    state_.Replace(std::move(snapshot));
-    Start();
+    BeginNewLife(*process_->node.new_life());
     return;
   }
   if (again) ScheduleRound();
@@ -324,26 +427,93 @@ void Server::NoteChanges() {
     seen.role = raft.role();
     seen.term = raft.current_term();
     seen.leader = raft.leader();
-    surroundings_.trace.Add(Happening::kRole, id().value(), static_cast<uint64_t>(seen.role),
+    surroundings_.trace.Add(Happening::kRole, place_ + 1, static_cast<uint64_t>(seen.role),
                             seen.term.value(), seen.leader.value_or(consensus::NodeId()).value());
+  }
+  if (raft.configuration_index() != configuration_index_) {
+    configuration_index_ = raft.configuration_index();
+    configuration_since_ = surroundings_.events.now();
   }
   if (raft.commit_index() != seen.commit_index) {
     seen.commit_index = raft.commit_index();
-    surroundings_.trace.Add(Happening::kCommit, id().value(), seen.commit_index.value(),
+    surroundings_.trace.Add(Happening::kCommit, place_ + 1, seen.commit_index.value(),
                             process_->node.keys().last_applied().value());
   }
 }
 
 // --- Peers ---
 
-void Server::Receive(consensus::NodeId from, consensus::Message message) {
-  Enqueue([this, from, message = std::move(message)] {
-    process_->node.Receive(from, message);
+// As PeerNetwork does.
+void Server::SetPeers(const std::vector<Member>& peers) {
+  links_.clear();
+  for (const Member& peer : peers) {
+    links_.push_back({consensus::NodeId(peer.id), peer.port, peer.folder});
+  }
+}
+
+Address Server::AddressOf(const Link& link) const {
+  return {identity_.cluster_id, id(), link.id, link.folder, port_, link.port};
+}
+
+void Server::SendTo(consensus::NodeId to, const consensus::Message& message) {
+  for (const Link& link : links_) {
+    if (link.id != to) continue;
+    surroundings_.network.Send(place_, PlaceOf(link.port), AddressOf(link), message);
+    return;
+  }
+}
+
+// Connections are opened before there is anything to say. To one of the others, now and then: most
+// of them are there already.
+void Server::SayHello() {
+  if (links_.empty() || surroundings_.settings.membership.interval == 0) return;
+  const Link& link = random_.Pick(links_);
+  surroundings_.network.SendHello(place_, PlaceOf(link.port), AddressOf(link));
+}
+
+// As PeerNetwork::OnHello does.
+bool Server::Accepts(const Address& address) {
+  Node& node = process_->node;
+  if (address.to_port != port_) return false;
+  switch (node.OfferMembership(address.cluster_id, address.to, address.folder)) {
+    case Node::Offer::kTaken:
+      return false;
+    case Node::Offer::kOtherFolder:
+      surroundings_.network.AnswerEmpty(place_, address, node.empty_folder());
+      return false;
+    case Node::Offer::kNone:
+      break;
+  }
+  if (address.cluster_id != identity_.cluster_id || address.to != id() || address.from == id() ||
+      node.was_removed(address.from)) {
+    return false;
+  }
+  for (Link& link : links_) {
+    if (link.id != address.from) continue;
+    link.port = address.from_port;
+    return true;
+  }
+  links_.push_back({address.from, address.from_port, 0});
+  return true;
+}
+
+void Server::PeerIsEmpty(consensus::NodeId peer, uint64_t folder) {
+  Enqueue([this, peer, folder] { process_->node.NameFolder(peer, folder); });
+}
+
+void Server::Receive(const Address& address, std::optional<consensus::Message> message) {
+  Enqueue([this, address, message = std::move(message)]() mutable {
+    if (!Accepts(address) || !message) return;
     const consensus::Term term =
-        std::visit([](const auto& content) { return content.term; }, message);
-    if (term == process_->node.raft().current_term()) {
-      heard_at_[from.value() - 1] = surroundings_.events.now();
+        std::visit([](const auto& content) { return content.term; }, *message);
+    process_->node.Receive(address.from, *std::move(message));
+    if (term != process_->node.raft().current_term()) return;
+    for (auto& [member, at] : heard_at_) {
+      if (member != address.from) continue;
+      at = surroundings_.events.now();
+      return;
     }
+    heard_at_.emplace_back(address.from, surroundings_.events.now());
   });
 }
 
@@ -354,7 +524,8 @@ void Server::PeerGone(consensus::NodeId peer) {
 // --- Clients ---
 
 bool Server::Accept(const std::shared_ptr<Connection>& connection) {
-  if (!up()) return false;
+  // A node that is no member serves, too, but nobody has told the clients of it.
+  if (!up() || !in_cluster()) return false;
   connection->session =
       process_->sessions.Open("sim:0", "sim:0", surroundings_.events.now() / kMillisecond);
   process_->connections.emplace(connection->session->id, connection);
@@ -433,6 +604,15 @@ void Server::TransferLeadership(std::optional<consensus::NodeId> target) {
 
 void Server::BeginCheckpoint() {
   Enqueue([this] { process_->node.BeginCheckpoint(); });
+}
+
+Server* FindMachine(const std::vector<std::unique_ptr<Server>>& servers, consensus::NodeId member) {
+  for (const auto& server : servers) {
+    if (server->in_cluster() && server->id() == member && !server->lost_its_folder()) {
+      return server.get();
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace quorate::simulation

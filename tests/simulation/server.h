@@ -1,6 +1,9 @@
-// One member of the simulated cluster: its disks, which outlive it, and from a start to a crash a
-// process with the real node, sessions and dispatcher. Stands where src/server.cc, peer_network.cc
+// One machine: its disks, which outlive all else, and from a start to a crash a process with the
+// real node, sessions and dispatcher. Stands where src/incarnation.cc, server.cc, peer_network.cc
 // and client_connection.cc stand in the real one, and does in a round what they do.
+//
+// What the disks hold belongs to a member of the cluster, present or past, or to nobody yet: such a
+// node runs as a cluster of one, until the cluster takes it in.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +11,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "consensus/message.h"
 #include "src/node.h"
+#include "storage/identity.h"
 #include "tests/simulation/connection.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/log_disk.h"
@@ -53,7 +59,25 @@ class Server {
   void PauseUntil(Time when);
   bool paused() const { return surroundings_.events.now() < paused_until_; }
 
-  // It runs, and none of the faults below is at work.
+  // --- Its folder ---
+  size_t place() const { return place_; }
+  // Of a member of the cluster, one that was removed among them.
+  bool in_cluster() const;
+  consensus::NodeId id() const { return identity_.node_id; }
+  // It was a member's, is empty now, and does not know it.
+  bool lost_its_folder() const { return lost_its_folder_; }
+  bool has_run() const { return life_ > 0; }
+  uint16_t port() const { return port_; }
+  // The configuration in force, running or not. Precondition: in_cluster().
+  consensus::Configuration newest_configuration() const;
+  // All of these: only while it is not up.
+  // Nothing is left on its disks. One of those that the cluster began with is started as such
+  // again, another as a node that knows of no cluster.
+  void LoseFolder();
+  void BeBlank();
+  void MoveTo(uint16_t port) { port_ = port; }
+
+  // It runs, has not lost its folder, and none of the faults below is at work.
   bool healthy() const;
   // As a leader, it has heard a majority (itself among it) in its term since then, or has become
   // leader then.
@@ -63,8 +87,11 @@ class Server {
   Time undisturbed_since() const { return undisturbed_since_; }
 
   // --- What arrives ---
-  void Receive(consensus::NodeId from, consensus::Message message);
+  // Nothing: another has connected.
+  void Receive(const Address& address, std::optional<consensus::Message> message);
   void PeerGone(consensus::NodeId peer);
+  // It has answered that it is empty, and has this folder.
+  void PeerIsEmpty(consensus::NodeId peer, uint64_t folder);
   // False: nobody listens.
   bool Accept(const std::shared_ptr<Connection>& connection);
   void ReceiveFromClient(const std::shared_ptr<Connection>& connection, const std::string& bytes);
@@ -81,12 +108,27 @@ class Server {
 
   // Preconditions: up().
   const Node& node() const;
-  consensus::NodeId id() const { return consensus::NodeId(place_ + 1); }
 
  private:
   struct Process;
 
+  friend class WatchedNetwork;
+
   consensus::Recovered Recover();
+  void BeginNewLife(const NewLife& next);
+  void Empty(storage::Identity identity);
+  void SetPeers(const std::vector<Member>& peers);
+  void SendTo(consensus::NodeId to, const consensus::Message& message);
+  void SayHello();
+  // Another node, or a member that it knows of.
+  struct Link {
+    consensus::NodeId id;
+    uint16_t port = 0;
+    uint64_t folder = 0;
+  };
+  Address AddressOf(const Link& link) const;
+  bool Accepts(const Address& address);
+  Time HeardAt(consensus::NodeId member) const;
   void Enqueue(std::function<void()> action);
   void ScheduleRound();
   void ScheduleTick();
@@ -102,6 +144,9 @@ class Server {
   Surroundings surroundings_;
   Random random_;
   RaftChecker* checker_ = nullptr;
+  storage::Identity identity_;  // what the disks hold
+  bool lost_its_folder_ = false;
+  uint16_t port_;
   LogDisk log_;
   StateDisk state_;
   SnapshotDisk snapshots_;
@@ -111,15 +156,24 @@ class Server {
   Time tick_ = 0;
   Time paused_until_ = 0;
   Time undisturbed_since_ = 0;
-  std::vector<Time> heard_at_;  // each member, in this node's term
+  std::vector<std::pair<consensus::NodeId, Time>> heard_at_;  // in this node's term
+  // Whom it can reach, and where: this life's.
+  std::vector<Link> links_;
   Time leads_since_ = 0;
+  consensus::Index configuration_index_;  // in force at the last look
+  Time configuration_since_ = 0;
   bool resume_planned_ = false;
   bool tick_missed_ = false;
   std::vector<std::function<void()>> inbox_;  // what arrives during a pause
   bool round_planned_ = false;
+  Time hello_slot_ = 0;
   Time round_delay_max_ = 0;
   int64_t clock_drift_permille_ = 0;
   int64_t unix_offset_us_ = 0;
 };
+
+// The machine that is that member, with all that it has ever had on its disks; null: none is, or
+// none any more.
+Server* FindMachine(const std::vector<std::unique_ptr<Server>>& servers, consensus::NodeId member);
 
 }  // namespace quorate::simulation

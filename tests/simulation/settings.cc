@@ -6,6 +6,7 @@ namespace quorate::simulation {
 namespace {
 
 constexpr uint16_t kFirstPort = 7001;
+constexpr size_t kPlacesMax = 100;
 
 // One of `values`.
 int64_t OneOf(Random& random, std::initializer_list<int64_t> values) {
@@ -20,7 +21,7 @@ uint32_t Sometimes(Random& random, int64_t permille_max) {
 std::vector<Member> Members(size_t count) {
   std::vector<Member> members;
   for (size_t i = 0; i < count; ++i) {
-    const auto port = static_cast<uint16_t>(kFirstPort + i);
+    const uint16_t port = PortOf(i, 0);
     members.push_back({i + 1, "sim", port, static_cast<uint16_t>(port + 10000)});
   }
   return members;
@@ -117,7 +118,23 @@ FaultSettings DrawFaults(Random& random) {
   return faults;
 }
 
+// In half of the runs the members stay the same.
+MembershipSettings DrawMembership(Random& random) {
+  MembershipSettings membership;
+  if (random.Chance(500)) return membership;
+  membership.interval = OneOf(random, {4000, 1500, 600, 200}) * kMillisecond;
+  membership.spare_count = static_cast<size_t>(random.Between(1, 4));
+  membership.loss_permille = Sometimes(random, 400);
+  return membership;
+}
+
 }  // namespace
+
+uint16_t PortOf(size_t place, size_t which) {
+  return static_cast<uint16_t>(kFirstPort + which * kPlacesMax + place);
+}
+
+size_t PlaceOf(uint16_t port) { return static_cast<size_t>(port - kFirstPort) % kPlacesMax; }
 
 Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   Random random(seed);
@@ -140,6 +157,7 @@ Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   settings.node.backlog_entries = static_cast<uint64_t>(OneOf(random, {0, 5, 50, 100'000}));
   // Election timeouts decide how long a recovery takes.
   settings.calm = 5 * kSecond + 40 * settings.node.raft.election_timeout_ticks * settings.tick;
+  settings.membership = DrawMembership(random);
   return settings;
 }
 

@@ -55,10 +55,16 @@ struct FaultSettings {
   std::vector<Fault> kinds;
 };
 
+struct MembershipSettings {
+  Time interval = 0;       // on the average between two changes; 0: none
+  size_t spare_count = 0;  // machines beside those that the cluster begins with
+  uint32_t loss_permille = 0;
+};
+
 struct Settings {
   uint64_t seed = 0;
-  size_t node_count = 3;
-  std::vector<Member> members;  // that the cluster begins with
+  size_t node_count = 3;        // that the cluster begins with
+  std::vector<Member> members;  // these
   NodeOptions node;             // of every node; id and seed are filled in at its starts
   Time round_max = 0;
   Time tick = 0;
@@ -70,9 +76,16 @@ struct Settings {
   DiskSettings disk;
   ClientSettings clients;
   FaultSettings faults;
+  MembershipSettings membership;
+
+  size_t machine_count() const { return node_count + membership.spare_count; }
 };
 
-// The same for the same seed. `node_count`: 3 or 5; nothing: drawn, too.
+// A machine's address for clients and, 10000 above, for peers. Each has several, one at a time.
+uint16_t PortOf(size_t place, size_t which);
+size_t PlaceOf(uint16_t port);
+
+// The same for the same seed. `node_count`: 1, 3 or 5; nothing: drawn, too.
 Settings Draw(uint64_t seed, std::optional<size_t> node_count);
 
 }  // namespace quorate::simulation

@@ -18,6 +18,7 @@ struct Totals {
   uint64_t operations = 0;
   uint64_t unknown = 0;
   uint64_t undecided = 0;
+  uint64_t changes = 0;
 };
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
@@ -34,17 +35,18 @@ void RunOne(const Options& options, bool quiet, Totals* totals) {
   totals->operations += result.operations_done;
   totals->unknown += result.operations_unknown;
   totals->undecided += result.keys_undecided;
+  totals->changes += result.changes;
   if (!result.violation.empty()) {
     ++totals->failures;
     std::fputs(Report(result).c_str(), stdout);
   } else if (!quiet) {
     std::printf(
         "seed %lu: %zu nodes, %.1f s in %.3f s (%.0f times), %lu events, %lu entries, %lu leaders, "
-        "%lu operations, %lu unknown, %zu keys undecided, trace %016lx\n",
+        "%lu changes of members, %lu operations, %lu unknown, %zu keys undecided, trace %016lx\n",
         result.seed, result.node_count, static_cast<double>(result.simulated) / kSecond, seconds,
         static_cast<double>(result.simulated) / kSecond / seconds, result.events, result.committed,
-        result.leaders, result.operations_done, result.operations_unknown, result.keys_undecided,
-        result.hash);
+        result.leaders, result.changes, result.operations_done, result.operations_unknown,
+        result.keys_undecided, result.hash);
   }
   std::fflush(stdout);
 }
@@ -60,7 +62,7 @@ int Main(int argc, char** argv) {
   auto* one = app.add_option("--seed,--seeds", seeds, "A seed, or a range of seeds: 1..1000");
   app.add_option("--seconds", run_seconds,
                  "New seeds for that long (from a seed of chance, or from --seed on)");
-  app.add_option("--nodes", nodes, "3 or 5 members; by default the seed decides");
+  app.add_option("--nodes", nodes, "1, 3 or 5 members at first; by default the seed decides");
   app.add_flag("--trace", verbose, "Print everything that happens");
   app.add_flag("--quiet", quiet, "Print failures and the totals only");
   app.add_flag("--stop", stop, "Stop at the first failure");
@@ -96,9 +98,10 @@ int Main(int argc, char** argv) {
   const double simulated = static_cast<double>(totals.simulated) / kSecond;
   std::printf(
       "%lu simulations from seed %lu on: %.0f s of simulated time in %.1f s (%.0f times), %lu "
-      "events, %lu operations, %lu of unknown outcome, %lu keys undecided, %lu failed\n",
-      totals.runs, first, simulated, seconds, simulated / seconds, totals.events, totals.operations,
-      totals.unknown, totals.undecided, totals.failures);
+      "events, %lu changes of members, %lu operations, %lu of unknown outcome, %lu keys "
+      "undecided, %lu failed\n",
+      totals.runs, first, simulated, seconds, simulated / seconds, totals.events, totals.changes,
+      totals.operations, totals.unknown, totals.undecided, totals.failures);
   return totals.failures == 0 ? 0 : 1;
 }
 

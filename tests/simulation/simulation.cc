@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "src/membership.h"
 #include "tests/simulation/availability.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/faults.h"
@@ -16,6 +17,7 @@
 #include "tests/simulation/linearizability.h"
 #include "tests/simulation/log_order.h"
 #include "tests/simulation/network.h"
+#include "tests/simulation/operator.h"
 #include "tests/simulation/raft_checker.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/server.h"
@@ -28,6 +30,7 @@ namespace {
 
 constexpr size_t kTraceLinesShown = 200;
 constexpr uint64_t kWatchId = 199;
+constexpr uint64_t kFirstHaunterId = 197;
 // For one key: some seconds, which few histories need.
 constexpr uint64_t kSearchStepsMax = 3'000'000;
 
@@ -38,18 +41,22 @@ class Simulation {
         disk_settings_(settings_.disk),
         random_(options.seed ^ 0x5eed),
         trace_(events_),
-        network_(settings_.node_count, events_, trace_, verdict_, random_.Fork(),
+        network_(settings_.machine_count(), events_, trace_, verdict_, random_.Fork(),
                  settings_.network),
         surroundings_{settings_, events_, trace_, network_},
         servers_(MakeServers()),
-        checker_(Disks(), verdict_),
+        checker_(Disks(), InitialConfiguration(settings_.members), verdict_),
         faults_(surroundings_, servers_, random_.Fork()),
-        availability_(surroundings_, servers_, checker_, verdict_) {
+        availability_(surroundings_, servers_, checker_, verdict_),
+        operator_(World(), checker_, random_.Fork()) {
     trace_.set_verbose(options.verbose);
     network_.set_receiver(
-        [this](consensus::NodeId from, consensus::NodeId to, consensus::Message message) {
-          servers_[to.value() - 1]->Receive(from, std::move(message));
+        [this](size_t to, const Address& address, std::optional<consensus::Message> message) {
+          servers_[to]->Receive(address, std::move(message));
         });
+    network_.set_empty_receiver([this](size_t to, consensus::NodeId peer, uint64_t folder) {
+      if (servers_[to]->in_cluster()) servers_[to]->PeerIsEmpty(peer, folder);
+    });
     for (const auto& server : servers_) server->set_checker(&checker_);
     faults_.set_on_disturbance([this] { availability_.Disturbed(); });
   }
@@ -68,7 +75,7 @@ class Simulation {
  private:
   std::vector<std::unique_ptr<Server>> MakeServers() {
     std::vector<std::unique_ptr<Server>> servers;
-    for (size_t i = 0; i < settings_.node_count; ++i) {
+    for (size_t i = 0; i < settings_.machine_count(); ++i) {
       servers.push_back(std::make_unique<Server>(i, surroundings_, disk_settings_, random_.Fork()));
     }
     return servers;
@@ -108,7 +115,7 @@ class Simulation {
 
   void Storm() {
     Phase(1);
-    for (const auto& server : servers_) server->Start();
+    for (size_t i = 0; i < settings_.node_count; ++i) servers_[i]->Start();
     for (size_t i = 0; i < settings_.clients.count; ++i) {
       const auto role =
           i < settings_.clients.readonly_count ? Client::Role::kReader : Client::Role::kUsual;
@@ -119,7 +126,13 @@ class Simulation {
     clients_.push_back(
         std::make_unique<Client>(kWatchId, Client::Role::kWatch, 0, World(), random_.Fork()));
     clients_.back()->Start();
+    for (uint64_t id = kFirstHaunterId; id < kWatchId; ++id) {
+      clients_.push_back(
+          std::make_unique<Client>(id, Client::Role::kHaunter, 0, World(), random_.Fork()));
+      clients_.back()->Start();
+    }
     faults_.Start();
+    operator_.Start();
     watching_ = true;
     RunUntil(settings_.storm);
     watching_ = false;
@@ -130,6 +143,7 @@ class Simulation {
   void Recover() {
     if (verdict_.failed()) return;
     Phase(2);
+    operator_.End();
     faults_.End();
     disk_settings_.spike_permille = 0;
     RunUntil(events_.now() + settings_.calm / 2);
@@ -145,6 +159,7 @@ class Simulation {
     uint64_t last = 0;
     uint64_t applied = UINT64_MAX;
     for (const auto& server : servers_) {
+      if (!server->up() || !server->in_cluster()) continue;
       last = std::max(last, server->node().raft().last_log_index().value());
       applied = std::min(applied, server->node().keys().last_applied().value());
     }
@@ -155,38 +170,77 @@ class Simulation {
 
   const Server* Leader() const {
     for (const auto& server : servers_) {
-      if (server->node().raft().leader_is_established()) return server.get();
+      if (server->in_cluster() && server->up() && server->node().raft().leader_is_established()) {
+        return server.get();
+      }
     }
     return nullptr;
   }
 
-  // One leader, whom all follow, and the same entries applied by all.
+  // The members that have their data, by their leader's configuration.
+  std::vector<const Server*> WholeMembers(const Server& leader) const {
+    std::vector<const Server*> members;
+    for (const auto& member : leader.node().raft().configuration().members) {
+      if (const Server* server = FindMachine(servers_, member.id)) members.push_back(server);
+    }
+    return members;
+  }
+
+  // One leader, whom all its members follow, the same entries applied by all, and each of them a
+  // voter.
   bool IsWhole() const {
     const Server* leader = Leader();
-    if (leader == nullptr) return false;
-    const consensus::Index last = leader->node().raft().last_log_index();
+    if (leader == nullptr || !operator_.idle()) return false;
+    const consensus::Raft& leads = leader->node().raft();
     for (const auto& client : clients_) {
       if (!client->idle()) return false;
     }
-    return std::all_of(servers_.begin(), servers_.end(), [&](const auto& server) {
-      const Node& node = server->node();
-      return node.raft().leader() == leader->id() && node.keys().last_applied() == last &&
-             node.raft().last_log_index() == last && node.requests_in_flight() == 0;
+    for (const auto& member : leads.configuration().members) {
+      if (!member.voter && MayJoin(member)) return false;
+    }
+    const std::vector<const Server*> members = WholeMembers(*leader);
+    return leads.commit_index() == leads.last_log_index() &&
+           std::all_of(members.begin(), members.end(), [&](const Server* server) {
+             const Node& node = server->node();
+             return node.raft().leader() == leader->id() &&
+                    node.keys().last_applied() == leads.last_log_index() &&
+                    node.raft().last_log_index() == leads.last_log_index() &&
+                    node.requests_in_flight() == 0;
+           });
+  }
+
+  // A learner that nothing keeps from becoming a voter.
+  bool MayJoin(const consensus::ConfigurationMember& learner) const {
+    if (FindMachine(servers_, learner.id) != nullptr) return true;
+    return std::any_of(servers_.begin(), servers_.end(), [&](const auto& server) {
+      if (!server->up() || (server->in_cluster() && !server->lost_its_folder())) return false;
+      if (learner.folder != 0 && learner.folder != server->node().empty_folder()) return false;
+      return learner.address.find(fmt::format(":{}@", server->port())) != std::string::npos;
     });
   }
 
   std::string Unfinished() const {
     std::string text = "the cluster does not recover.";
     for (const auto& server : servers_) {
+      if (!server->up() || !server->in_cluster()) continue;
       const consensus::Raft& raft = server->node().raft();
       text += fmt::format(
-          " Node {}: role {}, term {}, leader {}, log to {}, durable {}, committed {}, applied {}, "
-          "requests {};",
-          server->id().value(), static_cast<int>(raft.role()), raft.current_term().value(),
+          " Node {}: member {}{}, role {}, term {}, leader {}, log to {}, durable {}, committed "
+          "{}, "
+          "applied {}, requests {}, members by entry {}:",
+          server->place() + 1, server->id().value(), server->lost_its_folder() ? " (lost)" : "",
+          static_cast<int>(raft.role()), raft.current_term().value(),
           raft.leader().value_or(consensus::NodeId()).value(), raft.last_log_index().value(),
           raft.durable_index().value(), raft.commit_index().value(),
-          server->node().keys().last_applied().value(), server->node().requests_in_flight());
+          server->node().keys().last_applied().value(), server->node().requests_in_flight(),
+          raft.configuration_index().value());
+      for (const auto& member : raft.configuration().members) {
+        text += fmt::format(" {}{} at {}", member.voter ? "" : "learner ", member.id.value(),
+                            member.address);
+      }
+      text += ';';
     }
+    if (!operator_.idle()) text += " the operator waits;";
     for (size_t i = 0; i < clients_.size(); ++i) {
       if (!clients_[i]->idle()) text += fmt::format(" client {} waits;", i + 1);
     }
@@ -200,9 +254,9 @@ class Simulation {
     std::vector<std::unique_ptr<Client>> probes;
     probes.push_back(
         std::make_unique<Client>(200, Client::Role::kProbe, 0, World(), random_.Fork()));
-    for (size_t i = 0; i < settings_.node_count; ++i) {
-      probes.push_back(std::make_unique<Client>(201 + i, Client::Role::kReadingProbe, i, World(),
-                                                random_.Fork()));
+    for (const Server* server : WholeMembers(*Leader())) {
+      probes.push_back(std::make_unique<Client>(201 + server->place(), Client::Role::kReadingProbe,
+                                                server->place(), World(), random_.Fork()));
     }
     const uint64_t leaders = checker_.terms_led();
     for (const auto& probe : probes) probe->Start();
@@ -260,6 +314,7 @@ class Simulation {
     result.operations_unknown = history_.unknown();
     result.keys_undecided = report_.undecided;
     result.looks_due = availability_.looks_due();
+    result.changes = checker_.configurations().size() - 1;
     if (verdict_.failed()) {
       result.trace = trace_.Newest(kTraceLinesShown);
       result.operations = report_.bad_operations;
@@ -280,6 +335,7 @@ class Simulation {
   Faults faults_;
   History history_;
   Availability availability_;
+  Operator operator_;
   bool watching_ = false;
   std::vector<std::unique_ptr<Client>> clients_;
   HistoryReport report_;

@@ -32,6 +32,7 @@ struct Result {
   uint64_t leaders = 0;    // terms that had one
   uint64_t operations_done = 0;
   uint64_t operations_unknown = 0;
+  uint64_t changes = 0;       // of the members, committed
   uint64_t looks_due = 0;     // at a cluster that owed a write for long
   size_t keys_undecided = 0;  // whose histories were too tangled to judge in bounded time
 };

@@ -78,6 +78,7 @@ TEST_F(SimulationTest, MuchHappens) {
     all.operations_unknown += result.operations_unknown;
     all.keys_undecided += result.keys_undecided;
     all.looks_due += result.looks_due;
+    all.changes += result.changes;
   }
   EXPECT_GT(all.leaders, 300u);
   EXPECT_GT(all.committed, 20'000u);
@@ -85,6 +86,11 @@ TEST_F(SimulationTest, MuchHappens) {
   EXPECT_GT(all.operations_unknown, 2'000u);
   EXPECT_LT(all.keys_undecided, 5u);
   EXPECT_GT(all.looks_due, 5'000u);
+  EXPECT_GT(all.changes, 300u);
+}
+
+TEST_F(SimulationTest, OneNodeAndThoseThatJoinIt_FixedSeeds) {
+  for (uint64_t seed = 3001; seed <= 3100 && !HasFailure(); ++seed) Run(seed, 1);
 }
 
 TEST_F(SimulationTest, ThreeNodes_FixedSeeds) {

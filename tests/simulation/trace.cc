@@ -10,6 +10,7 @@
 #include "consensus/raft.h"
 #include "tests/simulation/faults.h"
 #include "tests/simulation/operation.h"
+#include "tests/simulation/operator.h"
 
 namespace quorate::simulation {
 namespace {
@@ -52,6 +53,9 @@ std::string FormatNumbers(Happening happening, const std::array<uint64_t, 5>& n)
       return fmt::format("node {} starts: term {}, log to {}, applied {}", n[0], n[1], n[2], n[3]);
     case Happening::kCrash:
       return fmt::format("node {} crashes", n[0]);
+    case Happening::kEmptied:
+      return fmt::format("node {} has an empty folder, as member {}{}", n[0], n[1],
+                         n[2] == 1 ? "" : " of a cluster of its own");
     case Happening::kPause:
       return fmt::format("node {} stands still for {} ms", n[0], n[1]);
     case Happening::kRole:
@@ -92,6 +96,12 @@ std::string FormatNumbers(Happening happening, const std::array<uint64_t, 5>& n)
                          NameOf(static_cast<Outcome>(n[2])));
     case Happening::kFault:
       return fmt::format("fault: {} ({}, {})", NameOf(static_cast<Fault>(n[0])), n[1], n[2]);
+    case Happening::kPlan:
+      return fmt::format("operator: {} node {}, member {}", NameOf(static_cast<Plan>(n[0])), n[1],
+                         n[2]);
+    case Happening::kChange:
+      return fmt::format("operator: the change {}",
+                         n[1] == 1 ? "is made" : "is not known to be made");
     case Happening::kPhase:
       return fmt::format("---- phase {} ----", n[0]);
   }

@@ -17,6 +17,7 @@ namespace quorate::simulation {
 enum class Happening : uint8_t {
   kStart,       // node, term, last index, last applied
   kCrash,       // node
+  kEmptied,     // node, the member that its folder is, 1 of the cluster, 0 of one of its own
   kPause,       // node, milliseconds
   kRole,        // node, role, term, leader
   kCommit,      // node, commit index, last applied
@@ -34,6 +35,8 @@ enum class Happening : uint8_t {
   kRequest,     // client, node, operation, command, key
   kReply,       // client, operation, outcome
   kFault,       // fault, first and second argument
+  kPlan,        // of the operator, node, member
+  kChange,      // of the members asked for, 1 answered OK
   kPhase,       // phase
 };
 

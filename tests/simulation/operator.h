@@ -1,0 +1,86 @@
+// Whoever runs the cluster: adds nodes and removes them while everything else goes on, moves them
+// to other addresses, loses their folders, and replaces them. Asks as an operator does, with
+// CLUSTER MEET and CLUSTER FORGET at any node. It knows the whole simulation, and uses that to ask
+// only for what leaves a majority of the voters with their data: no cluster could recover
+// otherwise.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "consensus/configuration.h"
+#include "tests/simulation/client.h"
+#include "tests/simulation/raft_checker.h"
+#include "tests/simulation/random.h"
+
+namespace quorate::simulation {
+
+enum class Plan : uint8_t {
+  kAdd,
+  kRemove,
+  kForceRemoval,
+  kMove,     // started anew with another address
+  kLose,     // started anew with an empty folder
+  kReplace,  // MEET with the address of one that has lost its folder
+};
+
+const char* NameOf(Plan plan);
+
+class Operator {
+ public:
+  Operator(ClientWorld world, RaftChecker& checker, Random random);
+
+  void Start();
+  // Begins nothing new.
+  void End() { ended_ = true; }
+  bool idle() const { return under_way_ == 0; }
+
+ private:
+  struct Question;
+  // Whether what was asked for has been made.
+  using Check = std::function<bool(const consensus::Configuration& configuration)>;
+
+  void PlanStep();
+  void Step();
+  Plan Choose();
+  bool Add();
+  bool Remove(bool force);
+  bool Move();
+  bool Lose();
+  bool Replace();
+
+  void Ask(size_t place, std::vector<std::string> words, Check check);
+  void Meet(size_t place, uint16_t port);
+  void Done(const std::shared_ptr<Question>& question, bool ok);
+  void OnReply(const std::shared_ptr<Question>& question);
+  bool WasMade(const Question& question) const;
+
+  void Note(Plan plan, const Server& server, consensus::NodeId member);
+  Server* Leader() const;
+  std::optional<size_t> AnyNode();
+  // As the leader has it, or as it was committed last.
+  consensus::Configuration Newest() const;
+  std::vector<consensus::Configuration> InForceAnywhere() const;
+  bool IsMember(const Server& server, const consensus::Configuration& configuration) const;
+  bool IsQuiet() const;
+  // Whether a majority of the voters has its data, by this configuration and by any that may come
+  // of it by itself. `without`: is lost, too.
+  bool CanGoOn(const consensus::Configuration& configuration, consensus::NodeId without) const;
+
+  ClientWorld world_;
+  RaftChecker& checker_;
+  Random random_;
+  bool ended_ = false;
+  size_t under_way_ = 0;
+  size_t voters_wanted_ = 3;
+  Time asked_at_ = 0;
+  std::set<consensus::NodeId> lost_;
+  uint64_t connections_ = 0;
+};
+
+}  // namespace quorate::simulation
