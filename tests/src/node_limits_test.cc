@@ -1,0 +1,312 @@
+// What a node has a limit for: its memory, its disk, what is in flight, what clients leave unread.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/node.h"
+#include "tests/src/node_support.h"
+
+namespace quorate {
+namespace {
+
+constexpr const char* kOk = "+OK\r\n";
+
+std::string Set(std::string_view key, std::string_view value) {
+  return Request({"SET", key, value});
+}
+std::string Get(std::string_view key) { return Request({"GET", key}); }
+
+// Settles everything that needs no further time.
+constexpr int kSettle = 10;
+
+// What comes while a commit is under way travels as one entry, unless it is large.
+TEST(Node, SmallBatchesWaitForTheCommitUnderWay) {
+  NodeOptions options;
+  options.batch_bytes_wait_max = 1000;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  cluster.Steps(kSettle);
+  auto client = cluster.Connect(1);
+  const auto last = [&] { return cluster.node(1).raft().last_log_index(); };
+  cluster.member(1).connected = false;
+  const auto before = last();
+  for (int i = 0; i < 5; ++i) {
+    cluster.Send(1, *client, Set("a", std::to_string(i)));
+    cluster.Steps(1);
+  }
+  EXPECT_EQ(last(), before + 1);
+  cluster.Send(1, *client, Set("a", std::string(1000, 'x')));
+  cluster.Steps(1);
+  EXPECT_EQ(last(), before + 2);
+  cluster.Send(1, *client, Set("a", "after"));
+  cluster.Steps(1);
+  EXPECT_EQ(last(), before + 2);
+  cluster.member(1).connected = true;
+  for (int ticks = 0; ticks < 100; ++ticks) cluster.Tick();
+  EXPECT_EQ(last(), before + 3);
+  EXPECT_EQ(TestCluster::Replies(*client), "+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+}
+
+TEST(Node, StopsApplyingWhileTheMemtableIsFullAndGoesOnAfterACheckpoint) {
+  NodeOptions options;
+  options.key_space.memtable_keys_max = 4;
+  options.checkpoint_interval_ms = 1'000'000;
+  TestCluster cluster(1, options);
+  cluster.WaitForLeader();
+  auto client = cluster.Connect(1);
+  std::string expected;
+  for (int i = 0; i < 20; ++i) {
+    cluster.Send(1, *client, Set("key" + std::to_string(i), "x"));
+    cluster.Steps(2);
+    expected += kOk;
+  }
+  cluster.Steps(kSettle);
+  std::string replies = TestCluster::Replies(*client);
+  EXPECT_LT(replies.size(), expected.size()) << "the checkpoint is not finished";
+  for (int i = 0; i < 20; ++i) {
+    cluster.member(1).state.Finish();
+    cluster.Steps(kSettle);
+    replies += TestCluster::Replies(*client);
+  }
+  EXPECT_EQ(replies, expected);
+  EXPECT_EQ(cluster.node(1).keys().key_count(), 20u);
+}
+
+TEST(Node, ClientsWaitWhileTooMuchIsInFlight) {
+  NodeOptions options;
+  options.inflight_bytes_max = 1000;
+  TestCluster cluster(1, options);
+  cluster.WaitForLeader();
+  cluster.member(1).disk_works = false;
+  auto client = cluster.Connect(1);
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    requests += Set("key", std::string(100, 'x'));
+    expected += kOk;
+  }
+  cluster.Send(1, *client, requests);
+  EXPECT_FALSE(cluster.member(1).dispatcher->MayRead(*client));
+  EXPECT_LT(client->replies.waiting(), 20u);
+  cluster.member(1).disk_works = true;
+  for (int i = 0; i < 50; ++i) {
+    cluster.Steps(kSettle);
+    cluster.member(1).dispatcher->Resume(*client);
+  }
+  EXPECT_EQ(TestCluster::Replies(*client), expected);
+}
+
+TEST(Node, TrimsTheLogBehindTheCheckpointButForItsLastEntries) {
+  NodeOptions options;
+  options.checkpoint_interval_ms = 0;
+  options.backlog_entries = 3;
+  TestCluster cluster(1, options);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  const auto write = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      cluster.Send(1, *client, Set("a", std::to_string(i)));
+      for (int ticks = 0; ticks < 10; ++ticks) cluster.Tick();
+    }
+  };
+  // No checkpoint is finished: a restart would need all of it.
+  write(8);
+  EXPECT_EQ(cluster.member(1).disk.trimmed(), consensus::Index());
+  cluster.member(1).state.Finish();
+  write(1);
+  const auto checkpoint = cluster.node(1).keys().checkpoint_index();
+  EXPECT_GT(checkpoint, consensus::Index());
+  for (int i = 0; i < 5; ++i) {
+    cluster.member(1).state.Finish();
+    write(1);
+  }
+  const auto last = cluster.node(1).raft().last_log_index();
+  EXPECT_EQ(cluster.member(1).disk.trimmed(), last - 3);
+  EXPECT_EQ(cluster.node(1).raft().first_log_index(), last - 2);
+}
+
+constexpr const char* kDiskFull =
+    "-MISCONF No space left on this node's disk: write commands are refused until there is "
+    "some\r\n";
+
+TEST(Node, RefusesWritesBeforeTheLogWhileTheDiskIsFullAndGoesOnReading) {
+  TestCluster cluster(1);
+  cluster.WaitForLeader();
+  TestMember& member = cluster.member(1);
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*client), kOk);
+  const consensus::Index last = member.node->raft().last_log_index();
+
+  member.disk.room = 0;
+  cluster.Send(1, *client, Set("a", "2") + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + "$1\r\n1\r\n");
+  EXPECT_EQ(member.node->raft().last_log_index(), last);
+
+  // Room for something, but not for this: the log's own needs come first.
+  member.disk.room = 2 << 20;
+  cluster.Send(1, *client, Set("a", std::string(1 << 20, 'x')) + Set("a", "3") + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + kOk + "$1\r\n3\r\n");
+
+  member.state.full = true;
+  cluster.Send(1, *client, Set("a", "4") + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + "$1\r\n3\r\n");
+
+  member.disk.room = std::numeric_limits<size_t>::max();
+  member.state.full = false;
+  cluster.Send(1, *client, Set("a", "5"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+}
+
+// What is in flight will take its space before a new write does.
+TEST(Node, CountsWhatIsInFlightAgainstTheDisksRoom) {
+  TestCluster cluster(1);
+  cluster.WaitForLeader();
+  TestMember& member = cluster.member(1);
+  member.disk_works = false;
+  member.disk.room = 3 << 20;
+  auto client = cluster.Connect(1);
+  const std::string half = Set("a", std::string(512 << 10, 'x'));
+  for (int i = 0; i < 3; ++i) {
+    cluster.Send(1, *client, half);
+    cluster.Steps(kSettle);
+  }
+  member.disk_works = true;
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kOk) + kOk + kDiskFull);
+}
+
+TEST(Node, HandsOverWhenItsDiskIsFull) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  cluster.member(1).disk.room = 0;
+  cluster.Steps(kSettle);
+  for (int ticks = 0; ticks < 10; ++ticks) cluster.Tick();
+  const uint64_t leader = cluster.WaitForLeader();
+  EXPECT_NE(leader, 1U);
+  auto client = cluster.Connect(leader);
+  cluster.Send(leader, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+}
+
+// With no healthy member to hand over to, leadership does not go round and round, and reads go on.
+TEST(Node, KeepsLeadershipWhenAllDisksAreFull) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  for (uint64_t id : {1, 2, 3}) cluster.member(id).disk.room = 0;
+  for (int ticks = 0; ticks < 200; ++ticks) cluster.Tick();
+  const uint64_t leader = cluster.WaitForLeader();
+  const consensus::Term term = cluster.node(leader).raft().current_term();
+  for (int ticks = 0; ticks < 1000; ++ticks) cluster.Tick();
+  EXPECT_EQ(cluster.WaitForLeader(), leader);
+  EXPECT_EQ(cluster.node(leader).raft().current_term(), term);
+  auto client = cluster.Connect(leader);
+  cluster.Send(leader, *client, Set("a", "1") + Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + "$-1\r\n");
+}
+
+// Clients that ask for large values and read nothing.
+class Unread : public testing::Test {
+ protected:
+  static constexpr size_t kValueBytes = 1 << 20;
+
+  Unread() {
+    cluster_.MakeLeader(1);
+    auto writer = cluster_.Connect(1);
+    cluster_.Send(1, *writer, Set("large", std::string(kValueBytes, 'v')) + Set("small", "1"));
+    cluster_.Steps(kSettle);
+    EXPECT_EQ(TestCluster::Replies(*writer), std::string(kOk) + kOk);
+    sessions().Count(*writer);
+  }
+  // Clients that each ask for it at the same time.
+  void Ask(size_t count) {
+    while (clients_.size() < count) {
+      clients_.push_back(cluster_.Connect(1));
+      cluster_.Send(1, *clients_.back(), Get("large"));
+    }
+  }
+  Sessions& sessions() { return cluster_.member(1).sessions; }
+  size_t Answered() const {
+    return static_cast<size_t>(
+        std::count_if(clients_.begin(), clients_.end(),
+                      [](const auto& client) { return client->replies.bytes() > kValueBytes; }));
+  }
+  std::string Take(Session& session) {
+    std::string replies = TestCluster::Replies(session);
+    sessions().Count(session);
+    return replies;
+  }
+
+  TestCluster cluster_{3};
+  std::vector<std::shared_ptr<Session>> clients_;
+};
+
+TEST_F(Unread, LargeRepliesAreNotMadeWhileTooMuchIsLeft) {
+  constexpr size_t kMade = Sessions::kReplyBytesMax / kValueBytes;
+  Ask(kMade + 40);
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(Answered(), kMade);
+  EXPECT_LT(sessions().reply_bytes(), Sessions::kReplyBytesMax + 2 * kValueBytes);
+
+  // Others are served.
+  auto other = cluster_.Connect(1);
+  cluster_.Send(1, *other, Get("small"));
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(Take(*other), "$1\r\n1\r\n");
+  cluster_.Send(1, *other, Set("small", "2"));
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(Take(*other), kOk);
+
+  // Each reply that is taken makes room for another, until everybody has one.
+  for (auto& client : clients_) {
+    cluster_.Steps(kSettle);
+    EXPECT_GT(Take(*client).size(), kValueBytes);
+  }
+  EXPECT_LT(sessions().reply_bytes(), kValueBytes);
+}
+
+TEST_F(Unread, ReadsThatWaitKeepTheirPlaceAmongTheirClientsWrites) {
+  Ask(Sessions::kReplyBytesMax / kValueBytes + 1);
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Get("large") + Set("large", "new") + Get("large"));
+  cluster_.Steps(kSettle);
+  const std::string replies = Take(*client);
+  EXPECT_EQ(replies.size(), kValueBytes + 12 + 5 + 9);
+  EXPECT_TRUE(replies.starts_with("$1048576\r\nvvv"));
+  EXPECT_TRUE(replies.ends_with("vvv\r\n+OK\r\n$3\r\nnew\r\n"));
+}
+
+// A reply that was held back is made right before the client's next write runs, which must not run
+// with the read's arguments.
+TEST_F(Unread, AReadThatWaitsLeavesTheNextWriteAsItIs) {
+  Ask(Sessions::kReplyBytesMax / kValueBytes + 1);
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Get("large") + Set("other", "new") + Get("other"));
+  cluster_.Steps(kSettle);
+  EXPECT_TRUE(Take(*client).ends_with("vvv\r\n+OK\r\n$3\r\nnew\r\n"));
+  EXPECT_EQ(cluster_.node(1).keys().Find("large")->value.size(), kValueBytes);
+}
+
+TEST_F(Unread, ClientsThatGoTakeWhatWaitsWithThem) {
+  Ask(Sessions::kReplyBytesMax / kValueBytes + 40);
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(cluster_.node(1).requests_in_flight(), 40U);
+  for (auto& client : clients_) sessions().Close(*client);
+  EXPECT_LT(sessions().memory_bytes(), size_t{100'000});
+  for (int ticks = 0; ticks < 20; ++ticks) cluster_.Tick();
+  EXPECT_EQ(cluster_.node(1).requests_in_flight(), 0U);
+}
+
+}  // namespace
+}  // namespace quorate
