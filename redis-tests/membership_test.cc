@@ -11,6 +11,8 @@
 #include "redis-tests/support/client.h"
 #include "redis-tests/support/cluster.h"
 #include "redis-tests/support/eventually.h"
+#include "redis-tests/support/forwarder.h"
+#include "redis-tests/support/free_ports.h"
 #include "redis-tests/support/load.h"
 
 namespace quorate::redis_tests {
@@ -261,6 +263,52 @@ TEST_F(Membership, AMemberMovesToAnotherPortByARestart) {
         }))
         << "node " << node;
   }
+}
+
+// Behind a translation of addresses: the others, and clients, know it by a name and ports that are
+// not those that it listens on.
+TEST_F(Membership, AMemberIsReachedWhereItSaysThatItIs) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(3));
+  const int moved = Follower({1, 2, 3}, cluster().WaitForLeader());
+  cluster().Kill9(moved);
+  cluster().ChangePort(moved);
+  std::vector<uint16_t> outside = FreePorts(3);
+  std::erase(outside, cluster().port(moved));  // nobody listens on it yet
+  const Forwarder for_clients(outside[0], cluster().port(moved));
+  const Forwarder for_peers(outside[1], cluster().port(moved) + kPeerPortOffset);
+  cluster().AddFlags(moved, {"--cluster-announce-ip", "localhost", "--cluster-announce-port",
+                             std::to_string(outside[0]), "--cluster-announce-bus-port",
+                             std::to_string(outside[1])});
+  cluster().Restart(moved);
+  ASSERT_TRUE(cluster().WaitUntilAllServe());
+  const std::string clients_address = "localhost:" + std::to_string(outside[0]);
+  const std::string address = " " + clients_address + "@" + std::to_string(outside[1]) + " ";
+  for (int node = 1; node <= 3; ++node) {
+    ASSERT_TRUE(Eventually(
+        kDeadlineMs,
+        [&] {
+          return Client(cluster().port(node)).Command({"CLUSTER", "NODES"}).text.find(address) !=
+                 std::string::npos;
+        }))
+        << "node " << node;
+  }
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return for_peers.connections() >= 2; }));
+
+  // It leads, with one other member only.
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    Client(cluster().port(moved)).Command({"CLUSTER", "FAILOVER"});
+    return Field(moved, "role") == "master";
+  }));
+  const int other = Follower({1, 2, 3}, moved);
+  cluster().Kill9(6 - moved - other);
+  Reply reply;
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    reply = Client(cluster().port(other)).Command({"SET", "key", "value"});
+    return reply.IsError("MOVED");
+  }));
+  EXPECT_EQ(reply.text.substr(reply.text.rfind(' ') + 1), clients_address);
+  EXPECT_EQ(Client("localhost", outside[0]).Command({"SET", "key", "value"}), Status("OK"));
+  EXPECT_GE(for_clients.connections(), 1);
 }
 
 }  // namespace

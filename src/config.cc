@@ -6,6 +6,7 @@
 #include "src/config_completion.h"
 #include "src/config_directives.h"
 #include "src/glob.h"
+#include "src/member_address.h"
 
 namespace quorate {
 namespace {
@@ -34,6 +35,12 @@ const Member& Config::self() const {
                                   [this](const Member& member) { return member.id == node_id; });
   assert(found != members.end());
   return *found;
+}
+
+uint16_t Config::peer_port() const {
+  if (cluster_port != 0) return cluster_port;
+  // Alone, the entry has the port that is announced.
+  return initial_cluster.empty() ? *DefaultPeerPort(port) : self().peer_port;
 }
 
 std::vector<std::pair<std::string, std::string>> ConfigGet(

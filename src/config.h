@@ -97,8 +97,8 @@ struct Config {
 
   // This server's entry in `members`. Precondition: ParseCommandLine made this Config.
   const Member& self() const;
-  // The port to listen on for peers.
-  uint16_t peer_port() const { return cluster_port != 0 ? cluster_port : self().peer_port; }
+  // The port to listen on for peers. Likewise.
+  uint16_t peer_port() const;
 
   bool operator==(const Config&) const = default;
 };

@@ -148,6 +148,7 @@ TEST(ClusterOfOne, AnnouncesWhereItListens) {
             (Members{{0, "127.0.0.1", 60000, 50000}}));
   EXPECT_EQ(ParseGood({"--cluster-announce-bus-port", "9001"}).members,
             (Members{{0, "127.0.0.1", 6379, 9001}}));
+  EXPECT_EQ(ParseGood({"--cluster-announce-bus-port", "9001"}).peer_port(), 16379);
   EXPECT_EQ(ParseBad({"--port", "7000", "--cluster-port", "7000"}).reason,
             "cluster-port is 7000, which is also the port for clients");
 }
