@@ -20,7 +20,7 @@ constexpr uint64_t kPeerGoneDelayTicksMax = 3;
 void Raft::Impl::TickElection() {
   if (IsSoleVoter()) {
     // Nobody to wait for, or to ask.
-    if (!std::holds_alternative<Candidate>(role_) && !DiskIsStalled()) {
+    if (!std::holds_alternative<Candidate>(role_) && !DiskIsStalled() && !has_lost_its_data_) {
       BecomeCandidate(false);
     }
     return;
@@ -146,6 +146,11 @@ bool Raft::Impl::NoticesLoss(const Message& message) {
                        std::holds_alternative<InstallSnapshot>(message) ||
                        std::holds_alternative<TimeoutNow>(message);
   return true;
+}
+
+void Raft::Impl::LoseData() {
+  has_lost_its_data_ = true;
+  BecomeFollower(std::nullopt);
 }
 
 void Raft::Impl::BecomeLeader() {

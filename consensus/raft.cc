@@ -362,6 +362,7 @@ std::vector<PeerStatus> Raft::peers() const { return impl_->peers(); }
 const Configuration& Raft::configuration() const { return impl_->configurations().current(); }
 Index Raft::configuration_index() const { return impl_->configurations().current_index(); }
 bool Raft::has_lost_its_data() const { return impl_->has_lost_its_data(); }
+void Raft::LoseData() { impl_->LoseData(); }
 bool Raft::has_nothing() const { return impl_->has_nothing(); }
 
 }  // namespace quorate::consensus

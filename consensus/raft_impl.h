@@ -124,6 +124,7 @@ class Raft::Impl {
   const RaftLog& log() const { return log_; }
   const Configurations& configurations() const { return configurations_; }
   bool has_lost_its_data() const { return has_lost_its_data_; }
+  void LoseData();
   bool has_nothing() const { return pristine_ || has_lost_its_data_; }
   std::vector<PeerStatus> peers() const;
 

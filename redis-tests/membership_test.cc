@@ -235,6 +235,11 @@ TEST_F(Membership, AnAddedMemberWhoseDataIsLostDoesNotComeBackAsItself) {
   // The others call it by its old id all the while.
   ASSERT_TRUE(load.WaitForAcknowledged(200));
   EXPECT_EQ(Field(victim, "raft_voters"), "1");
+  // Nor must its clients take it for the cluster.
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(victim, "raft_lost_data") == "1"; }));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster().port(victim)).Command({"GET", "key"}).IsError("CLUSTERDOWN");
+  }));
   const int leader = cluster().WaitForLeader();
   ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(leader, "connected_slaves") == "1"; }));
   EXPECT_EQ(Meet(leader, victim), Status("OK"));

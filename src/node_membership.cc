@@ -92,7 +92,17 @@ Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folde
   if (!unused && !replaced) return Offer::kNone;
   // Somebody who has not heard for long may call it by the id of one that was here before, and has
   // lost its folder. Its votes and acknowledgements are forgotten, so it must not come back.
-  if (folder != empty_folder()) return Offer::kOtherFolder;
+  if (folder != empty_folder()) {
+    if (unused && folder != 0 && !raft_.has_lost_its_data()) {
+      // Clients of that cluster know the address: they must not take it for the cluster.
+      spdlog::error(
+          "cluster {:016x} knows this node as node {}, with another folder: it takes part in "
+          "nothing until CLUSTER MEET replaces it",
+          cluster_id, as.value());
+      raft_.LoseData();
+    }
+    return Offer::kOtherFolder;
+  }
   spdlog::info("cluster {:016x} takes this node in, as node {}", cluster_id, as.value());
   storage::Identity identity;
   identity.cluster_id = cluster_id;

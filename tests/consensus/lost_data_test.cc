@@ -105,6 +105,22 @@ TEST(LostData, TakesNoTermFromARefusal) {
   EXPECT_TRUE(server.raft().has_lost_its_data());
 }
 
+// What a cluster of one cannot notice in any message, its driver may.
+TEST(LostData, MakesAServerAloneStepDown) {
+  LoneServer server({.voters = 1, .fresh = true});
+  server.Tick();
+  server.Settle();
+  ASSERT_TRUE(server.raft().leader_is_established());
+  ASSERT_TRUE(server.raft().RequestRead(ReadToken(5)));
+  server.raft().LoseData();
+  EXPECT_EQ(server.raft().role(), Role::kFollower);
+  server.Tick(100);
+  EXPECT_TRUE(server.Settle().empty());
+  EXPECT_EQ(server.raft().role(), Role::kFollower);
+  EXPECT_FALSE(server.raft().Propose(Payload("x")));
+  EXPECT_EQ(server.dropped_reads, std::vector<ReadToken>{ReadToken(5)});
+}
+
 // A server that joined is rightfully empty.
 TEST(LostData, IsNotSeenInAServerThatJoins) {
   LoneServer server({.joined = true, .fresh = true});

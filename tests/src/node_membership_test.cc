@@ -47,6 +47,20 @@ TEST_F(Adoption, IsForTheFolderThatTheClusterHasNoted) {
   EXPECT_FALSE(node().new_life());
 }
 
+// As a cluster of one it would serve the clients of the cluster that knew it.
+TEST_F(Adoption, WhoeverHasLostItsFolderServesNobodyUntilItIsReplaced) {
+  cluster_.WaitForLeader();
+  EXPECT_EQ(Offer(0), Node::Offer::kOtherFolder);
+  EXPECT_TRUE(node().raft().is_leader()) << "it is new, for all that is known";
+  EXPECT_EQ(Offer(node().empty_folder() + 2), Node::Offer::kOtherFolder);
+  EXPECT_TRUE(node().raft().has_lost_its_data());
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Request({"SET", "a", "1"}));
+  for (int ticks = 0; ticks < 200; ++ticks) cluster_.Tick();
+  EXPECT_EQ(TestCluster::Replies(*client), "-CLUSTERDOWN The cluster is down\r\n");
+  EXPECT_TRUE(IsTaken());
+}
+
 TEST_F(Adoption, IsNotForAMemberOfALargerCluster) {
   TestCluster cluster(3, Options());
   cluster.WaitForLeader();
