@@ -89,10 +89,6 @@ TEST_F(SimulationTest, MuchHappens) {
   EXPECT_GT(all.changes, 300u);
 }
 
-TEST_F(SimulationTest, OneNodeAndThoseThatJoinIt_FixedSeeds) {
-  for (uint64_t seed = 3001; seed <= 3100 && !HasFailure(); ++seed) Run(seed, 1);
-}
-
 TEST_F(SimulationTest, ThreeNodes_FixedSeeds) {
   for (uint64_t seed = 1001; seed <= 1200 && !HasFailure(); ++seed) Run(seed, 3);
 }
