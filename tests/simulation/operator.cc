@@ -157,7 +157,10 @@ bool Operator::Move() {
   }
   Note(Plan::kMove, *server, server->id());
   if (server->up()) server->Crash();
-  server->MoveTo(PortOf(server->place(), random_.Below(5)));
+  // Where another has just moved may not have been on its disk.
+  if (server->newest_configuration() == configuration) {
+    server->MoveTo(PortOf(server->place(), random_.Below(5)));
+  }
   server->Start();
   return true;
 }
