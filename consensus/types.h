@@ -160,9 +160,9 @@ struct Recovered {
 class LogReader {
  public:
   virtual ~LogReader() = default;
-  // Entries from `first` on, at least one and then until `last` or `bytes_max` of payload is
-  // reached. Precondition: base_index < first <= last <= the last durable index. A record that is
-  // missing or damaged is fatal inside the implementation: it never returns less than one entry.
+  // Entries from `first` on, at least one, then as many as are at hand until `last` or `bytes_max`
+  // of payload is reached. Precondition: base_index < first <= last <= the last durable index. A
+  // record that is missing or damaged is fatal inside: it never returns less than one entry.
   virtual std::vector<Entry> Read(Index first, Index last, size_t bytes_max) const = 0;
 };
 

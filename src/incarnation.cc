@@ -27,6 +27,7 @@
 #include "storage/data_directory.h"
 #include "storage/folder_changes.h"
 #include "storage/lmdb_snapshot_store.h"
+#include "storage/state_verifier.h"
 #include "storage/threaded_checkpointer.h"
 #include "storage/threaded_log_writer.h"
 
@@ -105,6 +106,10 @@ int Fail(const Config& config, const std::string& text) {
 
 void ReportError(const std::string& text) { spdlog::error("{}", text); }
 
+void ReportVerified(uint64_t keys, int64_t duration_usec) {
+  spdlog::info("the state is intact: {} keys verified in {} ms", keys, duration_usec / 1000);
+}
+
 storage::ThreadedLogWriter::Options WriterOptions(std::function<void()> wake) {
   storage::ThreadedLogWriter::Options options;
   options.wake = std::move(wake);
@@ -181,6 +186,7 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     const auto wake = [&waker] { waker.Wake(); };
     storage::ThreadedLogWriter log_writer(*data.log, WriterOptions(wake));
     storage::ThreadedCheckpointer checkpointer(*data.state, {wake, &EndProcess, &ReportError});
+    const storage::StateVerifier verifier(*data.state, {&ReportVerified, &EndProcess});
     storage::LmdbSnapshotStore snapshots(*data.state, config.dir, options, wake);
     PeerNetwork peers(&loop, NetworkOptions(config, chosen));
     Node node(MakeNodeOptions(config, chosen), data.recovered,

@@ -1,5 +1,8 @@
 #include "storage/lmdb_snapshot.h"
 
+#include <cstdint>
+#include <optional>
+
 #include "storage/lmdb_records.h"
 #include "storage/record.h"
 #include "storage/snapshot_rows.h"
@@ -36,6 +39,30 @@ Result<SnapshotChunk> LmdbSnapshot::Read(std::string_view after_key,
   }
   chunk.last = code == MDB_NOTFOUND;
   return chunk;
+}
+
+Status LmdbSnapshot::Verify(const std::atomic<bool>& stop) const {
+  Cursor cursor;
+  int code = OpenCursor(transaction_.handle(), rows_, &cursor);
+  uint64_t key_count = 0;
+  uint64_t digest = 0;
+  MDB_val row_key;
+  MDB_val row;
+  if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_FIRST);
+  while (code == 0 && !stop) {
+    const std::optional<RecordView> record = DecodeRow(ToBytes(row_key), ToBytes(row));
+    if (!record) return DamagedRow(environment_, ToBytes(row_key));
+    ++key_count;
+    digest += RecordDigest(KeyOfRow(ToBytes(row_key)), *record);
+    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
+  }
+  if (stop) return Ok();
+  if (code != MDB_NOTFOUND) return environment_.MakeError("the state cannot be read", code);
+  if (key_count != meta_.key_count || digest != meta_.digest) {
+    return environment_.MakeError(
+        "the checkpoint is damaged: its rows are not those it was made of");
+  }
+  return Ok();
 }
 
 }  // namespace quorate::storage

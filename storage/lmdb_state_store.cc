@@ -160,26 +160,9 @@ void LmdbStateStore::Refresh() {
 }
 
 Status LmdbStateStore::VerifyRows() const {
-  Cursor cursor;
-  int code = OpenCursor(reader_.handle(), rows_, &cursor);
-  uint64_t key_count = 0;
-  uint64_t digest = 0;
-  MDB_val row_key;
-  MDB_val row;
-  if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_FIRST);
-  while (code == 0) {
-    const std::optional<RecordView> record = DecodeRow(ToBytes(row_key), ToBytes(row));
-    if (!record) return DamagedRow(*environment_, ToBytes(row_key));
-    ++key_count;
-    digest += RecordDigest(KeyOfRow(ToBytes(row_key)), *record);
-    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
-  }
-  if (code != MDB_NOTFOUND) return environment_->MakeError("the state cannot be read", code);
-  if (key_count != meta_.key_count || digest != meta_.digest) {
-    return environment_->MakeError(
-        "the checkpoint is damaged: its rows are not those it was made of");
-  }
-  return Ok();
+  const Result<LmdbSnapshot> snapshot = OpenSnapshot();
+  if (!snapshot.ok()) return Error{snapshot.error()};
+  return snapshot.value().Verify(false);
 }
 
 Result<LmdbSnapshot> LmdbStateStore::OpenSnapshot() const {

@@ -48,8 +48,7 @@ class LmdbStateStore : public StateReader {
   size_t branch_pages() const override { return branch_pages_; }
   size_t leaf_pages() const override { return leaf_pages_; }
 
-  // Reads every row, and compares their number and digest with the meta record: takes a second a
-  // few million rows.
+  // The newest finished checkpoint: see LmdbSnapshot::Verify.
   Status VerifyRows() const;
 
   // A view of the newest finished checkpoint that stays where it is. Any thread.

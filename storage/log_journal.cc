@@ -137,7 +137,7 @@ bool HasRecordFrom(std::string_view file, JournalMark mark) {
 void LogJournal::AlignedFree::operator()(char* bytes) const { std::free(bytes); }
 
 LogJournal::LogJournal(std::string path, size_t file_bytes, uint64_t generation)
-    : path_(std::move(path)), file_bytes_(file_bytes), end_{generation, 0} {}
+    : path_(std::move(path)), file_bytes_(file_bytes), end_{generation, 0, file_bytes} {}
 
 Status LogJournal::Prepare(const std::string& path, size_t file_bytes) {
   assert(file_bytes % kBlockBytes == 0);
@@ -158,11 +158,15 @@ Status LogJournal::Prepare(const std::string& path, size_t file_bytes) {
 
 Result<std::vector<Persist>> LogJournal::Recover(const std::string& path, JournalMark from) {
   assert(from.generation != 0);
+  assert(from.file_bytes > 0);
+  assert(from.file_bytes % kBlockBytes == 0);
   Result<std::string> read = ReadFile(path);
   if (!read.ok()) return Error{read.error()};
   const std::string_view file = read.value();
-  if (file.empty() || file.size() % kBlockBytes != 0) {
-    return Error{path + ": the file has been cut"};
+  if (file.size() != from.file_bytes) {
+    return Error{path + ": the file has " + std::to_string(file.size()) + " bytes, not the " +
+                 std::to_string(from.file_bytes) + " that it was made with; the log is not " +
+                 "shortened to hide this: restore the data folder, or replace this member"};
   }
   std::vector<Persist> writes;
   JournalMark mark = from;

@@ -45,6 +45,7 @@ std::string EncodeLogHeader(const LogHeader& header, uint64_t transaction) {
   AppendInteger(&body, header.last_term.value());
   AppendInteger(&body, header.journal.generation);
   AppendInteger(&body, header.journal.position);
+  AppendInteger(&body, header.journal.file_bytes);
   return Seal(kHeaderSealName, transaction, body);
 }
 
@@ -61,6 +62,7 @@ std::optional<LogHeader> DecodeLogHeader(std::string_view record, uint64_t trans
   header.last_term = Term(fields.Take<uint64_t>());
   header.journal.generation = fields.Take<uint64_t>();
   header.journal.position = fields.Take<uint64_t>();
+  header.journal.file_bytes = fields.Take<uint64_t>();
   if (!fields.finished()) return std::nullopt;
   return header;
 }

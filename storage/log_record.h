@@ -14,6 +14,7 @@ namespace quorate::storage {
 struct JournalMark {
   uint64_t generation = 0;
   uint64_t position = 0;
+  uint64_t file_bytes = 0;  // of the whole journal: a file of another size is not that one
 
   bool operator==(const JournalMark&) const = default;
 };

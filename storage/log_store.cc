@@ -214,7 +214,9 @@ Status LogStore::StartJournal() {
     if (!prepared.ok()) return prepared;
   }
   std::random_device device;
-  header.journal = {.generation = (uint64_t{device()} << 32 | device()) | 1, .position = 0};
+  header.journal = {.generation = (uint64_t{device()} << 32 | device()) | 1,
+                    .position = 0,
+                    .file_bytes = options_.journal_bytes};
   if (Status put = CommitHeader(header); !put.ok()) return put;
   auto journal = LogJournal::Open(path, header.journal.generation);
   if (!journal.ok()) return Error{journal.error()};

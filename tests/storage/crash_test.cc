@@ -9,71 +9,16 @@
 
 #include "storage/data_directory.h"
 #include "tests/storage/child_process.h"
-#include "tests/storage/empty_state.h"
-#include "tests/storage/log_fixture.h"
+#include "tests/storage/inspector.h"
 #include "tests/storage/random.h"
 #include "tests/storage/system_calls.h"
+#include "tests/storage/temporary_directory.h"
 #include "tests/storage/workload.h"
 
 namespace quorate::storage {
 namespace {
 
-using consensus::Entry;
-using consensus::Index;
-using consensus::NodeId;
-using consensus::Term;
-
 constexpr int kFatal = 7;
-
-// Opens the folder and compares it with what was acknowledged.
-class Inspector {
- public:
-  explicit Inspector(const Acknowledged& acknowledged) : acknowledged_(acknowledged) {}
-
-  void Inspect(const std::string& path) {
-    const Result<OpenedStorage> opened = OpenStorage(path, WorkloadIdentity(), {});
-    ASSERT_TRUE(opened.ok()) << opened.error();
-    const OpenedStorage& storage = opened.value();
-    const consensus::Recovered& recovered = storage.recovered;
-    const Index committed(acknowledged_.committed);
-
-    EXPECT_GE(recovered.last_index, committed);
-    EXPECT_GE(recovered.base_index, Index(acknowledged_.trimmed));
-    EXPECT_GE(recovered.last_applied, Index(acknowledged_.checkpoint));
-    EXPECT_LE(recovered.last_applied, committed);
-    const Term term(acknowledged_.term);
-    EXPECT_GE(recovered.hard_state.current_term, term);
-    const NodeId vote(acknowledged_.vote);
-    if (recovered.hard_state.current_term == term && vote != NodeId()) {
-      EXPECT_EQ(recovered.hard_state.voted_for, vote);
-    }
-
-    for (const Entry& entry : ReadAll(*storage.log)) {
-      ASSERT_EQ(entry, WorkloadEntry(entry.index, entry.term));
-      if (entry.index <= committed) {
-        ASSERT_EQ(entry.term, Term(acknowledged_.terms[entry.index.value()]));
-      }
-    }
-
-    const Status verified = storage.state->VerifyRows();
-    ASSERT_TRUE(verified.ok()) << verified.error();
-    while (keys_.last_applied() < recovered.last_applied) {
-      const Index next = keys_.last_applied() + 1;
-      ApplyWorkloadEntry(keys_, next, Term(acknowledged_.terms[next.value()]));
-    }
-    const StateMeta& meta = storage.state->meta();
-    EXPECT_EQ(meta.digest, keys_.digest());
-    EXPECT_EQ(meta.key_count, keys_.key_count());
-    EXPECT_EQ(meta.revision, keys_.revision());
-    EXPECT_EQ(meta.clock_ms, keys_.clock_ms());
-  }
-
- private:
-  const Acknowledged& acknowledged_;
-  // What the state should be, made in memory from the committed entries alone.
-  EmptyState nothing_;
-  KeySpace keys_{nothing_, {}};
-};
 
 int RunWorkload(const std::string& path, Acknowledged& acknowledged,
                 const Workload::Options& options) {
@@ -106,7 +51,7 @@ TEST(Crash, KilledAtAnyMoment) {
     usleep(static_cast<useconds_t>(delay_usec));
     child.Kill();
     ASSERT_EQ(child.Wait(), -SIGKILL);
-    inspector.Inspect(directory / "data");
+    inspector.OpenAndInspect(directory / "data");
     if (testing::Test::HasFailure()) return;
   }
   EXPECT_GT(acknowledged->committed, 0U);
@@ -121,7 +66,7 @@ TEST(Crash, AnOrderlyEndLosesNothing) {
                 return RunWorkload(directory / "data", *acknowledged, {.seed = seed, .steps = 500});
               }),
               0);
-    inspector.Inspect(directory / "data");
+    inspector.OpenAndInspect(directory / "data");
   }
 }
 
@@ -154,7 +99,7 @@ TEST(Crash, AFailedSyncEndsTheProcess) {
       return 0;
     });
     ASSERT_EQ(status, kFatal);
-    inspector.Inspect(directory / "data");
+    inspector.OpenAndInspect(directory / "data");
     if (testing::Test::HasFailure()) return;
   }
 }

@@ -54,7 +54,7 @@ class LogJournalTest : public testing::Test {
     ASSERT_TRUE(journal_->Append(writes).ok());
   }
   // The indexes of the entries from there on; {0} when it is refused.
-  std::vector<uint64_t> Recovered(JournalMark from = {kGeneration, 0}) {
+  std::vector<uint64_t> Recovered(JournalMark from = {kGeneration, 0, kFileBytes}) {
     const auto writes = LogJournal::Recover(path_, from);
     if (!writes.ok()) return {0};
     std::vector<uint64_t> numbers;
@@ -88,7 +88,7 @@ TEST_F(LogJournalTest, GivesBackWhatWentIn) {
   ASSERT_TRUE(journal_->Append(std::span(writes).first(2)).ok());
   const JournalMark middle = journal_->end();
   ASSERT_TRUE(journal_->Append(std::span(writes).last(2)).ok());
-  auto all = LogJournal::Recover(path_, {kGeneration, 0});
+  auto all = LogJournal::Recover(path_, {kGeneration, 0, kFileBytes});
   ASSERT_TRUE(all.ok()) << all.error();
   EXPECT_TRUE(Same(all.value(), writes));
   auto rest = LogJournal::Recover(path_, middle);
@@ -147,7 +147,7 @@ TEST_F(LogJournalTest, ADamagedRecordBeforeOthersIsRefused) {
   const size_t record_bytes = 3 * kBlockBytes;
   for (const size_t at : {0, 8, 16, 24, 30, 5000, 12288, 20000}) {
     Damage(at);
-    const auto writes = LogJournal::Recover(path_, {kGeneration, 0});
+    const auto writes = LogJournal::Recover(path_, {kGeneration, 0, kFileBytes});
     ASSERT_FALSE(writes.ok()) << at;
     EXPECT_NE(writes.error().find("the record at " +
                                   std::to_string(at / record_bytes * record_bytes) + " is damaged"),
@@ -157,6 +157,8 @@ TEST_F(LogJournalTest, ADamagedRecordBeforeOthersIsRefused) {
   }
   WriteFile(path_, intact.substr(0, 30'000));
   EXPECT_EQ(Recovered(), Numbers{0});  // cut
+  WriteFile(path_, intact.substr(0, 2 * record_bytes));
+  EXPECT_EQ(Recovered(), Numbers{0});  // cut where a record ends, so that the others are whole
 }
 
 // Records of an earlier generation, or those that a client has put into a value, are none.
@@ -165,14 +167,14 @@ TEST_F(LogJournalTest, OnlyItsOwnRecordsCount) {
   const std::string old = ReadFile(path_).value();
   Open(kGeneration + 1);
   Append(6);
-  EXPECT_EQ(Recovered({kGeneration + 1, 0}), Numbers{6});
+  EXPECT_EQ(Recovered({kGeneration + 1, 0, kFileBytes}), Numbers{6});
 
   // A value which, after a torn write, lies where the next record would: as one of the earlier
   // generation, whose records the client may have guessed.
   std::string forged = ReadFile(path_).value();
   forged.replace(kBlockBytes, kBlockBytes, old, kBlockBytes, kBlockBytes);
   WriteFile(path_, forged);
-  EXPECT_EQ(Recovered({kGeneration + 1, 0}), Numbers{6});
+  EXPECT_EQ(Recovered({kGeneration + 1, 0, kFileBytes}), Numbers{6});
 }
 
 // The journal that the log's header tells of is not there, or was made smaller.

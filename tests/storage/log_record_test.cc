@@ -92,7 +92,7 @@ TEST(LogHeader, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
                          .base_term = Term(3),
                          .last_index = Index(120),
                          .last_term = Term(4),
-                         .journal = {.generation = 77, .position = 4096}};
+                         .journal = {.generation = 77, .position = 4096, .file_bytes = 8192}};
   EXPECT_EQ(DecodeLogHeader(EncodeLogHeader(header, 8), 8), header);
   ExpectGuarded(EncodeLogHeader(header, 8),
                 [](std::string_view record) { return DecodeLogHeader(record, 8).has_value(); });

@@ -100,7 +100,10 @@ TEST_F(ThreadedLogWriterTest, ReadsGoOnBesideWrites) {
       const Index first = durable - 50;
       writer.Trim(first - 1);
       const std::vector<consensus::Entry> entries = writer.Read(first, durable, 1 << 20);
-      ASSERT_EQ(entries, MakeEntries(first.value(), durable.value(), 1, 500));
+      // As many as one of the two has, LMDB or the merger.
+      ASSERT_FALSE(entries.empty());
+      ASSERT_LE(entries.size(), 51U);
+      ASSERT_EQ(entries, MakeEntries(first.value(), first.value() + entries.size() - 1, 1, 500));
     }
   }
 }

@@ -1,0 +1,43 @@
+// Looks once through the whole state, in the background, for damage that no single reading notices:
+// a row that is found is verified, but LMDB's inner pages have no checksums, and a damaged one can
+// make rows vanish.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "storage/fatal.h"
+#include "storage/lmdb_snapshot.h"
+#include "storage/lmdb_state_store.h"
+#include "storage/result.h"
+
+namespace quorate::storage {
+
+class StateVerifier {
+ public:
+  struct Options {
+    // Both are called on the verifier's thread.
+    std::function<void(uint64_t keys, int64_t duration_usec)> verified = nullptr;
+    FatalHandler fatal = nullptr;  // the state is damaged
+  };
+
+  // Starts the thread, on the newest checkpoint of `store`, which must outlive the verifier.
+  StateVerifier(const LmdbStateStore& store, Options options);
+  // Waits until the thread has noticed, at the next row.
+  ~StateVerifier();
+  StateVerifier(const StateVerifier&) = delete;
+  StateVerifier& operator=(const StateVerifier&) = delete;
+
+ private:
+  // The snapshot goes with the end of this: it keeps the pages of its checkpoint from being reused.
+  void Run(Result<LmdbSnapshot> snapshot);
+
+  const Options options_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace quorate::storage
