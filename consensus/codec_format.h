@@ -169,7 +169,6 @@ struct Format<InstallSnapshotReply> {
       &InstallSnapshotReply::term, &InstallSnapshotReply::transfer,
       &InstallSnapshotReply::next_chunk, &InstallSnapshotReply::installed,
       &InstallSnapshotReply::failed};
-  static constexpr auto kText = &InstallSnapshotReply::resume_after;
 };
 
 template <>

@@ -134,8 +134,6 @@ struct InstallSnapshotReply {
   uint64_t next_chunk = 0;  // all before it have arrived
   bool installed = false;  // the receiver has the whole snapshot, or its log is as far: go on there
   bool failed = false;     // the transfer has come to nothing: begin another
-  std::string
-      resume_after;  // where chunk 0 is to begin, in the driver's words; at most kTextBytesMax
 
   bool operator==(const InstallSnapshotReply&) const = default;
 };

@@ -249,6 +249,31 @@ TEST_F(Membership, AnAddedMemberWhoseDataIsLostDoesNotComeBackAsItself) {
   EXPECT_EQ(load.Check(), "");
 }
 
+// Nor does the one that the cluster began with, whose folder nobody has noted.
+TEST_F(Membership, AFirstMemberWhoseDataIsLostDoesNotComeBackAsItself) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(1));
+  for (int added = 2; added <= 3; ++added) {
+    ASSERT_EQ(cluster().Add(), added);
+    cluster().Restart(added);
+    EXPECT_EQ(Meet(1, added), Status("OK"));
+    ASSERT_TRUE(
+        Eventually(kDeadlineMs, [&] { return Field(1, "raft_voters") == std::to_string(added); }));
+  }
+  const std::string old_id = MyId(1);
+  cluster().Kill9(1);
+  cluster().LoseData(1);
+  cluster().Restart(1);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(1, "raft_lost_data") == "1"; }));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster().port(1)).Command({"GET", "key"}).IsError("CLUSTERDOWN");
+  }));
+  const int leader = cluster().WaitForLeader();
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(leader, "connected_slaves") == "1"; }));
+  EXPECT_EQ(Meet(leader, 1), Status("OK"));
+  ASSERT_TRUE(WaitForVoters({1, 2, 3}, 3));
+  EXPECT_NE(MyId(1), old_id);
+}
+
 TEST_F(Membership, AMemberMovesToAnotherPortByARestart) {
   ASSERT_NO_FATAL_FAILURE(StartWith(3));
   const int moved = Follower({1, 2, 3}, cluster().WaitForLeader());

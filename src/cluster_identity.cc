@@ -82,6 +82,13 @@ uint32_t HashToken(const std::string& token) {
   return static_cast<uint32_t>(XXH3_64bits(token.data(), token.size()));
 }
 
+// A cluster of one draws its id: there is nobody who would have to find the same. If it grows, and
+// its first member loses its folder, that cannot come back as itself, with votes that it has
+// forgotten.
+bool BegunAlone(const Beginning& beginning) {
+  return beginning.members.find(',') == std::string::npos;
+}
+
 // The lower half tells the token, the upper one is drawn.
 uint64_t RandomClusterId(const std::string& token) {
   std::random_device device;
@@ -94,7 +101,7 @@ uint64_t RandomClusterId(const std::string& token) {
 // says nothing.
 bool TokenDiffers(const storage::Identity& stored, const std::string& token) {
   if (token == Config().initial_cluster_token) return false;
-  return ReadBeginning(stored.members).members.empty()
+  return BegunAlone(ReadBeginning(stored.members))
              ? static_cast<uint32_t>(stored.cluster_id) != HashToken(token)
              : stored.cluster_id != HashClusterId(stored.members, token);
 }
@@ -172,7 +179,7 @@ std::variant<ChosenIdentity, std::string> ChooseIdentity(
     if (!config.initial_cluster.empty()) beginning.members = DescribeMembers(config.members);
     if (backup) beginning.backup = BackupName(*backup);
     identity.members = WriteBeginning(beginning);
-    identity.cluster_id = beginning.members.empty()
+    identity.cluster_id = BegunAlone(beginning)
                               ? RandomClusterId(config.initial_cluster_token)
                               : HashClusterId(identity.members, config.initial_cluster_token);
     chosen.address = AnnouncedAddress(config, chosen.listen_peer_port);
@@ -203,6 +210,12 @@ std::variant<ChosenIdentity, std::string> ChooseIdentity(
   }
   chosen.address = AnnouncedAddress(config, chosen.listen_peer_port);
   return chosen;
+}
+
+bool MayBeAdopted(const storage::Identity& identity) {
+  const Beginning beginning = ReadBeginning(identity.members);
+  return !identity.joined && BegunAlone(beginning) && beginning.backup.empty() &&
+         beginning.after.empty();
 }
 
 std::variant<std::optional<storage::Identity>, std::string> ChooseNewCluster(

@@ -33,13 +33,17 @@ struct ChosenIdentity {
 
 // What a node starts as, given what the data folder already holds (nothing: it is new), and the
 // backup that a new one is to begin with (nothing: with no data). Members that start with the same
-// initial-cluster, initial-cluster-token and backup get the same cluster id. A node without
-// initial-cluster gets a random one at its first start. Later starts keep what the folder has:
+// initial-cluster, initial-cluster-token and backup get the same cluster id. A node that is to
+// begin alone gets a random one at its first start. Later starts keep what the folder has:
 // initial-cluster and restore-from speak of the first start then, but for this node's own address.
 // The reason, for an operator, where the two do not fit.
 std::variant<ChosenIdentity, std::string> ChooseIdentity(
     const Config& config, const std::optional<storage::Identity>& stored,
     const std::optional<storage::StateMeta>& backup);
+
+// Whether a cluster may take the node in as long as nothing was written to it: it was begun alone,
+// with nothing.
+bool MayBeAdopted(const storage::Identity& identity);
 
 // What force-new-cluster makes of the folder's identity: the only member of a new cluster, whose id
 // is drawn. Nothing: it was done already, at an earlier start. The reason, for an operator, where

@@ -50,18 +50,13 @@ consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen)
   return raft;
 }
 
-// A node that was begun alone, with nothing.
-bool MayBeAdopted(const ChosenIdentity& chosen) {
-  return chosen.identity.members.empty() && !chosen.identity.joined;
-}
-
 NodeOptions MakeNodeOptions(const Config& config, const ChosenIdentity& chosen) {
   NodeOptions options;
   options.raft = RaftConfig(config, chosen);
   options.cluster_id = chosen.identity.cluster_id;
   options.self = {chosen.identity.node_id.value(), chosen.address.host, chosen.address.port,
                   chosen.address.peer_port};
-  options.may_be_adopted = MayBeAdopted(chosen);
+  options.may_be_adopted = MayBeAdopted(chosen.identity);
   options.fatal = &EndProcess;
   options.request_timeout_ms = static_cast<int64_t>(config.request_timeout_ms);
   options.checkpoint_interval_ms = static_cast<int64_t>(config.checkpoint_interval_ms);
@@ -86,7 +81,7 @@ PeerNetwork::Options NetworkOptions(const Config& config, const ChosenIdentity& 
 // Nothing where this node is not to join a cluster, or has.
 std::optional<JoinRequest::Options> JoinOptions(const Config& config,
                                                 const ChosenIdentity& chosen) {
-  if (config.join.empty() || !MayBeAdopted(chosen)) return std::nullopt;
+  if (config.join.empty() || !MayBeAdopted(chosen.identity)) return std::nullopt;
   const auto member = std::get<Member>(ParseMemberAddress(config.join));  // checked at the start
   JoinRequest::Options options;
   options.host = member.host;

@@ -6,6 +6,10 @@
 
 namespace quorate {
 
+// What a member is called with that the cluster began with. It never was an empty folder that is
+// taken in, so no empty folder has this number: theirs are odd.
+inline constexpr uint64_t kFolderOfAFirstMember = 2;
+
 struct Member {
   uint64_t id = 0;
   std::string host;        // a name, an IPv4 address, or an IPv6 address without brackets

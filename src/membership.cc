@@ -60,6 +60,7 @@ std::vector<Member> Membership::Peers(const consensus::Configuration& in_force) 
     // be taken in before that is certain.
     const Member* applied = Find(NodeId(peer.id));
     peer.folder = applied ? applied->folder : 0;
+    if (applied && applied->voter && applied->folder == 0) peer.folder = kFolderOfAFirstMember;
   }
   std::erase_if(peers, [this](const Member& peer) { return peer.id == own_.id; });
   return peers;

@@ -68,9 +68,9 @@ TEST(InstallSnapshotGate, PartsOfTheLeaderReachTheDriver) {
   ASSERT_EQ(server.snapshot_messages.size(), 1U);
   EXPECT_EQ(server.snapshot_messages[0].from, kSecond);
   EXPECT_EQ(std::get<InstallSnapshot>(server.snapshot_messages[0].part), Part(3, 9));
-  server.raft().SendSnapshotPart(kSecond, InstallSnapshotReply{Term(), 7, 1, false, false, ""});
+  server.raft().SendSnapshotPart(kSecond, InstallSnapshotReply{Term(), 7, 1, false, false});
   EXPECT_EQ(Only<InstallSnapshotReply>(server.Round(), kSecond),
-            (InstallSnapshotReply{Term(3), 7, 1, false, false, ""}));
+            (InstallSnapshotReply{Term(3), 7, 1, false, false}));
 }
 
 // It keeps the followers from standing, as any message of the leader does.
@@ -87,7 +87,7 @@ TEST(InstallSnapshotGate, APartOfAnEarlierTermIsRefusedWithTheTerm) {
   LoneServer server({.term = 4});
   server.Receive(kSecond, Part(3, 9));
   EXPECT_EQ(Only<InstallSnapshotReply>(server.Settle(), kSecond),
-            (InstallSnapshotReply{Term(4), 7, 0, false, false, ""}));
+            (InstallSnapshotReply{Term(4), 7, 0, false, false}));
   EXPECT_TRUE(server.snapshot_messages.empty());
   EXPECT_FALSE(server.raft().leader());
 }
@@ -98,7 +98,7 @@ TEST(InstallSnapshotGate, WhatIsCommittedNeedsNoSnapshot) {
   server.Receive(kSecond, Heartbeat{Term(1), Index(2), 0});
   server.Receive(kSecond, Part(1, 2));
   EXPECT_EQ(Only<InstallSnapshotReply>(server.Settle(), kSecond),
-            (InstallSnapshotReply{Term(1), 7, 0, true, false, ""}));
+            (InstallSnapshotReply{Term(1), 7, 0, true, false}));
   EXPECT_TRUE(server.snapshot_messages.empty());
   server.Receive(kSecond, Part(1, 3));
   server.Settle();

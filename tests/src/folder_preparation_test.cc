@@ -99,6 +99,29 @@ class FolderPreparation : public testing::Test {
   std::string error_;
 };
 
+// Nobody else has to find the same id. And if others join it and its folder is lost, it must not
+// come back as one that has voted and acknowledged nothing.
+TEST_F(FolderPreparation, AClusterOfOneDrawsItsId) {
+  const std::vector<std::string> flags = {"--node-id",
+                                          "1",
+                                          "--port",
+                                          "7001",
+                                          "--initial-cluster",
+                                          "1=127.0.0.1:7001",
+                                          "--initial-cluster-token",
+                                          "a"};
+  const storage::Identity first = Prepare(flags, {"--dir", Folder(1)});
+  ASSERT_EQ(error_, "");
+  { const OpenedStorage made = Open(first); }
+  EXPECT_EQ(Prepare(flags, {"--dir", Folder(1)}), first);
+  EXPECT_TRUE(MayBeAdopted(first));
+  Prepare({"--node-id", "1", "--port", "7001", "--dir", Folder(1)},
+          {"--initial-cluster-token", "b"});
+  EXPECT_CONTAINS(error_, "whose initial-cluster-token is not 'b'");
+  EXPECT_NE(Prepare(flags, {"--dir", Folder(2)}).cluster_id, first.cluster_id);
+  EXPECT_FALSE(MayBeAdopted(Prepare(OfThree(3))));
+}
+
 // --- restore-from ---
 
 TEST_F(FolderPreparation, ABackupBeginsAClusterOfOneOnce) {
