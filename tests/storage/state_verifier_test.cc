@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 
@@ -39,7 +40,7 @@ TEST_F(StateVerifierTest, SaysWhenAllIsIntact) {
   }
   Checkpointed(keys, *state);
   Waker waker;
-  uint64_t verified = 0;
+  std::atomic<uint64_t> verified = 0;
   const StateVerifier verifier(*state, {.verified =
                                             [&](uint64_t count, int64_t) {
                                               verified = count;
