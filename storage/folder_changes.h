@@ -19,8 +19,9 @@ namespace quorate::storage {
 Status InstallIncoming(const std::string& directory, const StorageOptions& options);
 
 // Makes a folder that has never held a key or a client's write, or only the backup that its cluster
-// began with, into that of another member, of another cluster: as if the node had been started with that identity at first. What it has voted
-// in its old name is forgotten. An error, and nothing has changed: the folder holds more.
+// began with, into that of another member, of another cluster: as if the node had been started with
+// that identity at first. What it has voted in its old name is forgotten. An error, and nothing has
+// changed: the folder holds more.
 Status AdoptIdentity(const std::string& directory, const Identity& identity,
                      const StorageOptions& options);
 

@@ -11,8 +11,8 @@ namespace quorate::storage {
 class LogWriter {
  public:
   virtual ~LogWriter() = default;
-  // Queues a write. Never blocks. A write that finds no space on the disk waits until there is some;
-  // one that fails ends the process: nothing is acknowledged after it.
+  // Queues a write. Never blocks. A write that finds no space on the disk waits until there is
+  // some; one that fails ends the process: nothing is acknowledged after it.
   virtual void Submit(consensus::Persist persist) = 0;
   // Entries up to and including `index` may be deleted, from now on and whenever it suits: they
   // must not be read any more, so consensus is told first. Never goes back.

@@ -111,14 +111,14 @@ TEST(InstallSnapshotGate, WhatIsCommittedNeedsNoSnapshot) {
 TEST(InstallSnapshotGate, RepliesOfMembersInThisTermReachTheDriver) {
   LoneServer server;
   server.BecomeLeader();
-  server.Receive(kSecond, InstallSnapshotReply{Term(1), 7, 3, false, false, "k"});
-  server.Receive(NodeId(9), InstallSnapshotReply{Term(1), 7, 3, false, false, "k"});
+  server.Receive(kSecond, InstallSnapshotReply{Term(1), 7, 3, false, false});
+  server.Receive(NodeId(9), InstallSnapshotReply{Term(1), 7, 3, false, false});
   server.Round();
   ASSERT_EQ(server.snapshot_messages.size(), 1U);
   EXPECT_EQ(server.snapshot_messages[0].from, kSecond);
   server.raft().SendSnapshotPart(kSecond, Part(0, 3));
   EXPECT_EQ(Only<InstallSnapshot>(server.Round(), kSecond), Part(1, 3));
-  server.Receive(kSecond, InstallSnapshotReply{Term(5), 7, 3, false, false, "k"});
+  server.Receive(kSecond, InstallSnapshotReply{Term(5), 7, 3, false, false});
   EXPECT_EQ(server.raft().role(), Role::kFollower);
   server.Settle();
   EXPECT_TRUE(server.snapshot_messages.empty());

@@ -58,7 +58,7 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
                              Payload(Bytes(Below(payload_bytes_max + 1)))};
     }
     case 11:
-      return InstallSnapshotReply{SomeTerm(), Number(), Number(), Coin(), Coin(), Text()};
+      return InstallSnapshotReply{SomeTerm(), Number(), Number(), Coin(), Coin()};
     case 12:
       return ChangeRequest{SomeTerm(), Number(), Coin(), SomeChange()};
     default:
