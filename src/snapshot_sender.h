@@ -30,7 +30,9 @@ class SnapshotSender {
     int64_t resend_ms = 1'000;
     int64_t give_up_ms = 60'000;  // without any reply
     int64_t view_age_ms_max = 600'000;
-    int64_t join_ms = 10'000;  // how long a follower may take to begin anew with a snapshot
+    // How long a follower may take to begin anew with a snapshot, which is a restart within its
+    // process. One that crashed just before has nothing of it, and is sent another after that.
+    int64_t join_ms = 2'000;
   };
   struct Progress {
     uint64_t chunks = 0;  // acknowledged
