@@ -154,7 +154,8 @@ class Simulation {
     }
   }
 
-  // With the smallest windows and batches, entries go to a follower one by one.
+  // With the smallest windows, batches and memtables, entries go to a follower one by one. A learner
+  // may have yet to join, with an empty folder.
   Time CatchUpTime() const {
     uint64_t last = 0;
     uint64_t applied = UINT64_MAX;
@@ -162,6 +163,11 @@ class Simulation {
       if (!server->up() || !server->in_cluster()) continue;
       last = std::max(last, server->node().raft().last_log_index().value());
       applied = std::min(applied, server->node().keys().last_applied().value());
+    }
+    if (const Server* leader = Leader()) {
+      for (const auto& member : leader->node().raft().configuration().members) {
+        if (!member.voter) applied = 0;
+      }
     }
     const Time entry = 4 * (settings_.network.latency_max + settings_.round_max) +
                        2 * settings_.disk.commit_max + settings_.disk.checkpoint_max + kMillisecond;
