@@ -137,6 +137,8 @@ bool Operator::Remove(bool force) {
   std::erase_if(changed.members,
                 [target](const ConfigurationMember& member) { return member.id == target; });
   if (!CanGoOn(changed, NodeId())) return false;
+  // The leader looks after the others.
+  if (force && !CanGoOnWhatever(changed, NodeId())) return false;
   Note(force ? Plan::kForceRemoval : Plan::kRemove, *world_.servers[*asked], target);
   std::vector<std::string> words = {"CLUSTER", "FORGET",
                                     world_.servers[*asked]->node().RedisNodeId(target.value())};
@@ -171,15 +173,7 @@ bool Operator::Lose() {
   Server* server = FindMachine(world_.servers, target);
   if (server == nullptr || checker_.committed() == 0) return false;
   for (const Configuration& in_force : InForceAnywhere()) {
-    if (!CanGoOn(in_force, target)) return false;
-    if (IsQuiet()) continue;
-    // A removal may be on its way.
-    for (const ConfigurationMember& member : in_force.members) {
-      Configuration changed = in_force;
-      std::erase_if(changed.members,
-                    [&](const ConfigurationMember& other) { return other.id == member.id; });
-      if (!CanGoOn(changed, target)) return false;
-    }
+    if (!CanGoOnWhatever(in_force, target)) return false;
   }
   Note(Plan::kLose, *server, target);
   lost_.insert(target);
@@ -262,6 +256,18 @@ bool Operator::IsQuiet() const {
   return under_way_ == 0 &&
          world_.events.now() - asked_at_ >
              kMessageAgeMax + world_.settings.node.request_timeout_ms * kMillisecond;
+}
+
+bool Operator::CanGoOnWhatever(const Configuration& configuration, NodeId without) const {
+  if (!CanGoOn(configuration, without)) return false;
+  if (IsQuiet()) return true;
+  // A removal may be on its way.
+  return std::ranges::all_of(configuration.members, [&](const ConfigurationMember& member) {
+    Configuration changed = configuration;
+    std::erase_if(changed.members,
+                  [&](const ConfigurationMember& other) { return other.id == member.id; });
+    return CanGoOn(changed, without);
+  });
 }
 
 bool Operator::CanGoOn(const Configuration& configuration, NodeId without) const {

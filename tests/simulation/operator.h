@@ -71,6 +71,9 @@ class Operator {
   // Whether a majority of the voters has its data, by this configuration and by any that may come
   // of it by itself. `without`: is lost, too.
   bool CanGoOn(const consensus::Configuration& configuration, consensus::NodeId without) const;
+  // The same, whatever becomes of what was asked for before.
+  bool CanGoOnWhatever(const consensus::Configuration& configuration,
+                       consensus::NodeId without) const;
 
   ClientWorld world_;
   RaftChecker& checker_;
