@@ -132,6 +132,8 @@ bool Operator::Remove(bool force) {
   const Configuration configuration = Newest();
   const std::optional<size_t> asked = AnyNode();
   if (configuration.members.size() < 2 || !asked) return false;
+  // It looks for those that it knew when it moved.
+  if (MoveIsUnderWay(configuration)) return false;
   const NodeId target = random_.Pick(configuration.members).id;
   Configuration changed = configuration;
   std::erase_if(changed.members,
@@ -148,15 +150,20 @@ bool Operator::Remove(bool force) {
   return true;
 }
 
+// Of a member that the others do not yet find where it is.
+bool Operator::MoveIsUnderWay(const Configuration& configuration) const {
+  return std::ranges::any_of(configuration.members, [this](const ConfigurationMember& member) {
+    const Server* machine = FindMachine(world_.servers, member.id);
+    return machine != nullptr && !IsAt(member, machine->port());
+  });
+}
+
 bool Operator::Move() {
   const Configuration configuration = Newest();
   Server* server = FindMachine(world_.servers, random_.Pick(configuration.members).id);
   // It will have to find the others, where they are now: they do not know where it is.
   if (server == nullptr || server->newest_configuration() != configuration) return false;
-  for (const ConfigurationMember& member : configuration.members) {
-    const Server* machine = FindMachine(world_.servers, member.id);
-    if (machine != nullptr && !IsAt(member, machine->port())) return false;
-  }
+  if (MoveIsUnderWay(configuration)) return false;
   Note(Plan::kMove, *server, server->id());
   if (server->up()) server->Crash();
   // Where another has just moved may not have been on its disk.

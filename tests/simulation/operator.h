@@ -68,6 +68,7 @@ class Operator {
   std::vector<consensus::Configuration> InForceAnywhere() const;
   bool IsMember(const Server& server, const consensus::Configuration& configuration) const;
   bool IsQuiet() const;
+  bool MoveIsUnderWay(const consensus::Configuration& configuration) const;
   // Whether a majority of the voters has its data, by this configuration and by any that may come
   // of it by itself. `without`: is lost, too.
   bool CanGoOn(const consensus::Configuration& configuration, consensus::NodeId without) const;
