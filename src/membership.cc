@@ -55,6 +55,11 @@ const Member& Membership::self() const {
 
 std::vector<Member> Membership::Peers(const consensus::Configuration& in_force) const {
   std::vector<Member> peers = ReadMembers(in_force);
+  // A removal that is not applied may yet be lost, and the member that it removes may lead.
+  for (const Member& applied : members_) {
+    const auto is_same = [&](const Member& peer) { return peer.id == applied.id; };
+    if (std::ranges::none_of(peers, is_same)) peers.push_back(applied);
+  }
   for (Member& peer : peers) {
     // A folder that is noted may still be lost with its entry, and another noted: a node must not
     // be taken in before that is certain.

@@ -25,8 +25,10 @@ class Membership {
   void Update(const consensus::Configuration& configuration);
 
   const std::vector<Member>& members() const { return members_; }  // by ascending id
-  // Whom to be in touch with: all others in the configuration in force, applied or not. After a
-  // start little is applied, and only together the members can apply more.
+  // Whom to be in touch with: all others in the configuration in force, applied or not, and those
+  // in the applied one. After a start little is applied, and only together the members can apply
+  // more; and who is removed by an entry that is not applied may be the leader, and the entry be
+  // lost.
   std::vector<Member> Peers(const consensus::Configuration& in_force) const;
   // Nullptr: no such member. Valid until the next Update.
   const Member* Find(consensus::NodeId id) const;
