@@ -41,6 +41,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       trimmed_(recovered.base_index),
       leaderless_since_ms_(parts.clock.monotonic_ms()),
       last_checkpoint_ms_(parts.clock.monotonic_ms()),
+      saved_revision_(keys_.revision()),
       parser_(&no_limits_) {
   assert(recovered.last_applied == keys_.last_applied());
   parts_.statistics.commands.resize(CommandCount());
@@ -385,13 +386,15 @@ void Node::BeginCheckpoint() {
   if (keys_.checkpoint_under_way() || !keys_.has_changes()) return;
   last_checkpoint_ms_ = parts_.clock.monotonic_ms();
   unsaved_bytes_ = 0;
+  saved_revision_ = keys_.revision();
   parts_.checkpointer.Start(keys_.BeginCheckpoint());
 }
 
 void Node::CheckpointIfDue() {
   const int64_t age_ms = parts_.clock.monotonic_ms() - last_checkpoint_ms_;
   if (keys_.full() || age_ms >= options_.checkpoint_interval_ms ||
-      unsaved_bytes_ >= options_.unsaved_bytes_max) {
+      unsaved_bytes_ >= options_.unsaved_bytes_max ||
+      keys_.revision() - saved_revision_ >= options_.unsaved_commands_max) {
     BeginCheckpoint();
   }
 }

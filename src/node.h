@@ -56,7 +56,9 @@ struct NodeOptions {
   void (*fatal)(const std::string& reason) = nullptr;
   int64_t request_timeout_ms = 5000;
   int64_t checkpoint_interval_ms = 3000;
-  size_t unsaved_bytes_max = 32 << 20;  // applied since the last checkpoint: a restart's work
+  // Applied since the last checkpoint, in entries and in write commands: a restart's work.
+  size_t unsaved_bytes_max = 64 << 20;
+  uint64_t unsaved_commands_max = 400'000;
   // How long clients wait for a new leader before they are told that there is none.
   int64_t leader_wait_ms = 1000;
   storage::KeySpace::Limits key_space;
@@ -288,7 +290,8 @@ class Node {
 
   std::deque<consensus::Entry> committed_;  // handed out by Raft, not yet applied
   int64_t last_checkpoint_ms_ = 0;
-  size_t unsaved_bytes_ = 0;  // of entries applied since the last checkpoint began
+  size_t unsaved_bytes_ = 0;     // of entries applied since the last checkpoint began
+  uint64_t saved_revision_ = 0;  // of the key space when that began
   int64_t last_expiry_ms_ = 0;
   bool disk_is_full_ = false;  // at the last tick
   int64_t next_hand_over_ms_ = 0;

@@ -20,10 +20,24 @@ struct ChangedRow {
   std::string_view key;
   const Memtable::Change* change;
 
+  size_t bytes() const { return change->deleted() ? 0 : RowBytes(change->view()); }
+
   bool operator<(const ChangedRow& other) const {
     return slot != other.slot ? slot < other.slot : key < other.key;
   }
 };
+
+// Whether the leaves hold less than a third of what they could, if all rows are as large as these,
+// which nobody knows: a wrong answer costs time, and no more.
+bool LooksSparse(const MDB_stat& tree, const std::vector<ChangedRow>& rows) {
+  double bytes = 0;
+  for (const ChangedRow& row : rows) {
+    bytes += static_cast<double>(std::min<size_t>(row.key.size() + row.bytes(), tree.ms_psize));
+  }
+  const double bytes_per_row = bytes / static_cast<double>(rows.size());
+  return bytes_per_row * static_cast<double>(tree.ms_entries) * 3 <
+         static_cast<double>(tree.ms_leaf_pages) * tree.ms_psize;
+}
 
 }  // namespace
 
@@ -211,22 +225,31 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) 
   if (const int code = OpenCursor(transaction, rows_, &cursor)) {
     return environment_->MakeWriteError("the rows cannot be written", code);
   }
+  // LMDB joins pages that have become nearly empty when a row is deleted, and only then. So a row
+  // that becomes smaller is deleted first, and in a tree that is sparse already each row is. Else a
+  // tree of large values would stay as large when they become small ones, and checkpoints of
+  // random keys would write all of its pages for ever.
+  MDB_stat tree;
+  if (const int code = mdb_stat(transaction, rows_, &tree)) {
+    return environment_->MakeWriteError("the rows cannot be written", code);
+  }
+  const bool sparse = LooksSparse(tree, sorted);
   for (const ChangedRow& changed : sorted) {
     const RowKey row_key(changed.slot, changed.key);
     MDB_val key = ToValue(row_key.bytes());
-    if (changed.change->deleted()) {
-      int code = mdb_cursor_get(cursor.get(), &key, nullptr, MDB_SET);
-      if (code == MDB_NOTFOUND) continue;  // it came and went between two checkpoints
-      if (code == 0) code = mdb_cursor_del(cursor.get(), 0);
-      if (code != 0) return environment_->MakeWriteError("a row cannot be deleted", code);
-      continue;
+    const size_t row_bytes = changed.bytes();
+    MDB_val before;
+    int code = mdb_cursor_get(cursor.get(), &key, &before, MDB_SET);
+    if (code == 0 && (sparse || before.mv_size > row_bytes)) code = mdb_cursor_del(cursor.get(), 0);
+    if (code != 0 && code != MDB_NOTFOUND) {
+      return environment_->MakeWriteError("a row cannot be deleted", code);
     }
-    const RecordView record = changed.change->view();
-    MDB_val row{RowBytes(record), nullptr};
-    if (const int code = mdb_cursor_put(cursor.get(), &key, &row, MDB_RESERVE)) {
-      return environment_->MakeWriteError("a row cannot be written", code);
-    }
-    EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), record);
+    if (changed.change->deleted()) continue;
+    MDB_val row{row_bytes, nullptr};
+    key = ToValue(row_key.bytes());
+    code = mdb_cursor_put(cursor.get(), &key, &row, MDB_RESERVE);
+    if (code != 0) return environment_->MakeWriteError("a row cannot be written", code);
+    EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), changed.change->view());
   }
   return Ok();
 }

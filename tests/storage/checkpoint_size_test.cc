@@ -98,6 +98,30 @@ TEST_F(CheckpointSizeTest, FullComesInTime) {
   EXPECT_TRUE(state_->VerifyRows().ok());
 }
 
+// The pages of large rows are joined when the rows become small, a part at a time.
+TEST_F(CheckpointSizeTest, ATreeShrinksWithItsRows) {
+  constexpr size_t kKeys = 20'000;
+  constexpr size_t kParts = 10;
+  KeySpace keys(*state_, kNoLimits);
+  Grow(keys, kKeys, 0, 1000);
+  const size_t leaves_of_large = state_->leaf_pages();
+  EXPECT_GT(leaves_of_large, kKeys / 4);  // three rows and no more fit into a page
+  const auto overwrite = [&](size_t value_bytes) {
+    for (size_t part = 0; part < kParts; ++part) {
+      for (size_t i = part; i < kKeys; i += kParts)
+        Put(keys, names_[i], random_.Bytes(value_bytes));
+      Checkpointed(keys, *state_);
+    }
+  };
+  overwrite(50);
+  EXPECT_LT(state_->leaf_pages(), leaves_of_large * 2 / 3);
+  // What is left is found to be sparse, and mended by rows that stay as they are.
+  overwrite(50);
+  constexpr size_t kRowBytesMax = 100;
+  EXPECT_LT(state_->leaf_pages(), 4 * kKeys * kRowBytesMax / kPageBytes);
+  EXPECT_TRUE(state_->VerifyRows().ok());
+}
+
 // One entry with far more keys than any limit, so that LMDB runs out of room and writes pages
 // early.
 TEST_F(CheckpointSizeTest, ASpilledCheckpointIsRightAsWell) {
