@@ -52,6 +52,8 @@ void Raft::Impl::ResetElectionTimer() {
 void Raft::Impl::PeerGone(NodeId peer) {
   if (Progress* progress = FindPeer(peer)) {
     progress->Disconnected(log_.base_index() + 1);
+    // Perhaps it was asked to prove reads.
+    std::get<Leader>(role_).heartbeat_due = true;
   }
   Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader != peer) {

@@ -94,6 +94,7 @@ void Progress::Rejected(Index prev_log_index, Index last_possible) {
 }
 
 void Progress::Disconnected(Index first_index) {
+  answers_first_ = false;
   if (state_ == State::kReplicate) {
     BecomeProbe(match_index_ + 1, true);
     ForgetInflightFrom(next_index_);

@@ -78,6 +78,9 @@ class Progress {
   uint64_t heard_at() const { return heard_at_; }
   void AnsweredRound(uint64_t round);
   uint64_t answered_round() const { return answered_round_; }
+  // It was among the first to answer a round, so that the next one may be asked of it.
+  bool answers_first() const { return answers_first_; }
+  void set_answers_first(bool first) { answers_first_ = first; }
 
   // The highest commit index that the follower was sent, and the highest read index.
   void SentCommit(Index commit_index);
@@ -110,6 +113,7 @@ class Progress {
   bool was_heard_ = false;
   uint64_t advanced_at_;  // when match_index last grew, or when it first fell behind next_index - 1
   uint64_t answered_round_ = 0;
+  bool answers_first_ = false;
   Index commit_sent_;
   Index read_index_sent_;
 };

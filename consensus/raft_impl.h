@@ -84,7 +84,9 @@ struct Leader {
   uint32_t heartbeat_elapsed = 0;
   bool heartbeat_due = false;
   uint64_t newest_round = 0;
-  bool round_due = false;  // reads have arrived that belong to no round yet
+  uint64_t proven_round = 0;          // the newest that a majority has answered
+  uint64_t newest_round_at_tick = 0;  // when the last tick came
+  bool round_due = false;             // reads have arrived that belong to no round yet
   std::deque<PendingRead> reads;
   std::optional<LeadershipTransfer> transfer;
   // Reused in every round of the driver, so that none allocates.
@@ -180,6 +182,8 @@ class Raft::Impl {
   void AdvanceCommitIndex(Leader& leader);
   void SendHeartbeat(const Leader& leader, Progress& peer);
   void SendHeartbeats(Leader& leader);
+  void AskForRound(Leader& leader);
+  void RepeatReadRound(Leader& leader);
   void SendAppends(Progress& peer);
   void SendTimeoutNow(Leader& leader);
   void Handle(NodeId from, const AppendEntriesReply& reply);

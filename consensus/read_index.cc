@@ -39,7 +39,36 @@ void Raft::Impl::StartReadRound(Leader& leader) {
   for (auto read = leader.reads.rbegin(); read != leader.reads.rend() && read->round == 0; ++read) {
     read->round = leader.newest_round;
   }
-  leader.heartbeat_due = true;
+  AskForRound(leader);
+}
+
+// A majority's answers are enough, and of those that were the first to answer the last time they
+// come soonest. All others are asked by the periodic heartbeats, each of which may find that others
+// have become quicker. With three servers, that is half the messages.
+void Raft::Impl::AskForRound(Leader& leader) {
+  size_t needed = Majority(leader.voters) - (leader.votes ? 1 : 0);
+  auto first = [](const Progress& peer) { return peer.voter() && peer.answers_first(); };
+  if (static_cast<size_t>(std::ranges::count_if(leader.peers, first)) < needed) {
+    leader.heartbeat_due = true;
+  }
+  if (leader.heartbeat_due) {
+    return;  // which asks all
+  }
+  for (Progress& peer : leader.peers) {
+    if (needed > 0 && first(peer)) {
+      SendHeartbeat(leader, peer);
+      --needed;
+    }
+  }
+}
+
+// Who was asked for a round may be gone, or hang: when a whole tick has brought no answer, all are
+// asked.
+void Raft::Impl::RepeatReadRound(Leader& leader) {
+  uint64_t asked_before = std::exchange(leader.newest_round_at_tick, leader.newest_round);
+  if (!leader.reads.empty() && leader.proven_round < asked_before) {
+    leader.heartbeat_due = true;
+  }
 }
 
 void Raft::Impl::ReportReads(Leader& leader) {
@@ -55,6 +84,12 @@ void Raft::Impl::ReportReads(Leader& leader) {
     }
   }
   uint64_t confirmed = ReachedByMajority(leader.rounds);
+  if (confirmed > leader.proven_round) {
+    leader.proven_round = confirmed;
+    for (Progress& peer : leader.peers) {
+      peer.set_answers_first(peer.answered_round() >= confirmed);
+    }
+  }
   while (!leader.reads.empty()) {
     PendingRead& read = leader.reads.front();
     assert(read.round > 0);

@@ -28,6 +28,7 @@ void Raft::Impl::TickLeader(Leader& leader) {
       return;
     }
   }
+  RepeatReadRound(leader);
   ++leader.heartbeat_elapsed;
   if (leader.heartbeat_elapsed >= config_.heartbeat_ticks) {
     leader.heartbeat_due = true;

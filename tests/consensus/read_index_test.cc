@@ -14,7 +14,8 @@ HeartbeatReply Answer(uint64_t term, uint64_t round) { return {Term(term), round
 // A leader in term 1 whose no-op, entry 1, is committed everywhere.
 class Established : public LoneServer {
  public:
-  explicit Established(size_t voters = 3) : LoneServer({.voters = voters}) {
+  explicit Established(size_t voters = 3) : Established(Given{.voters = voters}) {}
+  explicit Established(const Given& given) : LoneServer(given) {
     BecomeLeader();
     CommitAll();
     Apply();
@@ -89,6 +90,92 @@ TEST(LeaderRead, IsProvenByALaterRound) {
   server.Receive(kThird, Answer(1, 2));
   server.Round();
   EXPECT_EQ(server.reads, (Reads{{kRead, Index(1)}, {kLaterRead, Index(1)}}));
+}
+
+TEST(LeaderRead, IsAskedOfThoseWhoWereTheFirstToAnswer) {
+  Established server(5);
+  server.raft().RequestRead(kRead);
+  server.Round();
+  server.Receive(NodeId(2), Answer(1, 1));
+  server.Receive(NodeId(5), Answer(1, 1));
+  server.Round();
+  server.Receive(NodeId(3), Answer(1, 1));
+  server.raft().RequestRead(kLaterRead);
+  Messages messages = server.Round();
+  EXPECT_EQ(Of<Heartbeat>(messages).size(), 2U);
+  EXPECT_EQ(Only<Heartbeat>(messages, NodeId(2)).read_round, 2U);
+  EXPECT_EQ(Only<Heartbeat>(messages, NodeId(5)).read_round, 2U);
+}
+
+TEST(LeaderRead, IsNotAskedOfMoreThanAMajority) {
+  Established server;
+  server.raft().RequestRead(kRead);
+  server.Round();
+  server.Receive(kSecond, Answer(1, 1));
+  server.Receive(kThird, Answer(1, 1));
+  server.Round();
+  server.raft().RequestRead(kLaterRead);
+  EXPECT_EQ(Of<Heartbeat>(server.Round()).size(), 1U);
+}
+
+// A leader whose last read was proven by the third server, and that has asked it alone for the
+// next.
+class HasAskedTheThird : public Established {
+ public:
+  HasAskedTheThird() : Established(MakeGiven()) {
+    raft().RequestRead(kRead);
+    Round();
+    Receive(kThird, Answer(1, 1));
+    Round();
+    raft().RequestRead(kLaterRead);
+    Messages messages = Round();
+    EXPECT_EQ(Only<Heartbeat>(messages, kThird).read_round, 2U);
+    EXPECT_TRUE(Of<Heartbeat>(messages, kSecond).empty());
+  }
+
+ private:
+  static Given MakeGiven() {
+    Given given;
+    given.config.heartbeat_ticks = given.config.election_timeout_ticks - 1;  // not in these tests
+    return given;
+  }
+};
+
+TEST(LeaderRead, IsAskedOfAllAfterATickWithoutAnAnswer) {
+  HasAskedTheThird server;
+  server.Tick();  // it may have come a moment after the question
+  EXPECT_TRUE(Of<Heartbeat>(server.Round()).empty());
+  server.Tick();
+  EXPECT_EQ(Only<Heartbeat>(server.Round(), kSecond).read_round, 2U);
+  server.Receive(kSecond, Answer(1, 2));
+  server.Round();
+  EXPECT_EQ(server.reads.size(), 2U);
+  // From now on, the second is asked.
+  server.raft().RequestRead(ReadToken(99));
+  Messages messages = server.Round();
+  EXPECT_EQ(Only<Heartbeat>(messages, kSecond).read_round, 3U);
+  EXPECT_TRUE(Of<Heartbeat>(messages, kThird).empty());
+}
+
+TEST(LeaderRead, IsAskedOfAllAtOnceWhenWhoWasAskedIsGone) {
+  HasAskedTheThird server;
+  server.raft().PeerGone(kThird);
+  EXPECT_EQ(Only<Heartbeat>(server.Round(), kSecond).read_round, 2U);
+  server.Receive(kSecond, Answer(1, 2));
+  server.Round();
+  EXPECT_EQ(server.reads.size(), 2U);
+}
+
+// As soon as the periodic heartbeats find another to be quicker, it is asked.
+TEST(LeaderRead, IsAskedOfWhoeverHasBecomeQuicker) {
+  HasAskedTheThird server;
+  server.Tick(2);
+  server.Round();
+  server.Receive(kSecond, Answer(1, 2));
+  server.Round();
+  server.Receive(kThird, Answer(1, 2));
+  server.raft().RequestRead(ReadToken(99));
+  EXPECT_TRUE(Of<Heartbeat>(server.Round(), kThird).empty());
 }
 
 // A round's heartbeats, or the answers, are lost: the next periodic ones carry its number.
