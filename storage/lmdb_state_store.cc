@@ -20,22 +20,30 @@ struct ChangedRow {
   std::string_view key;
   const Memtable::Change* change;
 
-  size_t bytes() const { return change->deleted() ? 0 : RowBytes(change->view()); }
-
   bool operator<(const ChangedRow& other) const {
     return slot != other.slot ? slot < other.slot : key < other.key;
   }
 };
 
+// What a row takes of its leaf page, where two of any size have to fit: the rest of a larger one is
+// in pages of its own.
+size_t LeafBytes(size_t key_bytes, size_t row_bytes, size_t page_bytes) {
+  const size_t bytes = key_bytes + row_bytes;
+  return bytes <= page_bytes / 2 ? bytes : key_bytes;
+}
+
 // Whether the leaves hold less than a third of what they could, if all rows are as large as these,
 // which nobody knows: a wrong answer costs time, and no more.
 bool LooksSparse(const MDB_stat& tree, const std::vector<ChangedRow>& rows) {
-  double bytes = 0;
+  size_t bytes = 0;
+  size_t count = 0;
   for (const ChangedRow& row : rows) {
-    bytes += static_cast<double>(std::min<size_t>(row.key.size() + row.bytes(), tree.ms_psize));
+    if (row.change->deleted()) continue;
+    bytes += LeafBytes(row.key.size(), RowBytes(row.change->view()), tree.ms_psize);
+    ++count;
   }
-  const double bytes_per_row = bytes / static_cast<double>(rows.size());
-  return bytes_per_row * static_cast<double>(tree.ms_entries) * 3 <
+  const double mean = count == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(count);
+  return 3 * mean * static_cast<double>(tree.ms_entries) <
          static_cast<double>(tree.ms_leaf_pages) * tree.ms_psize;
 }
 
@@ -226,30 +234,34 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) 
     return environment_->MakeWriteError("the rows cannot be written", code);
   }
   // LMDB joins pages that have become nearly empty when a row is deleted, and only then. So a row
-  // that becomes smaller is deleted first, and in a tree that is sparse already each row is. Else a
-  // tree of large values would stay as large when they become small ones, and checkpoints of
-  // random keys would write all of its pages for ever.
+  // that will take less of its page is deleted first, and in a tree that is sparse already each row
+  // is. Else a tree of large values would stay as large when they become small ones, and
+  // checkpoints of random keys would write all of its pages for ever.
   MDB_stat tree;
   if (const int code = mdb_stat(transaction, rows_, &tree)) {
     return environment_->MakeWriteError("the rows cannot be written", code);
   }
   const bool sparse = LooksSparse(tree, sorted);
   for (const ChangedRow& changed : sorted) {
+    const bool deleted = changed.change->deleted();
+    const RecordView record = changed.change->view();
     const RowKey row_key(changed.slot, changed.key);
     MDB_val key = ToValue(row_key.bytes());
-    const size_t row_bytes = changed.bytes();
+    MDB_val row{deleted ? 0 : RowBytes(record), nullptr};
     MDB_val before;
     int code = mdb_cursor_get(cursor.get(), &key, &before, MDB_SET);
-    if (code == 0 && (sparse || before.mv_size > row_bytes)) code = mdb_cursor_del(cursor.get(), 0);
+    if (code == 0 && (deleted || sparse ||
+                      LeafBytes(key.mv_size, before.mv_size, tree.ms_psize) >
+                          LeafBytes(key.mv_size, row.mv_size, tree.ms_psize))) {
+      code = mdb_cursor_del(cursor.get(), 0);
+    }
     if (code != 0 && code != MDB_NOTFOUND) {
       return environment_->MakeWriteError("a row cannot be deleted", code);
     }
-    if (changed.change->deleted()) continue;
-    MDB_val row{row_bytes, nullptr};
-    key = ToValue(row_key.bytes());
+    if (deleted) continue;
     code = mdb_cursor_put(cursor.get(), &key, &row, MDB_RESERVE);
     if (code != 0) return environment_->MakeWriteError("a row cannot be written", code);
-    EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), changed.change->view());
+    EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), record);
   }
   return Ok();
 }

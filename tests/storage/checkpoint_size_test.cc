@@ -98,27 +98,45 @@ TEST_F(CheckpointSizeTest, FullComesInTime) {
   EXPECT_TRUE(state_->VerifyRows().ok());
 }
 
-// The pages of large rows are joined when the rows become small, a part at a time.
-TEST_F(CheckpointSizeTest, ATreeShrinksWithItsRows) {
+// Overwrites all keys, a part at a time.
+class ShrinkingTreeTest : public CheckpointSizeTest {
+ protected:
+  void Overwrite(KeySpace& keys, size_t value_bytes) {
+    constexpr size_t kParts = 10;
+    for (size_t part = 0; part < kParts; ++part) {
+      for (size_t i = part; i < names_.size(); i += kParts) {
+        Put(keys, names_[i], random_.Bytes(value_bytes));
+      }
+      Checkpointed(keys, *state_);
+    }
+  }
+};
+
+// The pages of large rows are joined when the rows become small.
+TEST_F(ShrinkingTreeTest, ATreeShrinksWithItsRows) {
   constexpr size_t kKeys = 20'000;
-  constexpr size_t kParts = 10;
   KeySpace keys(*state_, kNoLimits);
   Grow(keys, kKeys, 0, 1000);
   const size_t leaves_of_large = state_->leaf_pages();
   EXPECT_GT(leaves_of_large, kKeys / 4);  // three rows and no more fit into a page
-  const auto overwrite = [&](size_t value_bytes) {
-    for (size_t part = 0; part < kParts; ++part) {
-      for (size_t i = part; i < kKeys; i += kParts)
-        Put(keys, names_[i], random_.Bytes(value_bytes));
-      Checkpointed(keys, *state_);
-    }
-  };
-  overwrite(50);
+  Overwrite(keys, 50);
   EXPECT_LT(state_->leaf_pages(), leaves_of_large * 2 / 3);
   // What is left is found to be sparse, and mended by rows that stay as they are.
-  overwrite(50);
+  Overwrite(keys, 50);
   constexpr size_t kRowBytesMax = 100;
   EXPECT_LT(state_->leaf_pages(), 4 * kKeys * kRowBytesMax / kPageBytes);
+  EXPECT_TRUE(state_->VerifyRows().ok());
+}
+
+// As well when they become so large that they leave the leaves.
+TEST_F(ShrinkingTreeTest, ATreeShrinksWhenItsRowsGetPagesOfTheirOwn) {
+  constexpr size_t kKeys = 4'000;
+  KeySpace keys(*state_, kNoLimits);
+  Grow(keys, kKeys, 0, 1000);
+  const size_t leaves_of_small = state_->leaf_pages();
+  Overwrite(keys, 3000);
+  Overwrite(keys, 3000);
+  EXPECT_LT(state_->leaf_pages(), leaves_of_small / 3);
   EXPECT_TRUE(state_->VerifyRows().ok());
 }
 
