@@ -8,63 +8,16 @@
 #include <thread>
 #include <vector>
 
-#include "redis-tests/support/eventually.h"
+#include "redis-tests/faults/data_faults.h"
+#include "redis-tests/faults/fault_steps.h"
 
 namespace quorate::redis_tests {
 
 namespace {
 
-// Long enough for an election with the default settings, and for what comes after it.
-constexpr int64_t kHoldMinMs = 1'500;
-constexpr int64_t kHoldMaxMs = 3'000;
 // Longer than the servers' request-timeout, after which they must answer.
 constexpr int64_t kLongHoldMs = 6'000;
 constexpr int64_t kStormMs = 4'000;
-constexpr int kWritesToGoOn = 50;
-
-void SleepMs(int64_t time_ms) { std::this_thread::sleep_for(std::chrono::milliseconds(time_ms)); }
-
-void Hold(Scene* scene) { SleepMs(scene->random->Between(kHoldMinMs, kHoldMaxMs)); }
-
-void WaitForWrites(Scene* scene) {
-  const int64_t goal = scene->load->acknowledged() + kWritesToGoOn;
-  if (!Eventually(kDeadlineMs, [&] { return scene->load->acknowledged() >= goal; })) {
-    scene->Fail("no writes go on");
-  }
-}
-
-int Leader(Scene* scene) {
-  const int leader = scene->cluster->WaitForLeader();
-  if (leader == Cluster::kNoNode) {
-    scene->Fail("there is no leader");
-  }
-  return leader;
-}
-
-int AnyFollower(Scene* scene, int leader) {
-  const int size = scene->cluster->size();
-  const int step = static_cast<int>(scene->random->Between(1, size - 1));
-  return (leader - 1 + step) % size + 1;
-}
-
-// The nodes in an order drawn at random, but this one first.
-std::vector<int> OthersAfter(Scene* scene, int first) {
-  std::vector<int> order = {first};
-  for (int id = 1; id <= scene->cluster->size(); ++id) {
-    if (id != first) {
-      order.push_back(id);
-    }
-  }
-  for (size_t i = order.size() - 1; i > 1; --i) {
-    std::swap(order[i], order[1 + scene->random->Below(i)]);
-  }
-  return order;
-}
-
-void Begin(Scene* scene, int replaced = Cluster::kNoNode) {
-  scene->replaced = replaced;
-  scene->begin = Clock::now();
-}
 
 // --- Processes ---
 
@@ -287,32 +240,51 @@ void Flapping(Scene* scene) {
 }
 
 constexpr FaultKind kKinds[] = {
-    {"kill-leader", "kill -9 of the leader", 3, false, KillLeader},
-    {"kill-follower", "kill -9 of a follower", 3, false, KillFollower},
-    {"kill-majority", "kill -9 of the leader and as many more as make a majority", 3, false,
-     KillMajority},
-    {"kill-all", "kill -9 of all nodes", 3, false, KillAll},
-    {"sigterm-leader", "SIGTERM of the leader, which hands over", 3, false, TerminateLeader},
-    {"failover", "CLUSTER FAILOVER on a follower", 3, false, HandOver},
-    {"pause-leader", "SIGSTOP of the leader for 1.5 to 3 seconds", 3, false, PauseLeader},
-    {"pause-follower", "SIGSTOP of a follower for 1.5 to 3 seconds", 3, false, PauseFollower},
-    {"restart-storm", "4 seconds of kill -9, SIGTERM and restarts of any node", 3, false,
+    {"kill-leader", "kill -9 of the leader", 3, Needs::kNothing, KillLeader},
+    {"kill-follower", "kill -9 of a follower", 3, Needs::kNothing, KillFollower},
+    {"kill-majority", "kill -9 of the leader and as many more as make a majority", 3,
+     Needs::kNothing, KillMajority},
+    {"kill-all", "kill -9 of all nodes", 3, Needs::kNothing, KillAll},
+    {"sigterm-leader", "SIGTERM of the leader, which hands over", 3, Needs::kNothing,
+     TerminateLeader},
+    {"failover", "CLUSTER FAILOVER on a follower", 3, Needs::kNothing, HandOver},
+    {"pause-leader", "SIGSTOP of the leader for 1.5 to 3 seconds", 3, Needs::kNothing, PauseLeader},
+    {"pause-follower", "SIGSTOP of a follower for 1.5 to 3 seconds", 3, Needs::kNothing,
+     PauseFollower},
+    {"restart-storm", "4 seconds of kill -9, SIGTERM and restarts of any node", 3, Needs::kNothing,
      RestartStorm},
-    {"cut-leader", "the leader cut off from all others", 3, true, CutLeader},
-    {"cut-follower", "a follower cut off from all others", 3, true, CutFollower},
-    {"cut-minority", "the leader and one follower cut off from the three others", 5, true,
-     CutMinority},
-    {"cut-all", "every node cut off from every other", 3, true, CutAll},
-    {"deaf-leader", "nothing arrives at the leader", 3, true, DeafLeader},
-    {"deaf-for-long", "nothing arrives at the leader for longer than request-timeout", 3, true,
-     DeafLeaderForLong},
-    {"mute-leader", "nothing that the leader sends arrives", 3, true, MuteLeader},
-    {"deaf-follower", "nothing from the leader arrives at one follower", 3, true, DeafFollower},
-    {"mute-follower", "nothing that a follower sends arrives", 3, true, MuteFollower},
-    {"bridge", "two sides cut off from each other, and one node that sees all", 3, true, Bridge},
-    {"ring", "each node sees its two neighbours only", 5, true, Ring},
-    {"flapping", "4 seconds of links that come and go, each direction by itself", 3, true,
-     Flapping},
+    {"away-for-long", "a follower is away until it can only be sent a snapshot", 3, Needs::kNothing,
+     AwayForLong},
+    {"lost-data", "a follower loses its data folder and is replaced by CLUSTER MEET", 3,
+     Needs::kNothing, LoseData},
+    {"members", "a member is removed, and taken in anew, without its data", 3, Needs::kNothing,
+     ChangeMembers},
+    {"members-killed", "the same, with kill -9 of the leader meanwhile", 3, Needs::kNothing,
+     ChangeMembersAndKillLeader},
+    {"cut-leader", "the leader cut off from all others", 3, Needs::kNetwork, CutLeader},
+    {"cut-follower", "a follower cut off from all others", 3, Needs::kNetwork, CutFollower},
+    {"cut-minority", "the leader and one follower cut off from the three others", 5,
+     Needs::kNetwork, CutMinority},
+    {"cut-all", "every node cut off from every other", 3, Needs::kNetwork, CutAll},
+    {"deaf-leader", "nothing arrives at the leader", 3, Needs::kNetwork, DeafLeader},
+    {"deaf-for-long", "nothing arrives at the leader for longer than request-timeout", 3,
+     Needs::kNetwork, DeafLeaderForLong},
+    {"mute-leader", "nothing that the leader sends arrives", 3, Needs::kNetwork, MuteLeader},
+    {"deaf-follower", "nothing from the leader arrives at one follower", 3, Needs::kNetwork,
+     DeafFollower},
+    {"mute-follower", "nothing that a follower sends arrives", 3, Needs::kNetwork, MuteFollower},
+    {"bridge", "two sides cut off from each other, and one node that sees all", 3, Needs::kNetwork,
+     Bridge},
+    {"ring", "each node sees its two neighbours only", 5, Needs::kNetwork, Ring},
+    {"flapping", "4 seconds of links that come and go, each direction by itself", 3,
+     Needs::kNetwork, Flapping},
+    {"full-leader", "the leader's disk is full for a while", 3, Needs::kDisks, FillLeader},
+    {"full-follower", "a follower's disk is full for a while", 3, Needs::kDisks, FillFollower},
+    {"full-all", "all disks are full until no write is taken any more", 3, Needs::kDisks, FillAll},
+    {"full-killed", "kill -9 of all nodes while all disks are full", 3, Needs::kDisks,
+     FillAndKillAll},
+    {"failing-leader", "the leader's disk reports an input/output error", 3, Needs::kFailingDisks,
+     FailLeadersDisk},
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "redis-tests/faults/disks.h"
 #include "redis-tests/faults/fault_kinds.h"
 #include "redis-tests/faults/private_network.h"
 #include "redis-tests/faults/rounds.h"
@@ -27,6 +28,7 @@ struct Options {
   double hours = 0;
   int count = 0;
   std::string kinds;
+  bool disks = false;
   uint64_t seed = 0;
   std::string server = QUORATE_SERVER;
 };
@@ -40,15 +42,39 @@ const FaultKind* FindKind(std::string_view name) {
   return nullptr;
 }
 
+// What is missing here; each with the reason, or empty where it is there.
+struct Missing {
+  std::string network;
+  std::string disks;
+};
+
+// Why there can be no faults of this kind; empty where there can.
+std::string WhyNot(const FaultKind& kind, int nodes, const Missing& missing) {
+  if (kind.nodes_min > nodes) {
+    return fmt::format("needs {} nodes", kind.nodes_min);
+  }
+  switch (kind.needs) {
+    case Needs::kNothing:
+      return "";
+    case Needs::kNetwork:
+      return missing.network;
+    case Needs::kFailingDisks:
+      if (!Disks::CanFail()) {
+        return "not under sanitizers";
+      }
+      return missing.disks;
+    case Needs::kDisks:
+      return missing.disks;
+  }
+  return "";
+}
+
 // The kinds that were asked for and can be had here. Says which cannot.
-std::vector<const FaultKind*> ChooseKinds(const Options& options, bool has_network,
-                                          const std::string& why_no_network) {
+std::vector<const FaultKind*> ChooseKinds(const Options& options, const Missing& missing) {
   std::vector<const FaultKind*> asked;
   if (options.kinds.empty()) {
     for (const FaultKind& kind : FaultKinds()) {
-      if (kind.nodes_min <= options.nodes) {
-        asked.push_back(&kind);
-      }
+      asked.push_back(&kind);
     }
   }
   for (const std::string& name : CLI::detail::split(options.kinds, ',')) {
@@ -58,10 +84,8 @@ std::vector<const FaultKind*> ChooseKinds(const Options& options, bool has_netwo
   }
   std::vector<const FaultKind*> chosen;
   for (const FaultKind* kind : asked) {
-    if (kind->needs_network && !has_network) {
-      fmt::print("skipped: {}: no network of its own: {}\n", kind->name, why_no_network);
-    } else if (kind->nodes_min > options.nodes) {
-      fmt::print("skipped: {}: needs {} nodes\n", kind->name, kind->nodes_min);
+    if (const std::string why_not = WhyNot(*kind, options.nodes, missing); !why_not.empty()) {
+      fmt::print("skipped: {}: {}\n", kind->name, why_not);
     } else {
       chosen.push_back(kind);
     }
@@ -85,6 +109,12 @@ void PrintTable(const Rounds& rounds) {
     fmt::print("{:<15} {:>6} {:>10}  {}  {}\n", name, report.faults, report.violations,
                report.pauses.Columns(), report.first_writes.Columns());
   }
+  for (const auto& [name, report] : rounds.kinds()) {
+    if (report.recoveries.count() > 0) {
+      fmt::print("{:<15} from space on the disks to the first write, ms: {}\n", name,
+                 report.recoveries.Columns());
+    }
+  }
 }
 
 int Report(const std::vector<std::string>& wrong, Cluster* cluster) {
@@ -106,10 +136,10 @@ std::vector<const FaultKind*> Shuffle(std::vector<const FaultKind*> kinds, Rando
   return kinds;
 }
 
-int RunRounds(const Options& options, Cluster* cluster, PrivateNetwork* network,
+int RunRounds(const Options& options, Cluster* cluster, PrivateNetwork* network, Disks* disks,
               const std::vector<const FaultKind*>& kinds) {
   Random random(options.seed);
-  Rounds rounds(cluster, network, random.Next());
+  Rounds rounds(cluster, network, disks, random.Next());
   rounds.Prepare();
   if (!rounds.has_incr()) {
     fmt::print("skipped: counters: the server does not know INCR\n");
@@ -152,11 +182,15 @@ int Main(int argc, char** argv) {
   app.add_option("--kinds", options.kinds, "These kinds only: a,b,c");
   app.add_option("--seed", options.seed, "Decides the order of the faults and what clients ask");
   app.add_option("--server", options.server, "The quorate-server to run");
+  app.add_flag("--disks", options.disks,
+               "Gives each node a small disk, in memory, which can be full and fail");
   app.add_flag("--list", list, "List the kinds of faults and exit");
   CLI11_PARSE(app, argc, argv);
   if (list) {
     for (const FaultKind& kind : FaultKinds()) {
-      fmt::print("{:<15} {}{}\n", kind.name, kind.what, kind.nodes_min > 3 ? " (5 nodes)" : "");
+      const bool has_disks = kind.needs == Needs::kDisks || kind.needs == Needs::kFailingDisks;
+      fmt::print("{:<15} {}{}{}\n", kind.name, kind.what, kind.nodes_min > 3 ? " (5 nodes)" : "",
+                 has_disks ? " (--disks)" : "");
     }
     return 0;
   }
@@ -173,11 +207,12 @@ int Main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
 
   fmt::print("seed {}\n", options.seed);
-  std::string why_no_network;
+  Missing missing = {.network = "", .disks = "runs with --disks only"};
+  const std::unique_ptr<Disks> disks =
+      options.disks ? Disks::Make(options.nodes, &missing.disks) : nullptr;
   const std::unique_ptr<PrivateNetwork> network =
-      PrivateNetwork::Make(options.nodes, &why_no_network);
-  const std::vector<const FaultKind*> kinds =
-      ChooseKinds(options, network != nullptr, why_no_network);
+      PrivateNetwork::Make(options.nodes, &missing.network);
+  const std::vector<const FaultKind*> kinds = ChooseKinds(options, missing);
   std::fflush(stdout);
   if (kinds.empty()) {
     fmt::print("no kind of fault can be had here\n");
@@ -190,11 +225,15 @@ int Main(int argc, char** argv) {
     cluster_options.hosts = network->hosts();
     cluster_options.network_namespaces = network->network_namespaces();
   }
+  if (disks != nullptr) {
+    cluster_options.data_folders = disks->data_folders();
+    cluster_options.prefix = [&disks](int id) { return disks->Prefix(id); };
+  }
   Cluster cluster(cluster_options);
   if (!cluster.Start()) {
     return Report({"the cluster does not start"}, &cluster);
   }
-  return RunRounds(options, &cluster, network.get(), kinds);
+  return RunRounds(options, &cluster, network.get(), disks.get(), kinds);
 }
 
 }  // namespace

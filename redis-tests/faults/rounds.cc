@@ -35,8 +35,8 @@ double Milliseconds(Clock::duration time) {
 
 }  // namespace
 
-Rounds::Rounds(Cluster* cluster, PrivateNetwork* network, uint64_t seed)
-    : cluster_(cluster), network_(network), random_(seed) {}
+Rounds::Rounds(Cluster* cluster, PrivateNetwork* network, Disks* disks, uint64_t seed)
+    : cluster_(cluster), network_(network), disks_(disks), random_(seed) {}
 
 void Rounds::Prepare() {
   const int leader = cluster_->WaitForLeader();
@@ -63,7 +63,8 @@ std::vector<std::string> Rounds::Run(const FaultKind& kind) {
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(random_.Between(0, kWarmUpMaxMs)));
 
-  Scene scene = {.cluster = cluster_, .network = network_, .load = &load, .random = &random_};
+  Scene scene = {
+      .cluster = cluster_, .network = network_, .disks = disks_, .load = &load, .random = &random_};
   kind.happen(&scene);
   if (!scene.failure.empty()) {
     fail(scene.failure);
@@ -103,6 +104,12 @@ std::vector<std::string> Rounds::Run(const FaultKind& kind) {
     report.first_writes.Add(first);
     last_round_ +=
         fmt::format(", first write by another node after {:.1f} ms", Milliseconds(first));
+  }
+  if (scene.space_at) {
+    const Clock::duration recovery = FirstWriteElsewhere(writes, *scene.space_at, Cluster::kNoNode);
+    report.recoveries.Add(recovery);
+    last_round_ +=
+        fmt::format(", first write {:.1f} ms after there was space", Milliseconds(recovery));
   }
   return wrong;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "redis-tests/faults/disks.h"
 #include "redis-tests/faults/fault_kinds.h"
 #include "redis-tests/faults/judge.h"
 #include "redis-tests/faults/pauses.h"
@@ -21,13 +22,14 @@ struct KindReport {
   int violations = 0;
   Distribution pauses;
   Distribution first_writes;
+  Distribution recoveries;  // From space on the disks to the first write.
 };
 
 // For the thread that made the cluster.
 class Rounds {
  public:
-  // `network`: null if there is none. Both outlive this.
-  Rounds(Cluster* cluster, PrivateNetwork* network, uint64_t seed);
+  // `network`, `disks`: null if there are none. All outlive this.
+  Rounds(Cluster* cluster, PrivateNetwork* network, Disks* disks, uint64_t seed);
 
   // Asks the servers what they know. Precondition: they serve.
   void Prepare();
@@ -53,6 +55,7 @@ class Rounds {
 
   Cluster* const cluster_;
   PrivateNetwork* const network_;
+  Disks* const disks_;
   Random random_;
   bool has_incr_ = false;
   // For each round, what its keys held at its end.

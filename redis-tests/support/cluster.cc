@@ -59,7 +59,10 @@ void Cluster::ChangePort(int id) {
 
 void Cluster::LoseData(int id) {
   assert(!running(id));
-  std::filesystem::remove_all(data_folder(id));
+  // Not the folder itself: a file system may be mounted there.
+  for (const auto& entry : std::filesystem::directory_iterator(data_folder(id))) {
+    std::filesystem::remove_all(entry);
+  }
 }
 
 bool Cluster::Start() {

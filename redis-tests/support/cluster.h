@@ -53,7 +53,7 @@ class Cluster {
   void AddFlags(int id, const std::vector<std::string>& flags);
   // From the next start on it listens on another port.
   void ChangePort(int id);
-  // Deletes its data folder. Precondition: it does not run.
+  // Deletes all that is in its data folder. Precondition: it does not run.
   void LoseData(int id);
 
   // The command line that starts this node, the program first.
