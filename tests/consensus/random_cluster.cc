@@ -7,8 +7,6 @@ namespace quorate::consensus {
 
 namespace {
 
-constexpr size_t kServersMax = 9;
-
 template <typename... Ts>
 uint64_t OneOf(Random& random, Ts... choices) {
   const uint64_t all[] = {static_cast<uint64_t>(choices)...};
@@ -66,8 +64,6 @@ void RandomCluster::AddServer(bool joined) {
   }
 }
 
-// --- Faults and inputs ---
-
 void RandomCluster::Start(Server& server) {
   Config config = config_;
   config.id = server.id;
@@ -86,78 +82,6 @@ void RandomCluster::Start(Server& server) {
         ExtendChain(server.chain.back(), server.disk.Read(index, index, 0).front()));
   }
   Round(server);
-}
-
-void RandomCluster::Crash(Server& server) {
-  server.raft.reset();
-  server.durable.reset();
-  server.reads.clear();
-  server.restart_at = now_ + 1 + random_.Below(60);
-  bool noticed = Chance(700);
-  for (Server& other : servers_) {
-    if (noticed && other.raft && Chance(900)) {
-      other.raft->PeerGone(server.id);
-      Touched(other);
-    }
-  }
-}
-
-// The folder is empty. Nothing that was sent to the server before reaches it.
-void RandomCluster::Wipe(Server& server) {
-  --wipes_left_;
-  server.wiped = true;
-  server.lost = server.chain;
-  server.lost.resize(std::min<size_t>(server.lost.size(), server.disk.last_index().value() + 1));
-  Crash(server);
-  server.disk = MemoryDisk();
-  server.disk.SetConfiguration(first_configuration_);
-  server.checkpoint = Index();
-  server.chain.assign(1, 0);
-  std::erase_if(network_, [&](const InFlight& message) { return message.to == server.id; });
-}
-
-bool RandomCluster::CanServe(const Configuration& configuration) const {
-  size_t live = 0;
-  for (const ConfigurationMember& member : configuration.members) {
-    live += member.voter && IsLive(servers_[member.id.value() - 1]) ? 1 : 0;
-  }
-  return 2 * live > VoterCount(configuration);
-}
-
-void RandomCluster::ChangeMembers(Server& server) {
-  Configuration before = server.raft->configuration();
-  if (before.members.empty()) {
-    return;
-  }
-  const ConfigurationMember& any = before.members[random_.Below(before.members.size())];
-  Change change = UpdateAddress{any.id, "moved " + std::to_string(++next_payload_)};
-  switch (random_.Below(4)) {
-    case 0:
-      if (before.next_id.value() <= kServersMax && server.raft->is_leader()) {
-        change = AddLearner{"new " + std::to_string(before.next_id.value())};
-      }
-      break;
-    case 1:
-    case 2:
-      if (before.members.size() > 1) {
-        change = RemoveMember{any.id};
-      }
-      break;
-    default:
-      break;
-  }
-  auto changed = Changed(before, change);
-  auto* after = std::get_if<Configuration>(&changed);
-  // A member that was emptied only now passes for a live one.
-  if (after == nullptr || !CanServe(*after)) {
-    return;
-  }
-  if (std::holds_alternative<RemoveMember>(change) || Chance(500)) {
-    server.raft->ProposeChange(change, false);
-  } else {
-    server.raft->RequestChange(change, false);
-  }
-  Touched(server);
 }
 
 // As a transport does: an id that was given out and is none of a member's any more was removed.
@@ -218,39 +142,6 @@ void RandomCluster::TakeSnapshotMessage(Server& server, const SnapshotMessage& m
   reply.installed = true;
   server.raft->SendSnapshotPart(message.from, std::move(reply));
   server.needs_round = true;
-}
-
-void RandomCluster::DrawPartition() {
-  for (auto& row : cut_) {
-    row.assign(servers_.size(), false);
-  }
-  switch (random_.Below(5)) {
-    case 0: {  // one alone
-      size_t alone = random_.Below(servers_.size());
-      for (size_t other = 0; other < servers_.size(); ++other) {
-        cut_[alone][other] = cut_[other][alone] = true;
-      }
-      break;
-    }
-    case 1: {  // two sides
-      uint64_t side = random_.Next();
-      for (size_t from = 0; from < servers_.size(); ++from) {
-        for (size_t to = 0; to < servers_.size(); ++to) {
-          cut_[from][to] = ((side >> from) & 1) != ((side >> to) & 1);
-        }
-      }
-      break;
-    }
-    case 2:  // some links, one way
-      for (auto& row : cut_) {
-        for (size_t to = 0; to < row.size(); ++to) {
-          row[to] = Chance(250);
-        }
-      }
-      break;
-    default:  // none
-      break;
-  }
 }
 
 void RandomCluster::RunWithFaults(uint64_t ticks) {
@@ -388,46 +279,6 @@ void RandomCluster::Checkpoint(Server& server) {
   }
 }
 
-void RandomCluster::DrawFaults(Server& server) {
-  NodeId any = NodeId(1 + random_.Below(servers_.size()));
-  if (Chance(change_)) {
-    ChangeMembers(server);
-  }
-  if (Chance(transfer_)) {
-    server.raft->TransferLeadership(any);
-    server.raft->TransferLeadership();
-    server.raft->RequestLeadership();
-    Touched(server);
-  }
-  if (Chance(peer_gone_)) {
-    server.raft->PeerGone(any);
-    Touched(server);
-  }
-  if (Chance(stall_)) {
-    server.disk_stalled_until = now_ + random_.Below(80);
-  }
-  if (Chance(pause_)) {
-    server.paused_until = now_ + random_.Below(60);
-  }
-  if (Chance(crash_)) {
-    const bool is_first = FindMember(first_configuration_, server.id) != nullptr;
-    Configuration latest = server.raft->configuration();
-    Crash(server);
-    if (wipes_left_ > 0 && committed() > 0 && is_first && !server.wiped && Chance(200)) {
-      server.wiped = true;
-      // Those that are down keep what is in their logs.
-      const bool can_serve =
-          std::all_of(servers_.begin(), servers_.end(), [&](const Server& other) {
-            return other.in_force.members.empty() || CanServe(other.in_force);
-          });
-      server.wiped = false;
-      if (can_serve && CanServe(latest)) {
-        Wipe(server);
-      }
-    }
-  }
-}
-
 bool RandomCluster::Propose(Server& server) {
   std::string bytes = std::to_string(++next_payload_);
   bytes.append(random_.Below(30), '.');
@@ -532,107 +383,6 @@ void RandomCluster::Apply(Server& server) {
                   std::to_string(token) + " was reported");
         }
       }
-    }
-  }
-}
-
-// --- Liveness ---
-
-void RandomCluster::StepUntil(uint64_t tick) {
-  while (now_ < tick && violation_.empty()) {
-    Step();
-  }
-}
-
-RandomCluster::Server* RandomCluster::EstablishedLeader() {
-  for (Server& server : servers_) {
-    if (server.raft && server.raft->leader_is_established()) {
-      return &server;
-    }
-  }
-  return nullptr;
-}
-
-// Whether it is to answer clients once all faults are over.
-bool RandomCluster::Serves(const Server& server, const Server& leader) const {
-  return IsLive(server) && FindMember(leader.raft->configuration(), server.id) != nullptr;
-}
-
-void RandomCluster::HealAndServe() {
-  if (!violation_.empty()) {
-    return;
-  }
-  faults_ = false;
-  for (auto& row : cut_) {
-    row.assign(servers_.size(), false);
-  }
-  uint64_t longest_log = 0;
-  for (Server& server : servers_) {
-    server.disk_stalled_until = 0;
-    server.paused_until = 0;
-    server.restart_at = now_;
-    longest_log = std::max<uint64_t>(longest_log, server.chain.size());
-  }
-  // The smallest windows let one entry through each round trip.
-  uint64_t patience = 12ULL * config_.election_timeout_ticks + 6 * longest_log;
-  proposal_ = 0;
-  StepUntil(now_ + patience);
-  Server* leader = EstablishedLeader();
-  if (leader == nullptr) {
-    Violate("no leader after healing");
-    return;
-  }
-
-  // It stays, and every proposal and every read from now on succeeds.
-  Term term = leader->raft->current_term();
-  uint64_t expected = committed();
-  uint64_t expected_reads = proven_reads_;
-  read_ = 0;
-  for (int i = 0; i < 10 && violation_.empty(); ++i) {
-    ++expected;
-    if (!Propose(*leader)) {
-      Violate("a proposal refused in a healthy cluster");
-    }
-    for (Server& server : servers_) {
-      if (!Serves(server, *leader)) {
-        continue;
-      }
-      ++expected_reads;
-      if (!RequestRead(server)) {
-        Violate("a read refused in a healthy cluster");
-      }
-    }
-    StepUntil(now_ + 3);
-  }
-  StepUntil(now_ + 12ULL * config_.election_timeout_ticks);
-  if (committed() != expected) {
-    Violate("proposals that were not committed after healing");
-  }
-  if (proven_reads_ < expected_reads) {
-    Violate("reads that were not proven after healing");
-  }
-  for (Server& server : servers_) {
-    if (!Serves(server, *leader)) {
-      continue;
-    }
-    if (server.raft->current_term() != term || server.raft->leader() != leader->id) {
-      Violate("the leader changed in a healthy cluster");
-    }
-    if (server.applied != leader->raft->last_log_index()) {
-      Violate("server " + std::to_string(server.id.value()) + " has applied " +
-              std::to_string(server.applied.value()) + " of " +
-              std::to_string(leader->raft->last_log_index().value()));
-    }
-    if (!server.reads.empty()) {
-      Violate("a read without an answer");
-    }
-  }
-  for (const PeerStatus& peer : leader->raft->peers()) {
-    if (IsLive(At(peer.id)) && !peer.voter) {
-      Violate("a learner that is not made a voter");
-    }
-    if (IsLive(At(peer.id)) && peer.match_index != leader->raft->last_log_index()) {
-      Violate("a follower that is not known to match");
     }
   }
 }

@@ -89,48 +89,51 @@ class RandomCluster {
     Term in_term;  // of the server that first knew
   };
 
-  void Violate(const std::string& what);
-  void StepUntil(uint64_t tick);
-  Server* EstablishedLeader();
-  bool Serves(const Server& server, const Server& leader) const;
   bool Chance(uint64_t in_a_thousand) { return random_.Below(1000) < in_a_thousand; }
   Server& At(NodeId id) { return servers_[id.value() - 1]; }
   bool IsLive(const Server& server) const { return !server.wiped; }
-  // Of a configuration's voters, more than half have not lost their data.
-  bool CanServe(const Configuration& configuration) const;
 
-  // --- Faults and inputs ---
+  void AddServer(bool joined);
   void Start(Server& server);
-  void Crash(Server& server);
-  void DrawPartition();
   void Step();
   void DeliverDue();
+  bool IsKeptOut(const Server& to, NodeId from) const;
   void RunServers();
   void CompleteWrites(Server& server);
   void TellDurable(Server& server);
   void TickServer(Server& server);
   void ServeClients(Server& server);
-  void Checkpoint(Server& server);
-  void DrawFaults(Server& server);
-  void Wipe(Server& server);
-  void ChangeMembers(Server& server);
-  void AddServer(bool joined);
-  bool IsKeptOut(const Server& to, NodeId from) const;
-  void SendSnapshot(Server& server, NodeId to);
-  void TakeSnapshotMessage(Server& server, const SnapshotMessage& message);
   bool Propose(Server& server);
   bool RequestRead(Server& server);
+  void Checkpoint(Server& server);
+  void SendSnapshot(Server& server, NodeId to);
+  void TakeSnapshotMessage(Server& server, const SnapshotMessage& message);
   void Touched(Server& server);
   void Round(Server& server);
   void Apply(Server& server);
 
+  // --- Faults (random_cluster_faults.cc) ---
+  void DrawFaults(Server& server);
+  void DrawPartition();
+  void Crash(Server& server);
+  void Wipe(Server& server);
+  void ChangeMembers(Server& server);
+  // Of a configuration's voters, more than half have not lost their data.
+  bool CanServe(const Configuration& configuration) const;
+
   // --- Checks (random_cluster_checks.cc) ---
+  void Violate(const std::string& what);
   void TakeWrite(Server& server, const Persist& persist);
   void CheckMessage(Server& server, const Envelope& envelope);
   void CheckLeader(Server& server);
   void CheckCommit(Server& server);
   bool IsOnMajority(const Configuration& configuration, uint64_t index, uint64_t chain) const;
   void CheckReads(Server& server, const Effects& effects);
+  void StepUntil(uint64_t tick);
+  Server* EstablishedLeader();
+  bool Serves(const Server& server, const Server& leader) const;
+
+  static constexpr size_t kServersMax = 9;
 
   const uint64_t seed_;
   Random random_;

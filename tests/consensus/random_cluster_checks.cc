@@ -204,4 +204,105 @@ void RandomCluster::CheckMessage(Server& server, const Envelope& envelope) {
   }
 }
 
+// --- Liveness ---
+
+void RandomCluster::StepUntil(uint64_t tick) {
+  while (now_ < tick && violation_.empty()) {
+    Step();
+  }
+}
+
+RandomCluster::Server* RandomCluster::EstablishedLeader() {
+  for (Server& server : servers_) {
+    if (server.raft && server.raft->leader_is_established()) {
+      return &server;
+    }
+  }
+  return nullptr;
+}
+
+// Whether it is to answer clients once all faults are over.
+bool RandomCluster::Serves(const Server& server, const Server& leader) const {
+  return IsLive(server) && FindMember(leader.raft->configuration(), server.id) != nullptr;
+}
+
+void RandomCluster::HealAndServe() {
+  if (!violation_.empty()) {
+    return;
+  }
+  faults_ = false;
+  for (auto& row : cut_) {
+    row.assign(servers_.size(), false);
+  }
+  uint64_t longest_log = 0;
+  for (Server& server : servers_) {
+    server.disk_stalled_until = 0;
+    server.paused_until = 0;
+    server.restart_at = now_;
+    longest_log = std::max<uint64_t>(longest_log, server.chain.size());
+  }
+  // The smallest windows let one entry through each round trip.
+  uint64_t patience = 12ULL * config_.election_timeout_ticks + 6 * longest_log;
+  proposal_ = 0;
+  StepUntil(now_ + patience);
+  Server* leader = EstablishedLeader();
+  if (leader == nullptr) {
+    Violate("no leader after healing");
+    return;
+  }
+
+  // It stays, and every proposal and every read from now on succeeds.
+  Term term = leader->raft->current_term();
+  uint64_t expected = committed();
+  uint64_t expected_reads = proven_reads_;
+  read_ = 0;
+  for (int i = 0; i < 10 && violation_.empty(); ++i) {
+    ++expected;
+    if (!Propose(*leader)) {
+      Violate("a proposal refused in a healthy cluster");
+    }
+    for (Server& server : servers_) {
+      if (!Serves(server, *leader)) {
+        continue;
+      }
+      ++expected_reads;
+      if (!RequestRead(server)) {
+        Violate("a read refused in a healthy cluster");
+      }
+    }
+    StepUntil(now_ + 3);
+  }
+  StepUntil(now_ + 12ULL * config_.election_timeout_ticks);
+  if (committed() != expected) {
+    Violate("proposals that were not committed after healing");
+  }
+  if (proven_reads_ < expected_reads) {
+    Violate("reads that were not proven after healing");
+  }
+  for (Server& server : servers_) {
+    if (!Serves(server, *leader)) {
+      continue;
+    }
+    if (server.raft->current_term() != term || server.raft->leader() != leader->id) {
+      Violate("the leader changed in a healthy cluster");
+    }
+    if (server.applied != leader->raft->last_log_index()) {
+      Violate("server " + std::to_string(server.id.value()) + " has applied " +
+              std::to_string(server.applied.value()) + " of " +
+              std::to_string(leader->raft->last_log_index().value()));
+    }
+    if (!server.reads.empty()) {
+      Violate("a read without an answer");
+    }
+  }
+  for (const PeerStatus& peer : leader->raft->peers()) {
+    if (IsLive(At(peer.id)) && !peer.voter) {
+      Violate("a learner that is not made a voter");
+    }
+    if (IsLive(At(peer.id)) && peer.match_index != leader->raft->last_log_index()) {
+      Violate("a follower that is not known to match");
+    }
+  }
+}
+
 }  // namespace quorate::consensus
