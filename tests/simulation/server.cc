@@ -3,148 +3,21 @@
 #include <algorithm>
 #include <cassert>
 #include <functional>
-#include <optional>
 #include <utility>
-#include <variant>
 
 #include "consensus/configuration.h"
-#include "src/config.h"
-#include "src/dispatcher.h"
-#include "src/instance.h"
 #include "src/membership.h"
-#include "src/statistics.h"
+#include "tests/simulation/server_process.h"
 
 namespace quorate::simulation {
 namespace {
 
-constexpr int64_t kUnixStartUs = 1'700'000'000'000'000;
-constexpr const char* kHost = "sim";
 // What the folder notes of the members that the cluster began with.
 constexpr const char* kFirstMembers = "first";
 // How often a node opens a connection to one of its peers.
 constexpr Time kHelloInterval = 100 * kMillisecond;
 
-uint16_t PeerPort(uint16_t port) { return static_cast<uint16_t>(port + 10000); }
-
-class SimClock : public Clock {
- public:
-  SimClock(const EventQueue& events, int64_t drift_permille, const int64_t& unix_offset_us)
-      : events_(events), drift_permille_(drift_permille), unix_offset_us_(unix_offset_us) {}
-  int64_t monotonic_ns() const override { return events_.now() * (1000 + drift_permille_); }
-  int64_t unix_us() const override {
-    return kUnixStartUs + monotonic_ns() / 1000 + unix_offset_us_;
-  }
-
- private:
-  const EventQueue& events_;
-  const int64_t drift_permille_;
-  const int64_t& unix_offset_us_;
-};
-
-// The log disk, watched. `checker`: null for one that is no member.
-class WatchedLog : public storage::LogWriter {
- public:
-  WatchedLog(size_t place, LogDisk& disk, RaftChecker* checker, Trace& trace)
-      : place_(place), disk_(disk), checker_(checker), trace_(trace) {}
-
-  void Submit(consensus::Persist persist) override {
-    if (checker_ != nullptr) checker_->Submitted(place_, persist);
-    if (persist.truncate_from) {
-      trace_.Add(Happening::kTruncate, place_ + 1, persist.truncate_from->value());
-    }
-    trace_.Add(Happening::kSubmit, place_ + 1, persist.seq.value(), persist.entries.size(),
-               persist.entries.empty() ? 0 : persist.entries.back().index.value(),
-               persist.hard_state ? persist.hard_state->current_term.value() : 0);
-    disk_.Submit(std::move(persist));
-  }
-  void Trim(consensus::Index index) override { disk_.Trim(index); }
-  consensus::PersistSeq durable() const override { return disk_.durable(); }
-  consensus::Index trimmed() const override { return disk_.trimmed(); }
-  size_t log_bytes() const override { return disk_.log_bytes(); }
-  consensus::Index StartOfTail(size_t payload_bytes_max) const override {
-    return disk_.StartOfTail(payload_bytes_max);
-  }
-
- private:
-  const size_t place_;
-  LogDisk& disk_;
-  RaftChecker* checker_;
-  Trace& trace_;
-};
-
-NodeOptions OptionsOf(const Settings& settings, const storage::Identity& identity, uint16_t port,
-                      uint64_t seed) {
-  NodeOptions options = settings.node;
-  options.cluster_id = identity.cluster_id;
-  options.self = {identity.node_id.value(), kHost, port, PeerPort(port)};
-  options.may_be_adopted = identity.members.empty() && !identity.joined;
-  options.raft.id = identity.node_id;
-  options.raft.seed = seed;
-  options.snapshots.first_transfer = seed | 1;
-  return options;
-}
-
 }  // namespace
-
-// The node's mouth, watched.
-class WatchedNetwork : public Network {
- public:
-  WatchedNetwork(Server& server, RaftChecker* checker) : server_(server), checker_(checker) {}
-  void set_node(const Node* node) { node_ = node; }
-
-  void SetPeers(const std::vector<Member>& peers) override { server_.SetPeers(peers); }
-  void Send(consensus::NodeId to, consensus::Message message) override {
-    if (checker_ != nullptr) checker_->Sent(server_.place(), node_->raft(), to, message);
-    server_.SendTo(to, message);
-  }
-
- private:
-  Server& server_;
-  RaftChecker* checker_;
-  const Node* node_ = nullptr;
-};
-
-// One life. The members are built in this order.
-struct Server::Process {
-  // `watch`: null for a node that is no member.
-  Process(Server& server, RaftChecker* watch, uint64_t seed, const consensus::Recovered& recovered)
-      : checker(watch),
-        clock(server.surroundings_.events, server.clock_drift_permille_, server.unix_offset_us_),
-        sessions(&limits),
-        log(server.place_, server.log_, watch, server.surroundings_.trace),
-        network(server, watch),
-        node(OptionsOf(server.surroundings_.settings, server.identity_, server.port_, seed),
-             recovered,
-             {server.log_, log, server.state_, server.state_, server.snapshots_, network, clock,
-              statistics, sessions}),
-        backups(node, sessions, statistics, clock, [] { return Backups::Task(); }),
-        instance{config, node, sessions, statistics, clock, backups},
-        dispatcher(instance) {
-    network.set_node(&node);
-  }
-
-  RaftChecker* checker;
-  Config config;
-  Statistics statistics;
-  resp::Limits limits;
-  SimClock clock;
-  Sessions sessions;
-  WatchedLog log;
-  WatchedNetwork network;
-  Node node;
-  Backups backups;
-  Instance instance;
-  Dispatcher dispatcher;
-
-  std::map<uint64_t, std::shared_ptr<Connection>> connections;  // by session
-  std::set<uint64_t> paused;                                    // sessions not read from
-
-  // Last traced.
-  consensus::Role role = consensus::Role::kFollower;
-  consensus::Term term;
-  std::optional<consensus::NodeId> leader;
-  consensus::Index commit_index;
-};
 
 Server::Server(size_t place, const Surroundings& surroundings, const DiskSettings& disks,
                Random random)
@@ -227,7 +100,7 @@ void Server::Empty(storage::Identity identity) {
   log_.Wipe();
   StateDisk::Image image;
   if (!identity_.joined) {
-    const Member alone{identity_.node_id.value(), kHost, port_, PeerPort(port_)};
+    const Member alone = MemberAt(identity_.node_id, port_);
     image.meta.configuration = consensus::Encode(InitialConfiguration(
         in_cluster() ? surroundings_.settings.members : std::vector<Member>{alone}));
   }
@@ -439,161 +312,6 @@ void Server::NoteChanges() {
     surroundings_.trace.Add(Happening::kCommit, place_ + 1, seen.commit_index.value(),
                             process_->node.keys().last_applied().value());
   }
-}
-
-// --- Peers ---
-
-// As PeerNetwork does.
-void Server::SetPeers(const std::vector<Member>& peers) {
-  links_.clear();
-  for (const Member& peer : peers) {
-    links_.push_back({consensus::NodeId(peer.id), peer.port, peer.folder});
-  }
-}
-
-Address Server::AddressOf(const Link& link) const {
-  return {identity_.cluster_id, id(), link.id, link.folder, port_, link.port};
-}
-
-void Server::SendTo(consensus::NodeId to, const consensus::Message& message) {
-  for (const Link& link : links_) {
-    if (link.id != to) continue;
-    surroundings_.network.Send(place_, PlaceOf(link.port), AddressOf(link), message);
-    return;
-  }
-}
-
-// Connections are opened before there is anything to say. To one of the others, now and then: most
-// of them are there already.
-void Server::SayHello() {
-  if (links_.empty() || surroundings_.settings.membership.interval == 0) return;
-  const Link& link = random_.Pick(links_);
-  surroundings_.network.SendHello(place_, PlaceOf(link.port), AddressOf(link));
-}
-
-// As PeerNetwork::OnHello does.
-bool Server::Accepts(const Address& address) {
-  Node& node = process_->node;
-  if (address.to_port != port_) return false;
-  switch (node.OfferMembership(address.cluster_id, address.to, address.folder)) {
-    case Node::Offer::kTaken:
-      return false;
-    case Node::Offer::kOtherFolder:
-      surroundings_.network.AnswerEmpty(place_, address, node.empty_folder());
-      return false;
-    case Node::Offer::kNone:
-      break;
-  }
-  if (address.cluster_id != identity_.cluster_id || address.to != id() || address.from == id() ||
-      node.was_removed(address.from)) {
-    return false;
-  }
-  for (Link& link : links_) {
-    if (link.id != address.from) continue;
-    link.port = address.from_port;
-    return true;
-  }
-  links_.push_back({address.from, address.from_port, 0});
-  return true;
-}
-
-void Server::PeerIsEmpty(consensus::NodeId peer, uint64_t folder) {
-  Enqueue([this, peer, folder] { process_->node.NameFolder(peer, folder); });
-}
-
-void Server::Receive(const Address& address, std::optional<consensus::Message> message) {
-  Enqueue([this, address, message = std::move(message)]() mutable {
-    if (!Accepts(address) || !message) return;
-    const consensus::Term term =
-        std::visit([](const auto& content) { return content.term; }, *message);
-    process_->node.Receive(address.from, *std::move(message));
-    if (term != process_->node.raft().current_term()) return;
-    for (auto& [member, at] : heard_at_) {
-      if (member != address.from) continue;
-      at = surroundings_.events.now();
-      return;
-    }
-    heard_at_.emplace_back(address.from, surroundings_.events.now());
-  });
-}
-
-void Server::PeerGone(consensus::NodeId peer) {
-  Enqueue([this, peer] { process_->node.PeerGone(peer); });
-}
-
-// --- Clients ---
-
-bool Server::Accept(const std::shared_ptr<Connection>& connection) {
-  // A node that is no member serves, too, but nobody has told the clients of it.
-  if (!up() || !in_cluster()) return false;
-  connection->session =
-      process_->sessions.Open("sim:0", "sim:0", surroundings_.events.now() / kMillisecond);
-  process_->connections.emplace(connection->session->id, connection);
-  return true;
-}
-
-void Server::ReceiveFromClient(const std::shared_ptr<Connection>& connection,
-                               const std::string& bytes) {
-  if (connection->server_closed) return;
-  Enqueue([this, connection, bytes] {
-    if (connection->server_closed) return;
-    connection->unread += bytes;
-    if (connection->paused) return;
-    Feed(*connection, std::exchange(connection->unread, {}));
-  });
-}
-
-void Server::Feed(Connection& connection, std::string_view bytes) {
-  connection.last_read = surroundings_.events.now();
-  process_->dispatcher.Receive(*connection.session, bytes);
-  if (process_->dispatcher.MayRead(*connection.session)) return;
-  connection.paused = true;
-  process_->paused.insert(connection.session->id);
-}
-
-void Server::ClientClosed(const std::shared_ptr<Connection>& connection) {
-  if (connection->server_closed) return;
-  Enqueue([this, connection] {
-    if (connection->server_closed) return;
-    connection->server_closed = true;
-    process_->paused.erase(connection->session->id);
-    process_->connections.erase(connection->session->id);
-    process_->sessions.Close(*connection->session);
-  });
-}
-
-// As ClientListener::EndRound. True: requests that had waited were executed.
-bool Server::ServeClients() {
-  for (const std::shared_ptr<Session>& session : process_->sessions.TakeScheduled()) {
-    const auto found = process_->connections.find(session->id);
-    if (found != process_->connections.end()) Update(*found->second);
-  }
-  bool ran = false;
-  for (auto it = process_->paused.begin(); it != process_->paused.end();) {
-    Connection& connection = *process_->connections.at(*it++);
-    Session& session = *connection.session;
-    if (!process_->dispatcher.MayRead(session)) continue;
-    ran |= !session.input.empty() || !connection.unread.empty();
-    if (!session.input.empty()) connection.last_read = surroundings_.events.now();
-    process_->dispatcher.Resume(session);
-    if (!process_->dispatcher.MayRead(session)) continue;
-    connection.paused = false;
-    process_->paused.erase(session.id);
-    if (!connection.unread.empty()) Feed(connection, std::exchange(connection.unread, {}));
-  }
-  return ran;
-}
-
-void Server::Update(Connection& connection) {
-  std::string& output = connection.session->replies.output();
-  if (output.empty()) return;
-  connection.last_to_client = std::max(
-      connection.last_to_client, surroundings_.events.now() + surroundings_.network.Latency());
-  surroundings_.events.At(connection.last_to_client,
-                          [session = connection.session, bytes = std::exchange(output, {}),
-                           shared = process_->connections.at(connection.session->id)] {
-                            if (!shared->client_closed) shared->on_bytes(bytes);
-                          });
 }
 
 // --- Faults ---

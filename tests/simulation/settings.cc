@@ -21,8 +21,7 @@ uint32_t Sometimes(Random& random, int64_t permille_max) {
 std::vector<Member> Members(size_t count) {
   std::vector<Member> members;
   for (size_t i = 0; i < count; ++i) {
-    const uint16_t port = PortOf(i, 0);
-    members.push_back({i + 1, "sim", port, static_cast<uint16_t>(port + 10000)});
+    members.push_back(MemberAt(consensus::NodeId(i + 1), PortOf(i, 0)));
   }
   return members;
 }
@@ -135,6 +134,10 @@ uint16_t PortOf(size_t place, size_t which) {
 }
 
 size_t PlaceOf(uint16_t port) { return static_cast<size_t>(port - kFirstPort) % kPlacesMax; }
+
+Member MemberAt(consensus::NodeId id, uint16_t port) {
+  return {id.value(), "sim", port, static_cast<uint16_t>(port + 10000)};
+}
 
 Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   Random random(seed);

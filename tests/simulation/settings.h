@@ -84,6 +84,8 @@ struct Settings {
 // A machine's address for clients and, 10000 above, for peers. Each has several, one at a time.
 uint16_t PortOf(size_t place, size_t which);
 size_t PlaceOf(uint16_t port);
+// A member with one of these addresses.
+Member MemberAt(consensus::NodeId id, uint16_t port);
 
 // The same for the same seed. `node_count`: 1, 3 or 5; nothing: drawn, too.
 Settings Draw(uint64_t seed, std::optional<size_t> node_count);

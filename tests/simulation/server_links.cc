@@ -1,0 +1,166 @@
+// What a server and others say to each other.
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "tests/simulation/server.h"
+#include "tests/simulation/server_process.h"
+
+namespace quorate::simulation {
+
+// --- Peers ---
+
+// As PeerNetwork does.
+void Server::SetPeers(const std::vector<Member>& peers) {
+  links_.clear();
+  for (const Member& peer : peers) {
+    links_.push_back({consensus::NodeId(peer.id), peer.port, peer.folder});
+  }
+}
+
+Address Server::AddressOf(const Link& link) const {
+  return {identity_.cluster_id, id(), link.id, link.folder, port_, link.port};
+}
+
+void Server::SendTo(consensus::NodeId to, const consensus::Message& message) {
+  for (const Link& link : links_) {
+    if (link.id != to) continue;
+    surroundings_.network.Send(place_, PlaceOf(link.port), AddressOf(link), message);
+    return;
+  }
+}
+
+// Connections are opened before there is anything to say. To one of the others, now and then: most
+// of them are there already.
+void Server::SayHello() {
+  if (links_.empty() || surroundings_.settings.membership.interval == 0) return;
+  const Link& link = random_.Pick(links_);
+  surroundings_.network.SendHello(place_, PlaceOf(link.port), AddressOf(link));
+}
+
+// As PeerNetwork::OnHello does.
+bool Server::Accepts(const Address& address) {
+  Node& node = process_->node;
+  if (address.to_port != port_) return false;
+  switch (node.OfferMembership(address.cluster_id, address.to, address.folder)) {
+    case Node::Offer::kTaken:
+      return false;
+    case Node::Offer::kOtherFolder:
+      surroundings_.network.AnswerEmpty(place_, address, node.empty_folder());
+      return false;
+    case Node::Offer::kNone:
+      break;
+  }
+  if (address.cluster_id != identity_.cluster_id || address.to != id() || address.from == id() ||
+      node.was_removed(address.from)) {
+    return false;
+  }
+  for (Link& link : links_) {
+    if (link.id != address.from) continue;
+    link.port = address.from_port;
+    return true;
+  }
+  links_.push_back({address.from, address.from_port, 0});
+  return true;
+}
+
+void Server::PeerIsEmpty(consensus::NodeId peer, uint64_t folder) {
+  Enqueue([this, peer, folder] { process_->node.NameFolder(peer, folder); });
+}
+
+void Server::Receive(const Address& address, std::optional<consensus::Message> message) {
+  Enqueue([this, address, message = std::move(message)]() mutable {
+    if (!Accepts(address) || !message) return;
+    const consensus::Term term =
+        std::visit([](const auto& content) { return content.term; }, *message);
+    process_->node.Receive(address.from, *std::move(message));
+    if (term != process_->node.raft().current_term()) return;
+    for (auto& [member, at] : heard_at_) {
+      if (member != address.from) continue;
+      at = surroundings_.events.now();
+      return;
+    }
+    heard_at_.emplace_back(address.from, surroundings_.events.now());
+  });
+}
+
+void Server::PeerGone(consensus::NodeId peer) {
+  Enqueue([this, peer] { process_->node.PeerGone(peer); });
+}
+
+// --- Clients ---
+
+bool Server::Accept(const std::shared_ptr<Connection>& connection) {
+  // A node that is no member serves, too, but nobody has told the clients of it.
+  if (!up() || !in_cluster()) return false;
+  connection->session =
+      process_->sessions.Open("sim:0", "sim:0", surroundings_.events.now() / kMillisecond);
+  process_->connections.emplace(connection->session->id, connection);
+  return true;
+}
+
+void Server::ReceiveFromClient(const std::shared_ptr<Connection>& connection,
+                               const std::string& bytes) {
+  if (connection->server_closed) return;
+  Enqueue([this, connection, bytes] {
+    if (connection->server_closed) return;
+    connection->unread += bytes;
+    if (connection->paused) return;
+    Feed(*connection, std::exchange(connection->unread, {}));
+  });
+}
+
+void Server::Feed(Connection& connection, std::string_view bytes) {
+  connection.last_read = surroundings_.events.now();
+  process_->dispatcher.Receive(*connection.session, bytes);
+  if (process_->dispatcher.MayRead(*connection.session)) return;
+  connection.paused = true;
+  process_->paused.insert(connection.session->id);
+}
+
+void Server::ClientClosed(const std::shared_ptr<Connection>& connection) {
+  if (connection->server_closed) return;
+  Enqueue([this, connection] {
+    if (connection->server_closed) return;
+    connection->server_closed = true;
+    process_->paused.erase(connection->session->id);
+    process_->connections.erase(connection->session->id);
+    process_->sessions.Close(*connection->session);
+  });
+}
+
+// As ClientListener::EndRound. True: requests that had waited were executed.
+bool Server::ServeClients() {
+  for (const std::shared_ptr<Session>& session : process_->sessions.TakeScheduled()) {
+    const auto found = process_->connections.find(session->id);
+    if (found != process_->connections.end()) Update(*found->second);
+  }
+  bool ran = false;
+  for (auto it = process_->paused.begin(); it != process_->paused.end();) {
+    Connection& connection = *process_->connections.at(*it++);
+    Session& session = *connection.session;
+    if (!process_->dispatcher.MayRead(session)) continue;
+    ran |= !session.input.empty() || !connection.unread.empty();
+    if (!session.input.empty()) connection.last_read = surroundings_.events.now();
+    process_->dispatcher.Resume(session);
+    if (!process_->dispatcher.MayRead(session)) continue;
+    connection.paused = false;
+    process_->paused.erase(session.id);
+    if (!connection.unread.empty()) Feed(connection, std::exchange(connection.unread, {}));
+  }
+  return ran;
+}
+
+void Server::Update(Connection& connection) {
+  std::string& output = connection.session->replies.output();
+  if (output.empty()) return;
+  connection.last_to_client = std::max(
+      connection.last_to_client, surroundings_.events.now() + surroundings_.network.Latency());
+  surroundings_.events.At(connection.last_to_client,
+                          [session = connection.session, bytes = std::exchange(output, {}),
+                           shared = process_->connections.at(connection.session->id)] {
+                            if (!shared->client_closed) shared->on_bytes(bytes);
+                          });
+}
+
+}  // namespace quorate::simulation
