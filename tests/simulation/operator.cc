@@ -113,6 +113,8 @@ bool Operator::Add() {
   }
   const std::optional<size_t> asked = AnyNode();
   if (free.empty() || !asked) return false;
+  // It would not know one who was added meanwhile and leads, nor be known to that one.
+  if (MoveIsUnderWay(Newest())) return false;
   Server& server = *random_.Pick(free);
   Note(Plan::kAdd, server, NodeId());
   if (server.in_cluster()) {
