@@ -77,6 +77,18 @@ TEST(Configuration, HasABoundedNumberOfMembers) {
   EXPECT_EQ(std::get<ChangeError>(refused).reason, ChangeRefusal::kTooManyMembers);
 }
 
+// Whoever bears the id of a removed member would be taken for that one, with its votes and what it
+// has acknowledged.
+TEST(Change, GivesNobodyTheIdOfARemovedMember) {
+  Configuration configuration = MakeConfiguration({1});
+  for (uint64_t id = 2; id <= 4; ++id) {
+    configuration = std::get<Configuration>(Changed(configuration, AddLearner{"a"}));
+    EXPECT_EQ(configuration.members.back().id, NodeId(id));
+    configuration = std::get<Configuration>(Changed(configuration, RemoveMember{NodeId(id)}));
+    EXPECT_EQ(configuration.members.size(), 1U);
+  }
+}
+
 // An id stands for one folder, ever: who comes with another one, or with the same one emptied, has
 // forgotten what that member has said.
 TEST(Change, NamesALearnersFolderOnce) {

@@ -97,6 +97,13 @@ TEST_F(SimulationTest, FiveNodes_FixedSeeds) {
   for (uint64_t seed = 2001; seed <= 2150 && !HasFailure(); ++seed) Run(seed, 5);
 }
 
+// One that becomes more.
+TEST_F(SimulationTest, OneNode_FixedSeeds) {
+  for (uint64_t seed = 3001; seed <= 3150 && !HasFailure(); ++seed) Run(seed, 1);
+}
+
+TEST_F(SimulationTest, OneNode_NewSeeds) { RunNewSeeds(1); }
+
 TEST_F(SimulationTest, ThreeNodes_NewSeeds) { RunNewSeeds(3); }
 
 TEST_F(SimulationTest, FiveNodes_NewSeeds) { RunNewSeeds(5); }
