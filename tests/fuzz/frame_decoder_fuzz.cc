@@ -1,6 +1,4 @@
-// Fuzz target: the bytes of a connection between servers.
-//
-// The input: one byte of switches, one byte that says how the stream is cut, the stream.
+// Fuzz target: the bytes of a connection between servers. The input: see frame_decoder_input.h.
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
@@ -15,14 +13,10 @@
 #include "consensus/codec.h"
 #include "consensus/codec_format.h"
 #include "consensus/crc32c.h"
+#include "tests/fuzz/frame_decoder_input.h"
 
 namespace quorate::consensus {
 namespace {
-
-enum Switches : uint8_t {
-  kIntroduced = 1,  // a valid Hello comes before the stream
-  kRepaired = 2,    // the checksums are made right, to reach what they guard
-};
 
 std::string Join(const FrameBuffer& frames) {
   std::vector<std::string_view> pieces;
@@ -56,8 +50,8 @@ void RepairPayloads(std::string_view head, size_t entries_offset, std::string_vi
   }
 }
 
-// Makes the sums of all frames right whose head is in the stream.
-void RepairSums(std::string* stream) {
+// Makes version and sums of all frames right whose head is in the stream.
+void Repair(std::string* stream) {
   using namespace codec_format;
   constexpr size_t kCountOffset = kHeaderBytes + kFieldsBytes<AppendEntries>;
   constexpr size_t kEntriesOffset = kCountOffset + kCountBytes;
@@ -67,6 +61,7 @@ void RepairSums(std::string* stream) {
     const size_t left = stream->size() - start;
     const size_t frame_bytes = size_t{Load<uint32_t>(frame)} + kLengthBytes;
     const bool is_append = static_cast<uint8_t>(frame[kTypeOffset]) == Format<AppendEntries>::kCode;
+    frame[kVersionOffset] = static_cast<char>(kProtocolVersion);
     size_t head_bytes = frame_bytes;
     if (is_append && left >= kEntriesOffset) {
       head_bytes =
@@ -153,9 +148,9 @@ Decoded DecodeInPieces(std::string_view stream, bool introduced, size_t piece_by
 }
 
 void Check(uint8_t switches, uint8_t cut, std::string stream) {
-  const bool introduced = (switches & kIntroduced) != 0;
-  if ((switches & kRepaired) != 0) {
-    RepairSums(&stream);
+  const bool introduced = (switches & fuzz::kIntroduced) != 0;
+  if ((switches & fuzz::kRepaired) != 0) {
+    Repair(&stream);
   }
   const Decoded decoded = DecodeWhole(stream, introduced);
   // However the network cuts it.
