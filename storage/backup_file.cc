@@ -19,7 +19,6 @@ namespace {
 constexpr std::string_view kMagic = "QUORATE BACKUP\r\n";
 constexpr std::string_view kEndSealName = "backup end";
 constexpr size_t kEndBytes = sizeof(uint32_t) + 3 * sizeof(uint64_t);
-constexpr size_t kChunkHeadBytes = 2 * sizeof(uint32_t);
 
 // What is written and not yet synced: the disk is shared with the log.
 constexpr uint64_t kUnsyncedBytesMax = 16 << 20;
