@@ -157,6 +157,9 @@ Effects Raft::Impl::TakeEffects() {
   effects.snapshot_messages = std::exchange(snapshot_messages_, {});
   configurations_.Committed(commit_index_);
   released_index_ = commit_index_;
+  // Applied or not: a server whose leader is faster than its own applying would else fill its
+  // memory.
+  log_.Evict(commit_index_);
   invariants_.Check(View());
   return effects;
 }
@@ -170,7 +173,6 @@ std::vector<Entry> Raft::Impl::NextCommitted(size_t bytes_max) {
   }
   std::vector<Entry> entries = log_.Read(handed_out_index_ + 1, limit, bytes_max);
   handed_out_index_ = entries.back().index;
-  log_.Evict(handed_out_index_);
   return entries;
 }
 

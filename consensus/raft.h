@@ -43,7 +43,7 @@ struct Config {
   // Payload sent to one follower and not yet acknowledged (exceeded by one entry at most).
   size_t inflight_bytes_max = 16 << 20;
   size_t inflight_messages_max = 256;  // AppendEntries sent to one follower and not acknowledged
-  size_t cached_bytes_max = 64 << 20;  // payload of durable, handed-out entries kept in memory
+  size_t cached_bytes_max = 64 << 20;  // payload of durable, committed entries kept in memory
 };
 
 enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };

@@ -1,4 +1,6 @@
 // Nothing leaves a server that vouches for a write which its disk may still lose.
+#include <string>
+
 #include "tests/consensus/lone_server.h"
 
 namespace quorate::consensus {
@@ -231,6 +233,27 @@ TEST(Writes, CompletionsNeverGoBackOrAhead) {
   server.Follow(kSecond, 1);
   server.Follow(kSecond, 2);
   EXPECT_DEATH(server.raft().Persisted(PersistSeq(1)), "persisted");
+}
+
+// --- Memory ---
+
+// A follower may apply more slowly than its leader sends. What it has on its disk it need not keep
+// in memory for that.
+TEST(Memory, IsNotFilledByWhatWaitsToBeApplied) {
+  Given given;
+  given.config.cached_bytes_max = 10'000;
+  LoneServer server(given);
+  server.Follow(kSecond, 1);
+  const std::string value(1000, 'x');
+  for (uint64_t index = 1; index <= 100; ++index) {
+    server.Receive(kSecond, MakeAppend(1, index - 1, index == 1 ? 0 : 1, index,
+                                       {MakeEntry(index, 1, value.c_str())}));
+    server.Settle();
+  }
+  EXPECT_EQ(server.raft().commit_index(), Index(100));
+  EXPECT_EQ(server.disk().reads(), 0U);
+  EXPECT_EQ(server.Apply().size(), 100U);
+  EXPECT_GT(server.disk().reads(), 0U);
 }
 
 }  // namespace
