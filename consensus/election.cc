@@ -134,8 +134,11 @@ bool Raft::Impl::NoticesLoss(const Message& message) {
   }
   if (const auto* request = std::get_if<RequestVote>(&message)) {
     // In the cluster's first election no log holds anything.
-    has_lost_its_data_ = request->last_log_index != origin_index_;
-    return has_lost_its_data_;
+    if (request->last_log_index == origin_index_) {
+      return false;
+    }
+    LoseData();
+    return true;
   }
   if (const auto* reply = std::get_if<RequestVoteReply>(&message)) {
     // A refusal names a later term. If that were taken over, then after a restart the loss could
@@ -143,16 +146,19 @@ bool Raft::Impl::NoticesLoss(const Message& message) {
     return !reply->vote_granted;
   }
   // The others speak of a leader, and that could not have been elected without this server.
-  has_lost_its_data_ = std::holds_alternative<AppendEntries>(message) ||
-                       std::holds_alternative<Heartbeat>(message) ||
-                       std::holds_alternative<InstallSnapshot>(message) ||
-                       std::holds_alternative<TimeoutNow>(message);
+  if (std::holds_alternative<AppendEntries>(message) ||
+      std::holds_alternative<Heartbeat>(message) ||
+      std::holds_alternative<InstallSnapshot>(message) ||
+      std::holds_alternative<TimeoutNow>(message)) {
+    LoseData();
+  }
   return true;
 }
 
 void Raft::Impl::LoseData() {
   has_lost_its_data_ = true;
   BecomeFollower(std::nullopt);
+  outbox_.clear();  // what it was about to say in this round, it says in ignorance
 }
 
 void Raft::Impl::BecomeLeader() {

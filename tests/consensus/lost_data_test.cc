@@ -105,6 +105,15 @@ TEST(LostData, TakesNoTermFromARefusal) {
   EXPECT_TRUE(server.raft().has_lost_its_data());
 }
 
+// Nor does it say what it was about to say when it noticed.
+TEST(LostData, TakesBackWhatHasNotBeenSent) {
+  LoneServer server({.fresh = true});
+  server.Receive(kThird, AskPreVote(1, 0, 0));
+  server.Receive(kSecond, Heartbeat{Term(5), Index(), 1});
+  EXPECT_TRUE(server.raft().has_lost_its_data());
+  EXPECT_TRUE(server.Round().empty());
+}
+
 // What a cluster of one cannot notice in any message, its driver may.
 TEST(LostData, MakesAServerAloneStepDown) {
   LoneServer server({.voters = 1, .fresh = true});
