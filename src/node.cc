@@ -24,6 +24,8 @@ constexpr int64_t kHandOverIntervalMs = 30'000;
 
 constexpr const char* kDiskFull =
     "MISCONF No space left on this node's disk: write commands are refused until there is some";
+constexpr const char* kUnconfirmed =
+    "CLUSTERDOWN No majority confirms writes: this one was not executed, as too many wait already";
 
 }  // namespace
 
@@ -58,6 +60,11 @@ void Node::SubmitWrite(Session& session, const Command& command, const resp::Req
   const std::string_view bytes = request.raw;
   if (!DiskHasRoomFor(bytes.size())) {
     AnswerWithError(MakePending(session, command), kDiskFull);
+    return;
+  }
+  if (expired_bytes_ > options_.inflight_bytes_max) {
+    // The followers are there, or this node would not lead, but their disks take nothing.
+    AnswerWithError(MakePending(session, command), kUnconfirmed);
     return;
   }
   if (builder_.command_count() > 0 && (builder_.bytes() + bytes.size() > options_.batch_bytes_max ||
@@ -270,9 +277,7 @@ void Node::ApplyEntry(const Entry& entry) {
   if (entry.term > keys_.last_applied_term()) {
     for (auto it = proposed_.lower_bound(entry.index); it != proposed_.end();) {
       if (it->second.term < entry.term) {
-        proposed_bytes_ -= it->second.payload.size();
-        PendingBatch lost = std::move(it->second);
-        it = proposed_.erase(it);
+        const PendingBatch lost = TakeProposed(it++);
         RefuseBatch(lost, DecodeBatch(lost.payload.bytes())->commands, nullptr, nullptr);
       } else {
         ++it;
@@ -287,9 +292,8 @@ void Node::ApplyEntry(const Entry& entry) {
   std::optional<PendingBatch> pending;
   const auto [first, last] = proposed_.equal_range(entry.index);
   for (auto it = first; it != last;) {
-    PendingBatch batch = std::move(it->second);
-    it = proposed_.erase(it);
-    proposed_bytes_ -= batch.payload.size();
+    PendingBatch batch = TakeProposed(it++);
+    if (batch.expired) continue;
     if (batch.term == entry.term) {
       pending = std::move(batch);
     } else {
@@ -306,6 +310,13 @@ void Node::ApplyEntry(const Entry& entry) {
     if (entry.kind == EntryKind::kConfiguration) UpdateMembership();
   }
   if (!changes_.empty()) changes_.Applied(entry.index, entry.term);
+}
+
+PendingBatch Node::TakeProposed(Proposed::iterator batch) {
+  PendingBatch taken = std::move(batch->second);
+  proposed_.erase(batch);
+  (taken.expired ? expired_bytes_ : proposed_bytes_) -= taken.payload.size();
+  return taken;
 }
 
 void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {

@@ -72,7 +72,9 @@ struct NodeOptions {
   size_t batch_bytes_max = 1 << 20;  // commands in one log entry (but always one command)
   size_t batch_commands_max = 4096;
   size_t batch_bytes_wait_max = 64 << 10;  // a smaller batch waits for the one before it
-  size_t inflight_bytes_max = 32 << 20;    // proposed and not yet applied: beyond it, clients wait
+  // Proposed and not yet applied: beyond it, clients wait. And so much for which nobody waits any
+  // more, since it was not confirmed in time: beyond that, writes are refused.
+  size_t inflight_bytes_max = 32 << 20;
   size_t apply_bytes_per_round = 4 << 20;  // applied between two looks at the sockets
 };
 
@@ -211,6 +213,8 @@ class Node {
   void ApplyBatch(const consensus::Entry& entry, const PendingBatch* pending);
   void PrefetchFor(uint32_t position);
   void RunWrite(const PendingRequest* request, uint64_t seed, Arguments arguments);
+  using Proposed = std::multimap<consensus::Index, PendingBatch>;
+  PendingBatch TakeProposed(Proposed::iterator batch);
 
   // --- Reads ---
   void AnswerProven(ReadGroup group);
@@ -268,8 +272,9 @@ class Node {
   ReadGroup reads_;
 
   // Proposed, waiting to be applied. One index can have been proposed in more than one term.
-  std::multimap<consensus::Index, PendingBatch> proposed_;
-  size_t proposed_bytes_ = 0;
+  Proposed proposed_;
+  size_t proposed_bytes_ = 0;  // without those that have expired
+  size_t expired_bytes_ = 0;   // they are in Raft's log all the same, until their fate is known
   // Waiting for proof that they are current.
   std::map<consensus::ReadToken, ReadGroup> unproven_;
   consensus::ReadToken last_token_;

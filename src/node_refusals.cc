@@ -89,15 +89,14 @@ void Node::ExpireRequests() {
   // Those of clients that have gone; all others are answered in the end.
   std::erase_if(held_back_, [](const Held& held) { return held.request.session->closed; });
 
-  for (auto it = proposed_.begin(); it != proposed_.end();) {
-    PendingBatch& batch = it->second;
-    if (batch.deadline_ms > now_ms) {
-      ++it;
-      continue;
-    }
+  for (auto& [index, batch] : proposed_) {
+    if (batch.expired || batch.deadline_ms > now_ms) continue;
     RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, kUnknownOutcome, kNotExecuted);
+    batch.operations = {};
+    batch.arena = {};
+    batch.expired = true;
     proposed_bytes_ -= batch.payload.size();
-    it = proposed_.erase(it);
+    expired_bytes_ += batch.payload.size();
   }
   std::erase_if(unproven_, [&](auto& entry) {
     if (entry.second.deadline_ms > now_ms) return false;

@@ -86,6 +86,7 @@ struct PendingBatch {
   RequestArena arena;
   std::vector<BatchOperation> operations;
   int64_t deadline_ms = 0;
+  bool expired = false;  // all have been told that the outcome is unknown, and are gone
 };
 
 }  // namespace quorate

@@ -100,6 +100,51 @@ TEST(Node, ClientsWaitWhileTooMuchIsInFlight) {
   EXPECT_EQ(TestCluster::Replies(*client), expected);
 }
 
+// Followers that answer, and whose disks stand still: the leader stays leader, and nothing is
+// committed. What its clients have given up waiting for is in its log all the same.
+TEST(Node, RefusesWritesWhenTooManyThatNobodyWaitsForAreUnconfirmed) {
+  NodeOptions options;
+  options.inflight_bytes_max = 1000;
+  options.batch_bytes_wait_max = 0;
+  options.request_timeout_ms = 200;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  cluster.Steps(kSettle);
+  cluster.member(2).disk_works = false;
+  cluster.member(3).disk_works = false;
+  auto client = cluster.Connect(1);
+  const auto last = [&] { return cluster.node(1).raft().last_log_index(); };
+  const auto write = [&](int ticks) {
+    while (ticks-- > 0) {
+      if (cluster.member(1).dispatcher->MayRead(*client)) {
+        cluster.Send(1, *client, Set("a", std::string(100, 'x')));
+      }
+      cluster.Tick();
+    }
+  };
+  write(200);
+  EXPECT_TRUE(TestCluster::Replies(*client).starts_with("-UNKNOWN "));
+  const auto before = last();
+  write(200);
+  EXPECT_EQ(last(), before);
+  EXPECT_TRUE(TestCluster::Replies(*client).starts_with("-CLUSTERDOWN No majority confirms"));
+  // This client's reads wait for its writes. Others are served.
+  auto other = cluster.Connect(1);
+  cluster.Send(1, *other, Get("a"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*other), "$-1\r\n");
+  EXPECT_EQ(cluster.WaitForLeader(), 1U);
+
+  cluster.member(2).disk_works = true;
+  cluster.Steps(kSettle);
+  EXPECT_EQ(cluster.node(1).raft().commit_index(), before);
+  for (int i = 0; i < 20; ++i) {
+    cluster.Send(1, *client, Set("a", std::string(200, 'y')));
+    cluster.Steps(kSettle);
+    EXPECT_EQ(TestCluster::Replies(*client), kOk);
+  }
+}
+
 TEST(Node, TrimsTheLogBehindTheCheckpointButForItsLastEntries) {
   NodeOptions options;
   options.checkpoint_interval_ms = 0;
