@@ -20,7 +20,14 @@ SnapshotSender::SnapshotSender(storage::SnapshotStore& store, const Options& opt
     : store_(store), options_(options), next_transfer_(options.first_transfer) {}
 
 storage::Status SnapshotSender::Start(NodeId to, int64_t now_ms) {
-  if (transfers_.contains(to)) return storage::Ok();
+  if (const auto found = transfers_.find(to); found != transfers_.end()) {
+    const Transfer& before = found->second;
+    if (!before.installed || now_ms - before.progress_at_ms < options_.join_ms) {
+      return storage::Ok();
+    }
+    spdlog::warn("node {} has come back without its snapshot", to.value());
+    transfers_.erase(found);
+  }
   Transfer transfer;
   if (storage::Status begun = Begin(transfer, now_ms); !begun.ok()) return begun;
   spdlog::info("sending node {} a snapshot of entry {}, {} keys", to.value(),
@@ -118,8 +125,7 @@ storage::Status SnapshotSender::Run(int64_t now_ms, const Send& send) {
 }
 
 bool SnapshotSender::IsTooLate(const Transfer& transfer, NodeId to, int64_t now_ms) const {
-  const int64_t waited_ms = now_ms - transfer.progress_at_ms;
-  if (waited_ms < (transfer.installed ? options_.join_ms : options_.give_up_ms)) return false;
+  if (now_ms - transfer.progress_at_ms < options_.give_up_ms) return false;
   if (transfer.installed) {
     spdlog::warn("node {} does not come back with its snapshot", to.value());
   } else {

@@ -28,10 +28,11 @@ class SnapshotSender {
     uint64_t first_transfer = 1;  // differs from start to start, so that transfers are told apart
     size_t window_chunks = 8;
     int64_t resend_ms = 1'000;
-    int64_t give_up_ms = 60'000;  // without any reply
+    // Without any reply; or, once it is installed, without the follower back in the log.
+    int64_t give_up_ms = 60'000;
     int64_t view_age_ms_max = 600'000;
-    // How long a follower may take to begin anew with a snapshot, which is a restart within its
-    // process. One that crashed just before has nothing of it, and is sent another after that.
+    // A follower begins anew with a snapshot, which is a restart within its process. One that still
+    // lacks entries after this, and says so, has crashed just before, and is sent another.
     int64_t join_ms = 2'000;
   };
   struct Progress {
@@ -43,8 +44,8 @@ class SnapshotSender {
   // `store` must outlive the sender.
   SnapshotSender(storage::SnapshotStore& store, const Options& options);
 
-  // That follower needs a snapshot. Nothing changes where it is being sent one, or has just got
-  // one. The reason, where none can be had.
+  // That follower says that it needs a snapshot. Nothing changes where it is being sent one, or has
+  // just got one. The reason, where none can be had.
   storage::Status Start(consensus::NodeId to, int64_t now_ms);
   void Stop(consensus::NodeId to) { transfers_.erase(to); }
   void StopAll() { transfers_.clear(); }
