@@ -261,6 +261,30 @@ TEST(Node, AWriteOfADeposedLeaderIsMovedOnceALaterEntryIsCommittedInItsPlace) {
   EXPECT_EQ(TestCluster::Replies(*reader), "$-1\r\n");
 }
 
+// Terms never decrease along a log, so one entry of a later term says it of all that come behind
+// it. They need not wait until something is committed at their own place, which nobody may write.
+TEST(Node, AllWritesBehindALaterTermsEntryAreMoved) {
+  NodeOptions options;
+  options.batch_bytes_wait_max = 0;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  cluster.member(1).connected = false;
+  for (int i = 0; i < 3; ++i) {
+    cluster.Send(1, *client, Set("a", std::to_string(i)));
+    cluster.Steps(1);
+  }
+  const auto last = cluster.node(1).raft().last_log_index();
+  uint64_t leader = 0;
+  while (leader == 0 || leader == 1) leader = cluster.WaitForLeader();
+  cluster.member(1).connected = true;
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  ASSERT_LT(cluster.node(leader).raft().commit_index(), last);
+  const std::string moved = "-MOVED 15495 127.0.0.1:" + std::to_string(7000 + leader) + "\r\n";
+  EXPECT_EQ(TestCluster::Replies(*client), moved + moved + moved);
+  EXPECT_EQ(cluster.node(1).requests_in_flight(), 0u);
+}
+
 TEST(Node, AWriteOfADeposedLeaderGetsItsRealReplyIfItIsCommittedAfterAll) {
   TestCluster cluster(3);
   cluster.MakeLeader(1);
