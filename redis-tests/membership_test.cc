@@ -293,6 +293,30 @@ TEST_F(Membership, AMemberMovesToAnotherPortByARestart) {
   }
 }
 
+// The leader is called by both where they are now, and asked by both to note that. When it notes
+// the one, it does not go back to where the other was.
+TEST_F(Membership, TwoMembersMoveAtOnce) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(5));
+  const int leader = cluster().WaitForLeader();
+  const std::vector<int> moved = {leader % 5 + 1, (leader + 1) % 5 + 1};
+  for (int id : moved) {
+    cluster().Kill9(id);
+    cluster().ChangePort(id);
+  }
+  for (int id : moved) cluster().Restart(id);
+  for (int id : moved) {
+    const std::string address = "127.0.0.1:" + std::to_string(cluster().port(id)) + "@";
+    EXPECT_TRUE(Eventually(
+        kDeadlineMs,
+        [&] {
+          return Client(cluster().port(leader)).Command({"CLUSTER", "NODES"}).text.find(address) !=
+                 std::string::npos;
+        }))
+        << "node " << id;
+  }
+  EXPECT_TRUE(cluster().WaitUntilAllServe());
+}
+
 // Behind a translation of addresses: the others, and clients, know it by a name and ports that are
 // not those that it listens on.
 TEST_F(Membership, AMemberIsReachedWhereItSaysThatItIs) {

@@ -213,8 +213,16 @@ void PeerNetwork::Connect() {
 
 void PeerNetwork::SetPeers(const std::vector<Member>& peers) {
   std::map<uint64_t, std::unique_ptr<PeerLink>> links;
-  for (const Member& peer : peers) {
+  for (Member peer : peers) {
     const auto found = links_.find(peer.id);
+    const auto told = told_.find(peer.id);
+    if (found != links_.end() && told != told_.end() && told->second.SameAddress(peer)) {
+      // What has changed is something else. It may have moved since, and said so itself.
+      const Member& linked = found->second->peer();
+      peer.host = linked.host;
+      peer.port = linked.port;
+      peer.peer_port = linked.peer_port;
+    }
     if (found != links_.end() && found->second->peer().SameAddress(peer) &&
         found->second->peer().folder == peer.folder) {
       links.insert(links_.extract(found));
@@ -222,6 +230,8 @@ void PeerNetwork::SetPeers(const std::vector<Member>& peers) {
     }
     links.emplace(peer.id, MakeLink(peer));
   }
+  told_.clear();
+  for (const Member& peer : peers) told_.emplace(peer.id, peer);
   // Who is no member any more is to come back and be told so.
   for (Incoming* incoming : std::vector(incoming_)) {
     if (incoming->from && links_.contains(*incoming->from) && !links.contains(*incoming->from)) {

@@ -83,6 +83,7 @@ class PeerNetwork : public Network {
   bool connecting_ = false;  // Connect was called
   std::vector<std::unique_ptr<uv_tcp_t>> servers_;
   std::map<uint64_t, std::unique_ptr<PeerLink>> links_;  // by the member's id
+  std::map<uint64_t, Member> told_;                      // with SetPeers, the last time
   std::vector<Incoming*> incoming_;                      // those that are open, the oldest first
   std::string last_refusal_;                             // that was logged
   std::array<char, 64 << 10> read_buffer_;
