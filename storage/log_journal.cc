@@ -176,6 +176,10 @@ Result<std::vector<Persist>> LogJournal::Recover(const std::string& path, Journa
     if (!body && mark.position % file.size() != 0) {
       const uint64_t place = std::exchange(mark.position, RoundUp(mark.position, file.size()));
       body = find();
+      // It begins the file anew because it did not fit, or behind another one, which is damaged.
+      const bool fitted =
+          body && place + RoundUp(kRecordHeaderBytes + body->size(), kBlockBytes) <= mark.position;
+      if (fitted) body.reset();
       if (!body) mark.position = place;
     }
     if (!body) break;

@@ -161,6 +161,19 @@ TEST_F(LogJournalTest, ADamagedRecordBeforeOthersIsRefused) {
   EXPECT_EQ(Recovered(), Numbers{0});  // cut where a record ends, so that the others are whole
 }
 
+// The same where the file ends with it, and the next one begins the file anew.
+TEST_F(LogJournalTest, ADamagedRecordAtTheFilesEndIsRefused) {
+  constexpr uint64_t kRecords = kFileBytes / kBlockBytes;
+  for (uint64_t number = 1; number < kRecords; ++number) Append(number);
+  const JournalMark last = journal_->end();
+  Append(kRecords);
+  ASSERT_EQ(journal_->end().position, kFileBytes);
+  Append(kRecords + 1);
+  EXPECT_EQ(Recovered(last), (Numbers{kRecords, kRecords + 1}));
+  Damage(kFileBytes - kBlockBytes + 50);
+  EXPECT_EQ(Recovered(last), Numbers{0});
+}
+
 // Records of an earlier generation, or those that a client has put into a value, are none.
 TEST_F(LogJournalTest, OnlyItsOwnRecordsCount) {
   for (uint64_t number = 1; number <= 5; ++number) Append(number);
