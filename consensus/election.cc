@@ -142,8 +142,10 @@ bool Raft::Impl::NoticesLoss(const Message& message) {
   }
   if (const auto* reply = std::get_if<RequestVoteReply>(&message)) {
     // A refusal names a later term. If that were taken over, then after a restart the loss could
-    // not be told any more.
-    return !reply->vote_granted;
+    // not be told any more. And a vote is for who this server was before: to ask for one it would
+    // have written down its own.
+    has_lost_its_data_ = reply->vote_granted && !reply->pre_vote;
+    return !reply->vote_granted || has_lost_its_data_;
   }
   // The others speak of a leader, and that could not have been elected without this server.
   if (std::holds_alternative<AppendEntries>(message) ||

@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(
     LostData, FromAClusterAtWork,
     testing::Values(Message(Heartbeat{Term(5), Index(), 1}), Message(MakeAppend(5, 0, 0, 0)),
                     Message(MakeAppend(5, 7, 4, 7)), Message(AskVote(5, 3, 2)),
-                    Message(AskPreVote(5, 3, 2)), Message(TimeoutNow{Term(5)}),
+                    Message(AskPreVote(5, 3, 2)), Message(TimeoutNow{Term(5)}), Message(Vote(5)),
                     Message(InstallSnapshot{Term(5), 1, Index(9), Term(4), 0, true, Payload()})));
 
 // It stands as a new server does, and the refusals name a later term. Taken over, that would make
