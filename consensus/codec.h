@@ -5,7 +5,7 @@
 //   u32 crc32c   of all of the frame but this field and the payloads' bytes
 //   u8  version
 //   u8  type
-//   ...          the type's fields, one after another: numbers as u64, booleans as u8
+//   ...          the type's fields, one after another: numbers as u64, booleans and refusals as u8
 //
 // An AppendEntries has after its fields: u32 count, then for each entry {u64 term, u8 kind, u32
 // size of its payload, u32 crc32c of its payload}, then the payloads' bytes one after another.

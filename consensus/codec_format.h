@@ -183,7 +183,7 @@ template <>
 struct Format<ChangeReply> {
   static constexpr uint8_t kCode = 15;
   static constexpr std::tuple kFields = {&ChangeReply::term, &ChangeReply::request,
-                                         &ChangeReply::index};
+                                         &ChangeReply::index, &ChangeReply::refusal};
   static constexpr auto kText = &ChangeReply::error;
 };
 
@@ -198,10 +198,10 @@ concept HasPayloads = std::is_same_v<Body, AppendEntries> || std::is_same_v<Body
 
 // --- Access to the fields ---
 
-// Booleans, plain numbers and Number<>: as sent.
+// Booleans, refusals, plain numbers and Number<>: as sent.
 template <typename Body, typename Member>
 constexpr size_t FieldBytes(Member Body::* /*field*/) {
-  return std::is_same_v<Member, bool> ? 1 : 8;
+  return std::is_same_v<Member, bool> || std::is_same_v<Member, ChangeRefusal> ? 1 : 8;
 }
 
 template <typename Body>
@@ -209,6 +209,7 @@ inline constexpr size_t kFieldsBytes = std::apply(
     [](auto... field) { return (size_t{0} + ... + FieldBytes(field)); }, Format<Body>::kFields);
 
 inline void StoreField(bool value, char** at) { *(*at)++ = value ? 1 : 0; }
+inline void StoreField(ChangeRefusal value, char** at) { *(*at)++ = static_cast<char>(value); }
 inline void StoreField(uint64_t value, char** at) {
   Store(value, *at);
   *at += sizeof(value);
@@ -229,6 +230,11 @@ inline bool LoadField(const char** at, bool* value) {
   const char byte = *(*at)++;
   *value = byte != 0;
   return byte == 0 || byte == 1;
+}
+inline bool LoadField(const char** at, ChangeRefusal* value) {
+  const auto byte = static_cast<uint8_t>(*(*at)++);
+  *value = static_cast<ChangeRefusal>(byte);
+  return byte <= static_cast<uint8_t>(kLastChangeRefusal);
 }
 inline bool LoadField(const char** at, uint64_t* value) {
   *value = Load<uint64_t>(*at);

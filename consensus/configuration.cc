@@ -63,16 +63,9 @@ class Taker {
   bool ok_ = true;
 };
 
-std::optional<ChangeError> AddressProblem(const Configuration& configuration,
-                                          const std::string& address) {
+std::optional<ChangeError> AddressProblem(const std::string& address) {
   if (address.empty() || address.size() > kAddressBytesMax) {
     return ChangeError{ChangeRefusal::kBadAddress, "an address that is empty or too long"};
-  }
-  for (const ConfigurationMember& member : configuration.members) {
-    if (member.address == address) {
-      return ChangeError{ChangeRefusal::kAddressInUse,
-                         address + " is the address of node " + std::to_string(member.id.value())};
-    }
   }
   return std::nullopt;
 }
@@ -197,6 +190,16 @@ const ConfigurationMember* FindMember(const Configuration& configuration, NodeId
   return nullptr;
 }
 
+const ConfigurationMember* FindAddress(const Configuration& configuration,
+                                       const std::string& address) {
+  for (const ConfigurationMember& member : configuration.members) {
+    if (member.address == address && !address.empty()) {
+      return &member;
+    }
+  }
+  return nullptr;
+}
+
 bool IsVoter(const Configuration& configuration, NodeId id) {
   const ConfigurationMember* member = FindMember(configuration, id);
   return member != nullptr && member->voter;
@@ -224,10 +227,16 @@ std::variant<Configuration, ChangeError> Changed(const Configuration& configurat
                                                  const Change& change) {
   Configuration changed = configuration;
   if (const auto* add = std::get_if<AddLearner>(&change)) {
-    if (auto problem = AddressProblem(configuration, add->address)) {
+    if (auto problem = AddressProblem(add->address)) {
       return *std::move(problem);
     }
-    if (configuration.members.size() >= kConfigurationMembersMax) {
+    std::erase_if(changed.members, [&](const ConfigurationMember& member) {
+      return member.address == add->address;
+    });
+    if (VoterCount(changed) == 0) {
+      return ChangeError{ChangeRefusal::kLastVoter, "the last voter cannot be replaced"};
+    }
+    if (changed.members.size() >= kConfigurationMembersMax) {
       return ChangeError{
           ChangeRefusal::kTooManyMembers,
           "a cluster has at most " + std::to_string(kConfigurationMembersMax) + " members"};
@@ -247,8 +256,13 @@ std::variant<Configuration, ChangeError> Changed(const Configuration& configurat
     if (FindMember(configuration, update->id) == nullptr) {
       return Unknown(update->id);
     }
-    if (auto problem = AddressProblem(configuration, update->address)) {
+    if (auto problem = AddressProblem(update->address)) {
       return *std::move(problem);
+    }
+    if (const ConfigurationMember* other = FindAddress(configuration, update->address)) {
+      return ChangeError{
+          ChangeRefusal::kAddressInUse,
+          update->address + " is the address of node " + std::to_string(other->id.value())};
     }
     FindMember(changed, update->id)->address = update->address;
   } else {

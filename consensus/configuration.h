@@ -33,6 +33,9 @@ std::optional<Configuration> DecodeConfiguration(std::string_view bytes);
 bool IsValid(const Configuration& configuration);
 // Nullptr: no such member. Valid as long as the configuration is not changed.
 const ConfigurationMember* FindMember(const Configuration& configuration, NodeId id);
+// The same. Nobody has the empty address: it says that there is none.
+const ConfigurationMember* FindAddress(const Configuration& configuration,
+                                       const std::string& address);
 bool IsVoter(const Configuration& configuration, NodeId id);
 size_t VoterCount(const Configuration& configuration);
 // How many servers vote in one and not in the other.
@@ -41,7 +44,8 @@ size_t VotersApart(const Configuration& one, const Configuration& other);
 // --- Changes ---
 
 // A server joins, as a learner with the id next_id. The leader makes a voter of it when it has
-// caught up.
+// caught up. A member that has that address is removed by the same entry: majorities of neighbours
+// still overlap, since the voters differ by one.
 struct AddLearner {
   std::string address;
 
@@ -75,9 +79,13 @@ std::string Encode(const Change& change);
 std::optional<Change> DecodeChange(std::string_view bytes);
 
 enum class ChangeRefusal : uint8_t {
-  kNotLeader,       // or handing leadership over: ask again
-  kNotEstablished,  // no entry of this leader's term is committed yet: ask again
-  kChangePending,   // the change before is not committed yet: ask again
+  kNone,
+  // Nothing is wrong with these but the moment: ask again.
+  kNotLeader,       // or handing leadership over
+  kNotEstablished,  // no entry of this leader's term is committed yet
+  kChangePending,   // the change before is not committed yet
+  kMayBeThere,      // a member with that address was heard from, but perhaps before it was lost
+  // It will be refused each time.
   kUnknownMember,
   kBadAddress,  // empty or too long
   kAddressInUse,
@@ -86,10 +94,15 @@ enum class ChangeRefusal : uint8_t {
   kLastVoter,
   kNoLiveMajority,  // too few of the voters that would remain are reachable
 };
+inline constexpr ChangeRefusal kLastChangeRefusal = ChangeRefusal::kNoLiveMajority;
+
+inline bool IsForTheMoment(ChangeRefusal refusal) {
+  return refusal != ChangeRefusal::kNone && refusal <= ChangeRefusal::kMayBeThere;
+}
 
 // The change is in no log.
 struct ChangeError {
-  ChangeRefusal reason;
+  ChangeRefusal reason = ChangeRefusal::kNone;
   std::string text;  // for an operator
 };
 

@@ -59,7 +59,7 @@ void Raft::Impl::PeerGone(NodeId peer) {
   if (follower == nullptr || follower->leader != peer) {
     return;
   }
-  AbandonReads();
+  AbandonRequests();
   follower->leader.reset();
   election_elapsed_ = 0;
   election_timeout_ = 1 + random_.Below(kPeerGoneDelayTicksMax + 1);
@@ -76,7 +76,7 @@ bool Raft::Impl::HearsLeader() const {
 void Raft::Impl::BecomePreCandidate() {
   assert(!is_leader());
   assert(!IsSoleVoter());
-  AbandonReads();
+  AbandonRequests();
   ResetElectionTimer();
   // Requests of an earlier attempt that still wait for the disk would only waste votes.
   std::erase_if(outbox_, [](const Envelope& envelope) {
@@ -92,7 +92,7 @@ void Raft::Impl::BecomePreCandidate() {
 
 void Raft::Impl::BecomeCandidate(bool leadership_transfer) {
   assert(!is_leader());
-  AbandonReads();
+  AbandonRequests();
   ResetElectionTimer();
   SetHardState(current_term() + 1, config_.id);
   outbox_.clear();

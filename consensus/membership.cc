@@ -18,12 +18,22 @@ bool Raft::Impl::IsRecentlyActive(const Progress& peer) const {
 
 // --- Changes ---
 
+ChangeError Raft::Impl::NotLeader() {
+  return {ChangeRefusal::kNotLeader, "the node that was asked is not the leader"};
+}
+
 std::variant<Index, ChangeError> Raft::Impl::ProposeChange(const Change& change, bool force) {
   Leader* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) {
-    return ChangeError{ChangeRefusal::kNotLeader, "this node is not the leader"};
+    return NotLeader();
   }
-  if (leader->transfer) {
+  uint64_t round = 0;
+  return TryChange(*leader, change, force, &round);
+}
+
+std::variant<Index, ChangeError> Raft::Impl::TryChange(Leader& leader, const Change& change,
+                                                       bool force, uint64_t* round) {
+  if (leader.transfer) {
     return ChangeError{ChangeRefusal::kNotLeader, "the leader is handing over to another node"};
   }
   // Ongaro's correction of 2015 (raft-dev). Of servers 1 to 4, leader 1 adds 5 in term 1; that is
@@ -36,17 +46,56 @@ std::variant<Index, ChangeError> Raft::Impl::ProposeChange(const Change& change,
   if (configurations_.current_index() > commit_index_) {
     return ChangeError{ChangeRefusal::kChangePending, "another change of the members is under way"};
   }
+  if (const auto* add = std::get_if<AddLearner>(&change)) {
+    const auto there = IsThere(leader, add->address, round);
+    if (const auto* error = std::get_if<ChangeError>(&there)) {
+      return *error;
+    }
+    if (std::get<bool>(there)) {
+      return std::max(leader.noop_index, configurations_.current_index());
+    }
+  }
   auto changed = Changed(configurations_.current(), change);
   if (auto* error = std::get_if<ChangeError>(&changed)) {
     return *std::move(error);
   }
   auto& configuration = std::get<Configuration>(changed);
   bool voters_change = VotersApart(configurations_.current(), configuration) > 0;
-  if (voters_change && !force && !HasLiveMajority(*leader, configuration)) {
+  if (voters_change && !force && !HasLiveMajority(leader, configuration)) {
     return ChangeError{ChangeRefusal::kNoLiveMajority,
                        "too few of the nodes that would be left are reachable"};
   }
-  return AppendConfiguration(*leader, std::move(configuration));
+  return AppendConfiguration(leader, std::move(configuration));
+}
+
+// Whoever adds an address that a member has may be right: what answers there may have lost its
+// folder, and so be that member no more. It answers nothing as that member then, so an answer to
+// heartbeats that were begun since tells. Having been heard from lately does not.
+std::variant<bool, ChangeError> Raft::Impl::IsThere(Leader& leader, const std::string& address,
+                                                    uint64_t* round) {
+  const ConfigurationMember* member = FindAddress(configurations_.current(), address);
+  if (member == nullptr) {
+    return false;
+  }
+  // A learner without a folder is a place that nobody has taken yet.
+  const bool is_free = !member->voter && member->folder == 0;
+  if (member->id == config_.id || is_free) {
+    return true;
+  }
+  if (*round == 0) {
+    *round = ++leader.newest_round;
+    leader.heartbeat_due = true;
+  }
+  const Progress& peer = *FindPeer(member->id);
+  if (peer.answered_round() >= *round) {
+    return true;
+  }
+  if (IsRecentlyActive(peer)) {
+    return ChangeError{
+        ChangeRefusal::kMayBeThere,
+        "whether node " + std::to_string(member->id.value()) + " is still there is not known yet"};
+  }
+  return false;
 }
 
 bool Raft::Impl::HasLiveMajority(const Leader& leader, const Configuration& configuration) const {
@@ -140,7 +189,7 @@ void Raft::Impl::LeaveWhenRemoved(Leader& leader) {
   }
 }
 
-// --- Changes that another server asks for ---
+// --- Changes that any server asks for ---
 
 std::optional<uint64_t> Raft::Impl::RequestChange(const Change& change, bool force) {
   const std::optional<NodeId> to = leader();
@@ -158,22 +207,50 @@ std::optional<uint64_t> Raft::Impl::RequestChange(const Change& change, bool for
 }
 
 void Raft::Impl::Handle(NodeId from, const ChangeRequest& request) {
-  ChangeReply reply{current_term(), request.request, Index(), ""};
-  auto proposed = ProposeChange(request.change, request.force);
-  if (const Index* index = std::get_if<Index>(&proposed)) {
+  AskedChange asked{from, request.request, request.change, request.force, now_};
+  Leader* leader = std::get_if<Leader>(&role_);
+  // Whoever asked in an earlier term may have been told since that the change was not made, by an
+  // entry of this term that is committed in its place.
+  if (leader == nullptr || request.term < current_term()) {
+    AnswerChange(asked, NotLeader());
+    return;
+  }
+  std::erase_if(leader->changes, [&](const AskedChange& other) { return other.from == from; });
+  leader->changes.push_back(std::move(asked));
+}
+
+void Raft::Impl::MakeChanges(Leader& leader) {
+  // As long as it takes to find out that a member is gone, and then some.
+  const uint64_t patience = 2 * uint64_t{config_.election_timeout_ticks};
+  std::erase_if(leader.changes, [&](AskedChange& asked) {
+    const auto outcome = TryChange(leader, asked.change, asked.force, &asked.round);
+    const auto* error = std::get_if<ChangeError>(&outcome);
+    const bool waits = error && IsForTheMoment(error->reason) && now_ - asked.asked_at < patience;
+    if (!waits) {
+      AnswerChange(asked, outcome);
+    }
+    return !waits;
+  });
+}
+
+void Raft::Impl::AnswerChange(const AskedChange& change,
+                              const std::variant<Index, ChangeError>& outcome) {
+  ChangeReply reply{current_term(), change.request, Index(), ChangeRefusal::kNone, ""};
+  if (const Index* index = std::get_if<Index>(&outcome)) {
     reply.index = *index;
   } else {
-    reply.error = std::get<ChangeError>(std::move(proposed)).text;
+    reply.refusal = std::get<ChangeError>(outcome).reason;
+    reply.error = std::get<ChangeError>(outcome).text;
   }
-  if (from == config_.id) {
-    Handle(from, reply);
+  if (change.from == config_.id) {
+    Handle(change.from, reply);
   } else {
-    Send(from, std::move(reply));
+    Send(change.from, std::move(reply));
   }
 }
 
 void Raft::Impl::Handle(NodeId /*from*/, const ChangeReply& reply) {
-  change_answers_.push_back({reply.request, reply.term, reply.index, reply.error});
+  change_answers_.push_back({reply.request, reply.term, reply.index, {reply.refusal, reply.error}});
 }
 
 }  // namespace quorate::consensus

@@ -138,7 +138,8 @@ struct InstallSnapshotReply {
   bool operator==(const InstallSnapshotReply&) const = default;
 };
 
-// A server asks its leader for a change of the configuration.
+// A server asks its leader for a change of the configuration, in place of one that it may have asked
+// for before. Of no effect in another term than its own.
 struct ChangeRequest {
   Term term;
   uint64_t request = 0;  // unique among all that this server has ever sent, over restarts too
@@ -154,6 +155,7 @@ struct ChangeReply {
   // The change is proposed as this entry, of this term: it has been made once that is committed. 0:
   // refused, and in no log.
   Index index;
+  ChangeRefusal refusal = ChangeRefusal::kNone;
   std::string error;  // why it was refused; at most kTextBytesMax
 
   bool operator==(const ChangeReply&) const = default;

@@ -287,7 +287,7 @@ void Raft::Impl::EnterTerm(Term term) {
 }
 
 void Raft::Impl::BecomeFollower(std::optional<NodeId> leader) {
-  AbandonReads();
+  AbandonRequests();
   if (is_leader()) {
     // A leader's election timer stands still. Any other's goes on: learning of a term is not
     // hearing from its leader, and must not put off an election.
@@ -299,7 +299,7 @@ void Raft::Impl::BecomeFollower(std::optional<NodeId> leader) {
                    .acknowledged_index = commit_index_};
 }
 
-void Raft::Impl::AbandonReads() {
+void Raft::Impl::AbandonRequests() {
   if (Follower* follower = std::get_if<Follower>(&role_)) {
     for (const AskedReads& asked : follower->asked_reads) {
       dropped_reads_.insert(dropped_reads_.end(), asked.tokens.begin(), asked.tokens.end());
@@ -317,6 +317,10 @@ void Raft::Impl::AbandonReads() {
       }
     }
     leader->reads.clear();
+    for (const AskedChange& change : leader->changes) {
+      AnswerChange(change, NotLeader());
+    }
+    leader->changes.clear();
   }
 }
 

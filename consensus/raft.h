@@ -72,7 +72,7 @@ struct ChangeAnswer {
   // log.
   Term term;
   Index index;
-  std::string error;  // why it was refused
+  ChangeError error;  // why it was refused
 };
 
 struct Effects {
@@ -145,12 +145,14 @@ class Raft {
   // once that entry is committed. A learner becomes a voter by another entry, which the leader adds
   // by itself when it has caught up. A leader that is removed leads until that is committed, then
   // hands over and steps down. `force`: also where the voters that would be left are, as far as is
-  // known, too few to commit anything.
+  // known, too few to commit anything. What is so already needs no entry: the index is that of one
+  // which is committed.
   std::variant<Index, ChangeError> ProposeChange(const Change& change, bool force);
 
-  // The same on any server, by way of the leader: a number that Effects::change_answers will name,
-  // unless the question or the answer is lost; give it up after a while. Nothing: no leader is
-  // known.
+  // The same on any server, by way of the leader, who waits for a while with what cannot be done at
+  // this moment. A number that Effects::change_answers will name, unless the question or the answer
+  // is lost; once this server is in another term, ask again. What was asked for before is given up.
+  // Nothing: no leader is known.
   std::optional<uint64_t> RequestChange(const Change& change, bool force);
 
   // --- Snapshots (section 7), which the driver moves ---

@@ -68,6 +68,17 @@ struct PendingRead {
   uint64_t round = 0;              // the heartbeats that will prove it; 0: not sent yet
 };
 
+// A change that a server has asked for, this one included, and that waits for its moment.
+struct AskedChange {
+  NodeId from;
+  uint64_t request;
+  Change change;
+  bool force;
+  uint64_t asked_at;
+  // Heartbeats that were begun since, and tell who is still there; 0: none yet.
+  uint64_t round = 0;
+};
+
 struct LeadershipTransfer {
   NodeId target;
   uint64_t started_at;
@@ -88,6 +99,7 @@ struct Leader {
   uint64_t newest_round_at_tick = 0;  // when the last tick came
   bool round_due = false;             // reads have arrived that belong to no round yet
   std::deque<PendingRead> reads;
+  std::vector<AskedChange> changes;  // in the order in which they came, one of a server
   std::optional<LeadershipTransfer> transfer;
   // Reused in every round of the driver, so that none allocates.
   std::vector<Index> matches;
@@ -149,8 +161,8 @@ class Raft::Impl {
   void EnterTerm(Term term);
   // A follower in the current term; what the role before held is given up.
   void BecomeFollower(std::optional<NodeId> leader);
-  // Reads that wait here cannot be proven any more.
-  void AbandonReads();
+  // Reads that wait here cannot be proven any more, nor changes made.
+  void AbandonRequests();
   bool DiskIsStalled() const;
   void SubmitWrites(Effects* effects);
   Leadership leadership() const { return {role(), current_term(), leader()}; }
@@ -203,6 +215,15 @@ class Raft::Impl {
   // --- membership.cc ---
   bool IsVoter() const { return consensus::IsVoter(configurations_.current(), config_.id); }
   bool IsSoleVoter() const;
+  // Makes what can be made now; `round`: see AskedChange.
+  std::variant<Index, ChangeError> TryChange(Leader& leader, const Change& change, bool force,
+                                             uint64_t* round);
+  static ChangeError NotLeader();
+  void MakeChanges(Leader& leader);
+  void AnswerChange(const AskedChange& change, const std::variant<Index, ChangeError>& outcome);
+  // Whether the address need not be added, or why that is not known.
+  std::variant<bool, ChangeError> IsThere(Leader& leader, const std::string& address,
+                                          uint64_t* round);
   // The index of the entry that the configuration is appended as.
   Index AppendConfiguration(Leader& leader, Configuration configuration);
   void FollowConfiguration(Leader& leader);

@@ -51,6 +51,7 @@ bool Raft::Impl::HearsMajority(const Leader& leader) const {
 
 void Raft::Impl::LeadRound(Leader& leader) {
   AdvanceCommitIndex(leader);
+  MakeChanges(leader);
   PromoteLearner(leader);
   StartReadRound(leader);
   ReportReads(leader);

@@ -1,14 +1,11 @@
 #include "src/change_requests.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <utility>
 #include <variant>
 
 namespace quorate {
 namespace {
 
-using consensus::ChangeError;
 using consensus::ChangeRefusal;
 using consensus::Index;
 using consensus::Term;
@@ -16,85 +13,103 @@ using consensus::Term;
 constexpr std::string_view kNoLeader = "CLUSTERDOWN The cluster is down";
 constexpr std::string_view kUnknownOutcome =
     "UNKNOWN No majority confirmed this change in time: it may or may not have been made";
-constexpr std::string_view kLost = "TRYAGAIN The leader was lost with this change: it was not made";
 
-// Nothing is wrong with the change, only with the moment.
-bool IsWorthWaitingFor(ChangeRefusal reason) {
-  return reason == ChangeRefusal::kNotLeader || reason == ChangeRefusal::kNotEstablished ||
-         reason == ChangeRefusal::kChangePending;
-}
+// After a refusal that is for the moment.
+constexpr int64_t kAskAgainMs = 10;
+// The question, or the answer, seems to be lost: the leader waits for less.
+constexpr int64_t kAnswerWaitMs = 3000;
 
 }  // namespace
 
 void ChangeRequests::Submit(PendingRequest request, MembershipChange change, int64_t deadline_ms) {
-  requests_.push_back({std::move(request), std::move(change), 0, deadline_ms, 0, {}, {}});
-  if (requests_.back().change.steps.empty()) {
-    Finish(requests_.back(), "");
-    requests_.pop_back();
-  }
+  requests_.emplace_back();
+  requests_.back().request = std::move(request);
+  requests_.back().change = std::move(change);
+  requests_.back().deadline_ms = deadline_ms;
 }
 
 void ChangeRequests::Run(int64_t now_ms) {
-  std::erase_if(requests_, [&](Request& request) {
-    const bool under_way = request.asked != 0 || request.index != Index();
-    if (now_ms >= request.deadline_ms) {
-      Finish(request, under_way ? kUnknownOutcome : kNoLeader);
-      return true;
+  std::erase_if(requests_, [&](const Request& request) {
+    if (now_ms < request.deadline_ms) return false;
+    if (request.in_doubt || request.asked != 0 || request.index != Index()) {
+      Finish(request, kUnknownOutcome);
+    } else if (request.obstacle.empty()) {
+      Finish(request, kNoLeader);
+    } else {
+      Finish(request, "TRYAGAIN " + request.obstacle);
     }
-    return !under_way && Propose(request);
+    return true;
   });
+  if (!requests_.empty()) Ask(requests_.front(), now_ms);
 }
 
-bool ChangeRequests::Propose(Request& request) {
-  const consensus::Change& change = request.change.steps[request.step];
-  if (!raft_.is_leader()) {
-    request.asked = raft_.RequestChange(change, request.change.force).value_or(0);
-    return false;  // without a leader it waits for one
+void ChangeRequests::Ask(Request& request, int64_t now_ms) {
+  if (request.asked != 0 &&
+      (request.term != raft_.current_term() || now_ms >= request.ask_again_ms)) {
+    // No later leader does what this one was asked for. But it may have made it before it was lost;
+    // then the next one has it in its log, or it was not made.
+    request.asked = 0;
+    request.ask_again_ms = 0;
+    request.in_doubt = true;
   }
-  const auto result = raft_.ProposeChange(change, request.change.force);
-  if (const auto* error = std::get_if<ChangeError>(&result)) {
-    if (IsWorthWaitingFor(error->reason)) return false;
-    Finish(request, "ERR " + error->text);
-    return true;
+  if (request.asked != 0 || request.index != Index() || now_ms < request.ask_again_ms) return;
+  const auto asked = raft_.RequestChange(request.change.change, request.change.force);
+  if (!asked) {
+    request.obstacle.clear();
+    return;
   }
-  request.index = std::get<Index>(result);
+  request.asked = *asked;
   request.term = raft_.current_term();
-  return false;
+  request.ask_again_ms = now_ms + kAnswerWaitMs;
 }
 
 void ChangeRequests::Receive(const consensus::ChangeAnswer& answer, Index last_applied,
-                             Term last_applied_term) {
-  std::erase_if(requests_, [&](Request& request) {
-    if (request.asked == 0 || request.asked != answer.request) return false;
-    request.asked = 0;
-    if (answer.index == Index()) {
-      Finish(request, "ERR " + answer.error);
-      return true;
-    }
+                             Term last_applied_term, int64_t now_ms) {
+  if (requests_.empty()) return;
+  Request& request = requests_.front();
+  if (request.asked == 0 || request.asked != answer.request) return;
+  request.asked = 0;
+  const ChangeRefusal refusal = answer.error.reason;
+  if (consensus::IsForTheMoment(refusal)) {
+    request.obstacle = answer.error.text;
+    request.ask_again_ms = now_ms + kAskAgainMs;
+  } else if (refusal == ChangeRefusal::kUnknownMember && request.in_doubt &&
+             std::holds_alternative<consensus::RemoveMember>(request.change.change)) {
+    FinishFirst("");  // an earlier attempt has removed it
+  } else if (refusal == ChangeRefusal::kUnknownMember && !request.change.unknown.empty()) {
+    FinishFirst(request.change.unknown);
+  } else if (refusal != ChangeRefusal::kNone) {
+    FinishFirst("ERR " + answer.error.text);
+  } else {
     request.index = answer.index;
     request.term = answer.term;
     // The entry may have been faster than the reply.
-    return LookAt(request, last_applied, last_applied_term);
-  });
+    LookAt(request, last_applied, last_applied_term);
+  }
 }
 
-void ChangeRequests::Applied(Index index, Term term) {
-  std::erase_if(requests_, [&](Request& request) { return LookAt(request, index, term); });
-}
+void ChangeRequests::Applied(Index index, Term term) { LookAt(requests_.front(), index, term); }
 
-bool ChangeRequests::LookAt(Request& request, Index index, Term term) {
-  if (request.index == Index() || index < request.index) return false;
+// Precondition: the request is the first.
+void ChangeRequests::LookAt(Request& request, Index applied, Term term) {
+  if (request.index == Index() || applied < request.index) return;
   if (term == request.term) {
     // That entry itself, or one that the same leader put behind it.
-    request.index = Index();
-    if (++request.step < request.change.steps.size()) return false;
-    Finish(request, "");
-  } else if (index == request.index || term < request.term) {
-    Finish(request, kLost);  // terms never decrease along the log
-  } else {
-    Finish(request, kUnknownOutcome);
+    FinishFirst("");
+    return;
   }
-  return true;
+  // Terms never decrease along the log: with an older one here, or another one in its place, the
+  // entry is in no log that counts. Where neither is seen, it may be.
+  const bool was_lost = applied == request.index || term < request.term;
+  request.in_doubt = request.in_doubt || !was_lost;
+  request.index = Index();
+  request.ask_again_ms = 0;
+}
+
+void ChangeRequests::FinishFirst(std::string_view error) {
+  const Request request = std::move(requests_.front());
+  requests_.pop_front();
+  Finish(request, error);
 }
 
 void ChangeRequests::Finish(const Request& request, std::string_view error) {

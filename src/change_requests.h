@@ -1,14 +1,13 @@
 // Changes of the cluster's members that were asked for on this node (CLUSTER MEET, CLUSTER FORGET,
 // a new address of its own), on their way: to the leader, through the log, until they are applied
-// here. Loop thread.
+// here. One after the other, since a cluster makes one at a time. Loop thread.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "consensus/configuration.h"
 #include "consensus/raft.h"
@@ -17,15 +16,19 @@
 
 namespace quorate {
 
-// What a command asks for: one change after the other.
+// What a command asks for.
 struct MembershipChange {
-  std::vector<consensus::Change> steps;  // none: it is so already
-  bool force = false;                    // even if no live majority would be left
+  consensus::Change change;
+  bool force = false;   // even if no live majority would be left
+  std::string unknown;  // the error where the change speaks of a member that there is not
 };
 
+// The leader decides what can be done, and waits with what cannot be done just now; so it makes no
+// difference which node is asked. When the leader is lost, the next one is asked. That a change is
+// asked for twice does not matter: what is so already is not done again.
 class ChangeRequests {
  public:
-  // `error` empty: done, all steps are committed and applied here.
+  // `error` empty: it is so, by what is committed and applied here.
   using Answer = std::function<void(const PendingRequest& request, std::string_view error)>;
 
   // `raft` must outlive this.
@@ -37,7 +40,7 @@ class ChangeRequests {
   void Run(int64_t now_ms);
   // What the leader has said, and what is the last entry that was applied here.
   void Receive(const consensus::ChangeAnswer& answer, consensus::Index last_applied,
-               consensus::Term last_applied_term);
+               consensus::Term last_applied_term, int64_t now_ms);
   // That entry was applied.
   void Applied(consensus::Index index, consensus::Term term);
 
@@ -47,22 +50,24 @@ class ChangeRequests {
   struct Request {
     PendingRequest request;
     MembershipChange change;
-    size_t step = 0;
     int64_t deadline_ms = 0;
-    // The step that is under way. At most one of these is set.
+    // At most one of these is set, and only of the first request.
     uint64_t asked = 0;      // the leader, by this number
     consensus::Index index;  // it is this entry
-    consensus::Term term;    // of that entry
+    consensus::Term term;    // in which it was asked, or of that entry
+    int64_t ask_again_ms = 0;
+    std::string obstacle;   // why it was refused, but may be asked again
+    bool in_doubt = false;  // an earlier attempt may have made it
   };
 
-  // Both true: it has been answered.
-  bool Propose(Request& request);
-  bool LookAt(Request& request, consensus::Index applied, consensus::Term term);
+  void Ask(Request& request, int64_t now_ms);
+  void LookAt(Request& request, consensus::Index applied, consensus::Term term);
+  void FinishFirst(std::string_view error);
   void Finish(const Request& request, std::string_view error);
 
   consensus::Raft& raft_;
   const Answer answer_;
-  std::vector<Request> requests_;
+  std::deque<Request> requests_;
 };
 
 }  // namespace quorate

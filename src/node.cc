@@ -219,7 +219,8 @@ void Node::StartEffects(consensus::Effects effects) {
   if (effects.leadership_changed) LogLeadership();
   if (effects.configuration_changed) UpdatePeers();
   for (const consensus::ChangeAnswer& answer : effects.change_answers) {
-    changes_.Receive(answer, keys_.last_applied(), keys_.last_applied_term());
+    changes_.Receive(answer, keys_.last_applied(), keys_.last_applied_term(),
+                     parts_.clock.monotonic_ms());
   }
   if (effects.persist) {
     submitted_ = effects.persist->seq;

@@ -66,9 +66,8 @@ void Node::AnnounceAddress() {
   const std::optional<std::string> address = membership_.address_to_announce();
   if (!address) return;
   spdlog::info("asking the leader to note this node's address, {}", *address);
-  MembershipChange change;
-  change.steps.emplace_back(consensus::UpdateAddress{raft_.id(), *address});
-  changes_.Submit({}, std::move(change), now_ms + kAnnouncementIntervalMs);
+  changes_.Submit({}, {consensus::UpdateAddress{raft_.id(), *address}, false, {}},
+                  now_ms + kAnnouncementIntervalMs);
 }
 
 bool Node::was_removed(NodeId node) const { return node < next_id_ && !membership_.Find(node); }
@@ -119,9 +118,7 @@ void Node::NameFolder(NodeId learner, uint64_t folder) {
       !changes_.empty()) {
     return;  // it will say so again
   }
-  MembershipChange change;
-  change.steps.emplace_back(consensus::NameFolder{learner, folder});
-  changes_.Submit({}, std::move(change), Deadline());
+  changes_.Submit({}, {consensus::NameFolder{learner, folder}, false, {}}, Deadline());
 }
 
 // --- The log's size ---

@@ -1,8 +1,11 @@
 // CLUSTER and its subcommands (https://redis.io/docs/latest/commands/?group=cluster). One shard
 // owns all slots; the Raft leader is its master, the followers are its replicas.
+#include <algorithm>
+#include <charconv>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "resp/integer.h"
@@ -238,21 +241,18 @@ std::variant<MembershipChange, std::string> Meet(const Node& node, Arguments arg
         "ERR this node is announced as {}, where {} cannot reach it: set cluster-announce-ip",
         node.self().host, member.host);
   }
-  MembershipChange change;
-  for (const Member& known : node.members()) {
-    if (!known.SameAddress(member)) continue;
-    const Health health = HealthOf(node, known);
-    if (health == Health::kOnline) return change;
-    if (health == Health::kUnknown) {
-      // Only the leader knows whether the one that is there has gone.
-      return fmt::format("ERR node {} has that address: ask the leader to replace it",
-                         node.RedisNodeId(known.id));
-    }
-    // The one that was there has gone, or has lost its data and so must not come back as itself.
-    change.steps.emplace_back(consensus::RemoveMember{consensus::NodeId(known.id)});
-  }
-  change.steps.emplace_back(consensus::AddLearner{MemberAddress(member)});
-  return change;
+  // Where a member has that address, the leader finds out whether it is still there.
+  return MembershipChange{consensus::AddLearner{MemberAddress(member)}, false, {}};
+}
+
+// The member that RedisNodeId would give that name; whether there is one, the leader knows.
+std::optional<consensus::NodeId> ParseNodeId(const Node& node, std::string_view name) {
+  constexpr size_t kDigitsMax = 16;  // of 64 bits
+  const std::string_view digits = name.substr(name.size() - std::min(name.size(), kDigitsMax));
+  uint64_t id = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), id, 16);
+  if (!EqualsIgnoringCase(node.RedisNodeId(id), name)) return std::nullopt;
+  return consensus::NodeId(id);
 }
 
 // FORGET node-id [FORCE]
@@ -264,13 +264,11 @@ std::variant<MembershipChange, std::string> Forget(const Node& node, Arguments a
     }
     change.force = true;
   }
-  for (const Member& member : node.members()) {
-    if (EqualsIgnoringCase(node.RedisNodeId(member.id), arguments[2])) {
-      change.steps.emplace_back(consensus::RemoveMember{consensus::NodeId(member.id)});
-      return change;
-    }
-  }
-  return fmt::format("ERR Unknown node {}", arguments[2]);
+  change.unknown = fmt::format("ERR Unknown node {}", arguments[2]);
+  const std::optional<consensus::NodeId> id = ParseNodeId(node, arguments[2]);
+  if (!id) return change.unknown;
+  change.change = consensus::RemoveMember{*id};
+  return change;
 }
 
 void Replicate(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {

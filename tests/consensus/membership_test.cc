@@ -54,6 +54,11 @@ class Established : public LoneServer {
   }
 };
 
+// In term 1.
+ChangeReply Made(uint64_t request, uint64_t index) {
+  return {Term(1), request, Index(index), ChangeRefusal::kNone, ""};
+}
+
 PeerStatus StatusOf(const Raft& raft, NodeId id) {
   for (const PeerStatus& peer : raft.peers()) {
     if (peer.id == id) {
@@ -170,7 +175,6 @@ TEST(Membership, RefusesWhatMakesNoSense) {
   Established server;
   ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
   server.CommitAll();
-  EXPECT_EQ(server.Refused(AddLearner{"d"}), ChangeRefusal::kAddressInUse);
   EXPECT_EQ(server.Refused(AddLearner{""}), ChangeRefusal::kBadAddress);
   EXPECT_EQ(server.Refused(AddLearner{std::string(kAddressBytesMax + 1, 'x')}),
             ChangeRefusal::kBadAddress);
@@ -399,6 +403,65 @@ TEST(Removal, ReadsOfARemovedFollowerAreRefused) {
   EXPECT_EQ(Only<ReadIndexReply>(server.Settle(), kThird), (ReadIndexReply{Term(1), 6, Index()}));
 }
 
+// --- An address that a member has ---
+
+// Nobody has taken that place yet, so it is as good as a new one.
+TEST(Replacement, APlaceThatIsFreeStays) {
+  Established server;
+  ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
+  server.CommitAll();
+  const Index end = server.raft().last_log_index();
+  EXPECT_EQ(std::get<Index>(server.raft().ProposeChange(AddLearner{"d"}, false)), end);
+  EXPECT_EQ(server.raft().last_log_index(), end);
+  EXPECT_TRUE(FindMember(server.raft().configuration(), kFourth));
+}
+
+// A member that has lost its folder was heard from a moment ago, and its last messages may still
+// arrive. Whoever answers what was asked since is there; whoever answers nothing is replaced.
+TEST(Replacement, WaitsUntilItIsKnownWhetherTheMemberIsThere) {
+  Established server;
+  server.AddVoter();
+  const Index end = server.raft().last_log_index();
+  const std::optional<uint64_t> request = server.raft().RequestChange(AddLearner{"d"}, false);
+  const uint64_t round = Only<Heartbeat>(server.Round(), kFourth).read_round;
+  ASSERT_GT(round, 0U);
+  EXPECT_TRUE(server.change_answers.empty());
+  // What it may have said before.
+  server.Receive(kFourth, HeartbeatReply{Term(1), round - 1});
+  server.Acknowledge(kFourth, end);
+  server.Round();
+  EXPECT_TRUE(server.change_answers.empty());
+  server.Receive(kFourth, HeartbeatReply{Term(1), round});
+  server.Round();
+  ASSERT_EQ(server.change_answers.size(), 1U);
+  EXPECT_EQ(server.change_answers[0].request, request);
+  EXPECT_EQ(server.change_answers[0].index, server.raft().configuration_index());
+  EXPECT_EQ(server.raft().last_log_index(), end);
+}
+
+TEST(Replacement, AMemberThatFallsSilentIsReplaced) {
+  Established server;
+  server.AddVoter();
+  ASSERT_TRUE(server.raft().RequestChange(AddLearner{"d"}, false));
+  server.HearOnly({kSecond, kThird});
+  const Configuration& configuration = server.raft().configuration();
+  EXPECT_FALSE(FindMember(configuration, kFourth));
+  ASSERT_TRUE(FindMember(configuration, NodeId(5)));
+  EXPECT_EQ(FindMember(configuration, NodeId(5))->address, "d");
+  EXPECT_FALSE(FindMember(configuration, NodeId(5))->voter);
+  EXPECT_EQ(VoterCount(configuration), 3U);
+}
+
+TEST(Replacement, AMemberThatIsKnownToBeGoneIsReplacedAtOnce) {
+  Established server;
+  server.AddVoter();
+  server.HearOnly({kSecond, kThird});
+  const Index end = server.raft().last_log_index();
+  ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
+  EXPECT_EQ(server.raft().last_log_index(), end + 1) << "by one entry";
+  EXPECT_FALSE(FindMember(server.raft().configuration(), kFourth));
+}
+
 // --- Asked for from elsewhere ---
 
 TEST(ChangeForwarding, AFollowerAsksItsLeader) {
@@ -409,7 +472,7 @@ TEST(ChangeForwarding, AFollowerAsksItsLeader) {
   ASSERT_TRUE(request);
   EXPECT_EQ(Only<ChangeRequest>(server.Settle(), kSecond),
             (ChangeRequest{Term(1), *request, true, AddLearner{"d"}}));
-  server.Receive(kSecond, ChangeReply{Term(1), *request, Index(9), ""});
+  server.Receive(kSecond, Made(*request, 9));
   server.Round();
   ASSERT_EQ(server.change_answers.size(), 1U);
   EXPECT_EQ(server.change_answers[0].request, *request);
@@ -420,16 +483,101 @@ TEST(ChangeForwarding, AFollowerAsksItsLeader) {
 TEST(ChangeForwarding, ALeaderAnswersOthersAndItself) {
   Established server;
   server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
-  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond), (ChangeReply{Term(1), 7, Index(2), ""}));
-  server.Receive(kThird, ChangeRequest{Term(1), 8, false, AddLearner{"e"}});
-  ChangeReply refused = Only<ChangeReply>(server.Settle(), kThird);
+  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond), Made(7, 2));
+  server.CommitAll();
+  server.Receive(kThird, ChangeRequest{Term(1), 8, false, RemoveMember{NodeId(9)}});
+  const ChangeReply refused = Only<ChangeReply>(server.Settle(), kThird);
   EXPECT_EQ(refused.index, Index());
+  EXPECT_EQ(refused.refusal, ChangeRefusal::kUnknownMember);
   EXPECT_FALSE(refused.error.empty());
-  std::optional<uint64_t> request = server.raft().RequestChange(AddLearner{"e"}, false);
+  const std::optional<uint64_t> request = server.raft().RequestChange(AddLearner{"e"}, false);
   server.Round();
   ASSERT_EQ(server.change_answers.size(), 1U);
   EXPECT_EQ(server.change_answers[0].request, request);
-  EXPECT_FALSE(server.change_answers[0].error.empty());
+  EXPECT_EQ(server.change_answers[0].index, Index(3));
+}
+
+TEST(ChangeForwarding, AtTheLeaderItWaitsForTheChangeBefore) {
+  Established server;
+  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
+  server.Receive(kThird, ChangeRequest{Term(1), 8, false, AddLearner{"e"}});
+  EXPECT_TRUE(Of<ChangeReply>(server.Settle(), kThird).empty());
+  server.Acknowledge(kSecond, Index(2));
+  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kThird), Made(8, 3));
+}
+
+TEST(ChangeForwarding, ItWaitsUntilTheLeaderIsEstablished) {
+  LoneServer server;
+  server.BecomeLeader();
+  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
+  EXPECT_TRUE(Of<ChangeReply>(server.Settle()).empty());
+  server.Acknowledge(kThird, Index(1));
+  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond), Made(7, 2));
+}
+
+// But not for ever: whoever asks knows how long it makes sense.
+TEST(ChangeForwarding, WhoWaitsLongIsToldWhyAndMayAskAgain) {
+  Established server;
+  ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
+  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"e"}});
+  Messages messages;
+  for (int ticks = 0; ticks < 20; ++ticks) {
+    EXPECT_TRUE(Of<ChangeReply>(server.Settle()).empty());
+    server.Tick();
+    server.Receive(kSecond, HeartbeatReply{Term(1), 0});
+  }
+  const ChangeReply reply = Only<ChangeReply>(server.Settle(), kSecond);
+  EXPECT_EQ(reply.refusal, ChangeRefusal::kChangePending);
+  EXPECT_TRUE(IsForTheMoment(reply.refusal));
+}
+
+// Whoever asks anew has given up what it asked for before.
+TEST(ChangeForwarding, TheLastQuestionOfAServerCounts) {
+  Established server;
+  ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
+  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"e"}});
+  server.Receive(kSecond, ChangeRequest{Term(1), 8, false, AddLearner{"f"}});
+  server.Settle();
+  server.Acknowledge(kThird, Index(2));
+  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond), Made(8, 3));
+  EXPECT_FALSE(FindAddress(server.raft().configuration(), "e"));
+}
+
+// Server 2 asks leader 3 of term 1. Leader 1 of term 2 commits its own entry where that of 3 would
+// have been, so the client has been told that nothing has come of it. Then the question arrives at
+// server 1, late.
+TEST(ChangeForwarding, AQuestionOfAnEarlierTermIsRefused) {
+  Established server;
+  server.Follow(kThird, 2);
+  server.BecomeLeader();
+  server.CommitAll();
+  const Index end = server.raft().last_log_index();
+  const Term term = server.raft().current_term();
+  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
+  const ChangeReply reply = Only<ChangeReply>(server.Settle(), kSecond);
+  EXPECT_EQ(reply.term, term);
+  EXPECT_EQ(reply.refusal, ChangeRefusal::kNotLeader);
+  EXPECT_EQ(server.raft().last_log_index(), end);
+}
+
+TEST(ChangeForwarding, IsRefusedByAnyButTheLeader) {
+  LoneServer server;
+  server.Follow(kThird, 1);
+  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
+  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond).refusal, ChangeRefusal::kNotLeader);
+}
+
+TEST(ChangeForwarding, WhatWaitsIsRefusedWhenLeadershipIsLost) {
+  Established server;
+  ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
+  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"e"}});
+  const std::optional<uint64_t> own = server.raft().RequestChange(AddLearner{"f"}, false);
+  server.Settle();
+  server.Receive(kThird, Heartbeat{Term(2), Index(), 0});
+  server.Round();
+  ASSERT_EQ(server.change_answers.size(), 1U);
+  EXPECT_EQ(server.change_answers[0].request, own);
+  EXPECT_EQ(server.change_answers[0].error.reason, ChangeRefusal::kNotLeader);
 }
 
 }  // namespace

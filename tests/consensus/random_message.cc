@@ -63,7 +63,9 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
       return ChangeRequest{SomeTerm(), Number(), Coin(), SomeChange()};
     default:
       assert(alternative == 13);
-      return ChangeReply{SomeTerm(), Number(), Index(Number()), Text()};
+      return ChangeReply{
+          SomeTerm(), Number(), Index(Number()),
+          static_cast<ChangeRefusal>(Below(1 + static_cast<size_t>(kLastChangeRefusal))), Text()};
   }
 }
 

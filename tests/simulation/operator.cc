@@ -126,7 +126,7 @@ bool Operator::Add() {
       if (!server.up()) server.Start();
     });
   }
-  Meet(*asked, server.port());
+  Meet(*asked, server.port(), NodeId());
   return true;
 }
 
@@ -200,14 +200,13 @@ bool Operator::Replace() {
   std::vector<ConfigurationMember> lost;
   std::copy_if(configuration.members.begin(), configuration.members.end(), std::back_inserter(lost),
                [this](const ConfigurationMember& member) { return lost_.contains(member.id); });
-  const Server* leader = Leader();
-  if (lost.empty() || leader == nullptr) return false;
+  const std::optional<size_t> asked = AnyNode();
+  if (lost.empty() || !asked) return false;
   const ConfigurationMember& member = random_.Pick(lost);
   for (const auto& server : world_.servers) {
     if (!IsAt(member, server->port())) continue;
     Note(Plan::kReplace, *server, member.id);
-    // Mostly at the leader: it knows whether the one that has that address is gone.
-    Meet(random_.Chance(800) ? leader->place() : AnyNode().value(), server->port());
+    Meet(*asked, server->port(), member.id);
     return true;
   }
   return false;
@@ -298,9 +297,11 @@ bool Operator::CanGoOn(const Configuration& configuration, NodeId without) const
 
 // --- Asking ---
 
-void Operator::Meet(size_t place, uint16_t port) {
+void Operator::Meet(size_t place, uint16_t port, NodeId replaced) {
   Ask(place, {"CLUSTER", "MEET", "sim", std::to_string(port), std::to_string(port + 10000)},
-      [port](const Configuration& now) { return HasAddress(now, port); });
+      [port, replaced](const Configuration& now) {
+        return HasAddress(now, port) && consensus::FindMember(now, replaced) == nullptr;
+      });
 }
 
 void Operator::Ask(size_t place, std::vector<std::string> words, Check check) {

@@ -55,7 +55,8 @@ class Operator {
   bool Replace();
 
   void Ask(size_t place, std::vector<std::string> words, Check check);
-  void Meet(size_t place, uint16_t port);
+  // `replaced`: who has that address, and has lost its folder; 0: nobody.
+  void Meet(size_t place, uint16_t port, consensus::NodeId replaced);
   void Done(const std::shared_ptr<Question>& question, bool ok);
   void OnReply(const std::shared_ptr<Question>& question);
   bool WasMade(const Question& question) const;

@@ -126,6 +126,7 @@ void TestCluster::Step() {
   for (std::deque<Sent> arriving = std::exchange(sent_, {}); !arriving.empty();
        arriving.pop_front()) {
     Sent& sent = arriving.front();
+    if (!members_.contains(sent.to)) continue;  // one that was added, and never joined
     if (!member(sent.from).connected || !member(sent.to).connected) continue;
     node(sent.to).Receive(consensus::NodeId(sent.from), std::move(sent.message));
   }

@@ -75,6 +75,8 @@ class TestClient {
     cluster_.Steps(10);
     return TestCluster::Replies(*session_);
   }
+  // Those that have come since.
+  std::string Replies() { return TestCluster::Replies(*session_); }
   Session& session() { return *session_; }
 
  private:
