@@ -196,6 +196,55 @@ TEST_F(Membership, ANodeThatHasDataIsNotTakenIn) {
   cluster().Kill9(other);
 }
 
+// As an empty cluster of one it would take writes that are lost, or that keep it out.
+TEST_F(Membership, ANodeThatIsToJoinServesNobodyBefore) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(1));
+  ASSERT_EQ(Client(cluster().port(1)).Command({"SET", "key", "value"}), Status("OK"));
+  cluster().Kill9(1);
+  ASSERT_EQ(cluster().Add(), 2);
+  cluster().AddFlags(2, {"--join", "127.0.0.1:" + std::to_string(cluster().port(1))});
+  const Reply waits = Error("CLUSTERDOWN This node waits to be taken into a cluster");
+  for (int start = 1; start <= 3; ++start) {
+    cluster().Restart(2);
+    ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+      return Client(cluster().port(2)).Command({"PING"}) == Status("PONG");
+    }));
+    Client client(cluster().port(2));
+    EXPECT_EQ(client.Command({"SET", "key", "other"}), waits);
+    EXPECT_EQ(client.Command({"GET", "key"}), waits);
+    EXPECT_TRUE(client.Command({"CLUSTER", "SLOTS"}).IsError("CLUSTERDOWN"));
+    if (start < 3) cluster().Kill9(2);
+  }
+  cluster().Restart(1);
+  ASSERT_TRUE(WaitForVoters({1, 2}, 2));
+  // With the same flags it goes on as the member that it is.
+  cluster().Kill9(2);
+  cluster().Restart(2);
+  ASSERT_TRUE(cluster().WaitUntilAllServe());
+  EXPECT_EQ(Client(cluster().port(cluster().WaitForLeader())).Command({"GET", "key"}),
+            Text("value"));
+}
+
+TEST_F(Membership, ANodeWithDataOfItsOwnGoesOnWithItThoughToldToJoin) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(1));
+  ASSERT_EQ(cluster().Add(), 2);
+  cluster().Restart(2);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster().port(2)).Command({"SET", "its", "own"}) == Status("OK");
+  }));
+  cluster().Kill9(2);
+  cluster().AddFlags(2, {"--join", "127.0.0.1:" + std::to_string(cluster().port(1))});
+  cluster().Restart(2);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster().port(2)).Command({"GET", "its"}) == Text("own");
+  }));
+  EXPECT_EQ(Field(1, "raft_voters"), "1");
+  EXPECT_EQ(Client(cluster().port(1)).Command({"CLUSTER", "NODES"}).text.find('\n'),
+            Client(cluster().port(1)).Command({"CLUSTER", "NODES"}).text.rfind('\n'))
+      << "one line: it has not asked to be taken in";
+  cluster().Kill9(2);
+}
+
 TEST_F(Membership, AMemberWhoseDataIsLostIsReplacedByOneCommand) {
   ASSERT_NO_FATAL_FAILURE(StartWith(3));
   Load load(cluster().ports(), "lost:");

@@ -136,8 +136,9 @@ void Dispatcher::RunLocal(Session& session, const Command& command, Arguments ar
 void Dispatcher::Route(Session& session, const Command& command, const resp::Request& request) {
   Node& node = instance_.node;
   const bool leader = node.raft().is_leader();
-  const bool here = leader || (command.is_read() && node.raft().leader() &&
-                               (session.readonly || command.keys.first == 0));
+  const bool reads_here =
+      command.is_read() && node.raft().leader() && (session.readonly || command.keys.first == 0);
+  const bool here = (leader || reads_here) && !node.waits_to_join();
   if (!here) {
     node.Redirect(session, command, request);
   } else if (command.is_write() && request.raw.size() > kWriteBytesMax) {

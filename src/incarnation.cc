@@ -57,6 +57,7 @@ NodeOptions MakeNodeOptions(const Config& config, const ChosenIdentity& chosen) 
   options.self = {chosen.identity.node_id.value(), chosen.address.host, chosen.address.port,
                   chosen.address.peer_port};
   options.may_be_adopted = MayBeAdopted(chosen.identity);
+  options.is_to_join = !config.join.empty() && options.may_be_adopted;
   options.fatal = &EndProcess;
   options.request_timeout_ms = static_cast<int64_t>(config.request_timeout_ms);
   options.checkpoint_interval_ms = static_cast<int64_t>(config.checkpoint_interval_ms);

@@ -40,7 +40,7 @@ void JoinRequest::Close() {
 void JoinRequest::Start() { Try(); }
 
 void JoinRequest::Try() {
-  StartTimer();
+  StartTimer(options_.retry_ms);
   std::string error;
   // Blocks while a name is looked up; nobody is served by a node that has not joined yet.
   const auto address = Resolve(loop_, options_.host, options_.port, &error);
@@ -67,6 +67,7 @@ void JoinRequest::OnConnected(int status) {
     Fail(UvError(status));
     return;
   }
+  StartTimer(options_.answer_ms);
   std::string own_host = options_.own_host;
   if (own_host.empty()) {
     sockaddr_storage local{};
@@ -122,6 +123,7 @@ void JoinRequest::Fail(const std::string& reason) {
     last_failure_ = reason;
   }
   DropAttempt();
+  StartTimer(options_.retry_ms);
 }
 
 void JoinRequest::DropAttempt() {
@@ -131,15 +133,15 @@ void JoinRequest::DropAttempt() {
            [](uv_handle_t* handle) { delete static_cast<Attempt*>(handle->data); });
 }
 
-void JoinRequest::StartTimer() {
+void JoinRequest::StartTimer(unsigned after_ms) {
   uv_timer_start(
       timer_,
       [](uv_timer_t* timer) {
         auto* request = static_cast<JoinRequest*>(timer->data);
-        request->Fail("it does not answer");
+        if (request->attempt_ != nullptr) request->Fail("it does not answer");
         request->Try();
       },
-      options_.retry_ms, 0);
+      after_ms, 0);
 }
 
 }  // namespace quorate

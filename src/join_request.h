@@ -20,7 +20,9 @@ class JoinRequest {
     std::string own_host;
     uint16_t own_port = 0;
     uint16_t own_peer_port = 0;
-    unsigned retry_ms = 1000;  // after a failure, and how long an attempt may take
+    unsigned retry_ms = 1000;  // after a failure, and how long connecting may take
+    // For an answer: the member may have to wait for its leader, and that for another change.
+    unsigned answer_ms = 15'000;
   };
 
   // `loop` must outlive the request, and run once more after Close.
@@ -40,7 +42,7 @@ class JoinRequest {
   void OnRead(ssize_t size);
   void Fail(const std::string& reason);
   void DropAttempt();
-  void StartTimer();
+  void StartTimer(unsigned after_ms);
 
   uv_loop_t* loop_;
   const Options options_;

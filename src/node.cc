@@ -414,6 +414,7 @@ void Node::CheckpointIfDue() {
 // --- What operators and commands see ---
 
 const Member* Node::leader() const {
+  if (waits_to_join()) return nullptr;
   const std::optional<NodeId> leader = raft_.leader();
   if (!leader || (raft_.is_leader() && !raft_.leader_is_established())) return nullptr;
   return membership_.Find(*leader);

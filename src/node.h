@@ -52,6 +52,8 @@ struct NodeOptions {
   Member self;
   // May be taken in by another cluster, as long as nothing was written: it was started alone.
   bool may_be_adopted = false;
+  // Is to become part of another cluster, and serves nobody before.
+  bool is_to_join = false;
   // Called with what makes going on impossible: a damaged record. Does not return.
   void (*fatal)(const std::string& reason) = nullptr;
   int64_t request_timeout_ms = 5000;
@@ -83,6 +85,9 @@ struct NewLife {
   // It was taken in by a cluster, as this member; nothing: a snapshot is ready to be installed.
   std::optional<storage::Identity> adopted;
 };
+
+inline constexpr std::string_view kWaitsToJoin =
+    "CLUSTERDOWN This node waits to be taken into a cluster";
 
 class Node {
  public:
@@ -163,6 +168,11 @@ class Node {
   const Member& self() const { return membership_.self(); }
   // True for a node that once was a member and is none any more.
   bool was_removed(consensus::NodeId node) const;
+  // It was started to join a cluster, and is alone and empty yet. A client that knows its address
+  // as one of that cluster must not take it for the cluster.
+  bool waits_to_join() const;
+  // Alone, and with all applied that was in its log: so whether it is empty is known.
+  bool has_replayed_alone() const;
   // Set: nothing goes on here any more.
   const std::optional<NewLife>& new_life() const { return new_life_; }
   std::optional<SnapshotSender::Progress> sending_snapshot(consensus::NodeId to) const {

@@ -42,6 +42,10 @@ void Node::SubmitChange(Session& session, const Command& command, MembershipChan
   request.session = session.shared_from_this();
   request.ticket = session.replies.Reserve(session.protocol);
   request.command = &command;
+  if (waits_to_join()) {
+    AnswerWithError(request, kWaitsToJoin);
+    return;
+  }
   changes_.Submit(std::move(request), std::move(change), Deadline());
 }
 
@@ -68,6 +72,18 @@ void Node::AnnounceAddress() {
   spdlog::info("asking the leader to note this node's address, {}", *address);
   changes_.Submit({}, {consensus::UpdateAddress{raft_.id(), *address}, false, {}},
                   now_ms + kAnnouncementIntervalMs);
+}
+
+bool Node::waits_to_join() const {
+  return options_.is_to_join && members().size() <= 1 &&
+         raft_.configuration().members.size() <= 1 && keys_.revision() == 0 &&
+         keys_.key_count() == 0;
+}
+
+bool Node::has_replayed_alone() const {
+  return members().size() <= 1 &&
+         (raft_.has_lost_its_data() ||
+          (raft_.leader_is_established() && keys_.last_applied() == raft_.last_log_index()));
 }
 
 bool Node::was_removed(NodeId node) const { return node < next_id_ && !membership_.Find(node); }

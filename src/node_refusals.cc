@@ -118,6 +118,7 @@ void Node::ExpireRequests() {
 }
 
 std::string Node::RedirectError(const Command& command, Arguments arguments) const {
+  if (waits_to_join()) return std::string(kWaitsToJoin);
   const std::optional<NodeId> leader = raft_.leader();
   if (!leader) return removed_ ? kRemoved : kNotExecuted;
   const Member* member = membership_.Find(*leader);

@@ -76,7 +76,6 @@ Server::End Server::Run() {
       &tick_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->OnTick(); }, Node::kTickMs,
       Node::kTickMs);
   peers_.Connect();
-  if (join_) join_->Start();
   spdlog::info("Ready to accept connections");
   uv_run(loop_, UV_RUN_DEFAULT);
   return {instance_.node.new_life(), 0};
@@ -102,8 +101,20 @@ void Server::OnSignal(int number) {
   BeginStop();
 }
 
+// Asking for a node that cannot be taken in would add a member that never comes.
+void Server::JoinIfEmpty() {
+  if (!join_ || join_looked_at_ || !instance_.node.has_replayed_alone()) return;
+  join_looked_at_ = true;
+  if (instance_.node.waits_to_join()) {
+    join_->Start();
+  } else {
+    spdlog::warn("join has no effect: this node holds data of its own, and goes on with it");
+  }
+}
+
 void Server::OnTick() {
   instance_.node.Tick();
+  JoinIfEmpty();
   if (++ticks_ % (1000 / Node::kTickMs) == 0) OnSecond();
 }
 

@@ -42,6 +42,7 @@ class Server {
  private:
   void OnSignal(int number);
   void OnTick();
+  void JoinIfEmpty();
   void OnSecond();
   void EndRound();
   void BeginStop();
@@ -54,6 +55,7 @@ class Server {
   Dispatcher dispatcher_;
   ClientListener clients_;
   std::optional<JoinRequest> join_;
+  bool join_looked_at_ = false;  // it was begun, or was not to be
 
   uv_async_t wake_;
   uv_prepare_t round_end_;

@@ -95,5 +95,58 @@ TEST_F(Adoption, NoWriteFollowsIt) {
   EXPECT_EQ(TestCluster::Replies(*client), "");
 }
 
+// --- A node that was told to join ---
+
+constexpr const char* kWaiting = "-CLUSTERDOWN This node waits to be taken into a cluster\r\n";
+
+class ToJoin : public testing::Test {
+ protected:
+  explicit ToJoin(size_t members = 1) : cluster_(members, Options()) {}
+
+  static NodeOptions Options() {
+    NodeOptions options;
+    options.may_be_adopted = true;
+    options.is_to_join = true;
+    return options;
+  }
+  std::string Ask(const std::vector<std::string_view>& request) {
+    auto client = cluster_.Connect(1);
+    cluster_.Send(1, *client, Request(request));
+    cluster_.Steps(kSettle);
+    return TestCluster::Replies(*client);
+  }
+
+  TestCluster cluster_;
+};
+
+// Else a client could write what is lost when the node is taken in, or keeps it out.
+TEST_F(ToJoin, ServesNobodyAndStaysEmpty) {
+  cluster_.Step();
+  EXPECT_FALSE(cluster_.node(1).has_replayed_alone());
+  cluster_.WaitForLeader();
+  EXPECT_TRUE(cluster_.node(1).has_replayed_alone());
+  EXPECT_EQ(Ask({"SET", "a", "1"}), kWaiting);
+  EXPECT_EQ(Ask({"GET", "a"}), kWaiting);
+  EXPECT_EQ(Ask({"DBSIZE"}), kWaiting);
+  EXPECT_EQ(Ask({"CLUSTER", "MEET", "127.0.0.1", "7009"}), kWaiting);
+  EXPECT_EQ(Ask({"CLUSTER", "SLOTS"}), "-CLUSTERDOWN The cluster is down\r\n");
+  EXPECT_EQ(Ask({"PING"}), "+PONG\r\n");
+  Node& node = cluster_.node(1);
+  EXPECT_EQ(node.OfferMembership(9, consensus::NodeId(4), node.empty_folder()),
+            Node::Offer::kTaken);
+}
+
+// Its flags may stay what they were when it was new.
+class MemberToJoin : public ToJoin {
+ protected:
+  MemberToJoin() : ToJoin(3) {}
+};
+
+TEST_F(MemberToJoin, ServesAsWhatItIs) {
+  cluster_.MakeLeader(1);
+  EXPECT_FALSE(cluster_.node(1).waits_to_join());
+  EXPECT_EQ(Ask({"SET", "a", "1"}), "+OK\r\n");
+}
+
 }  // namespace
 }  // namespace quorate
