@@ -110,8 +110,14 @@ TEST_F(FullDisk, ALoneNodeIsFilledByItsClients) {
   }
   EXPECT_TRUE(reply.IsError("MISCONF")) << reply;
   EXPECT_GT(written, 20);
-  for (int i = 0; i < written; ++i) {
-    ASSERT_TRUE(client.Command({"GET", "key" + std::to_string(i)}) == Text(value)) << i;
+  // Also after a restart, which finds the disk as full as it was.
+  for (int start = 0; start < 3; ++start) {
+    Client reader(cluster_->port(1));
+    for (int i = 0; i < written; ++i) {
+      ASSERT_TRUE(reader.Command({"GET", "key" + std::to_string(i)}) == Text(value)) << i;
+    }
+    cluster_->Kill9(1);
+    ASSERT_TRUE(cluster_->Heal());
   }
 }
 
@@ -171,6 +177,36 @@ TEST_F(FullDisk, AllOfThreeAreKilledWhileTheirDisksAreFull) {
   ASSERT_TRUE(load.WaitForAcknowledged(50));
   load.Stop();
   EXPECT_EQ(load.Check(), "");
+}
+
+// What a follower has acknowledged meanwhile is in its journal only, and its start has no space to
+// take that over: it waits, and is back by itself.
+TEST_F(FullDisk, ANodeThatIsStartedOnAFullDiskWaitsForSpace) {
+  START_OR_SKIP(3);
+  const int leader = cluster_->WaitForLeader();
+  ASSERT_NE(leader, Cluster::kNoNode);
+  const int follower = leader == 1 ? 2 : 1;
+  disk(follower).Fill();
+  Client client(cluster_->port(leader));
+  const std::string value(1'000'000, 'v');
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_EQ(client.Command({"SET", "key" + std::to_string(i), value}), Status("OK"));
+  }
+  ASSERT_TRUE(Eventually(kDeadlineMs,
+                         [&] { return cluster_->HasLogged(follower, "the log waits for space"); }));
+  cluster_->Kill9(follower);
+  disk(follower).Fill();
+  cluster_->Restart(follower);
+  ASSERT_TRUE(Eventually(
+      kDeadlineMs, [&] { return cluster_->HasLogged(follower, "the start waits for space"); }));
+  EXPECT_TRUE(cluster_->StillRuns(follower));
+  disk(follower).MakeSpace();
+  ASSERT_TRUE(cluster_->WaitUntilAllServe());
+  Client reader(cluster_->port(follower));
+  ASSERT_EQ(reader.Command({"READONLY"}), Status("OK"));
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_TRUE(reader.Command({"GET", "key" + std::to_string(i)}) == Text(value)) << i;
+  }
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they want to be loaded first

@@ -4,9 +4,11 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <variant>
 
@@ -36,6 +38,9 @@ namespace {
 
 // A disk is taken for stalled when a commit takes longer than this many election timeouts.
 constexpr uint32_t kDiskStallElectionTimeouts = 4;
+
+// How often a start that found no space on the disk is tried again: each time the log is read.
+constexpr std::chrono::milliseconds kStartInterval(250);
 
 consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen) {
   consensus::Config raft;
@@ -166,6 +171,18 @@ class Waker {
   Server* server_ = nullptr;
 };
 
+// As later on, a full disk is waited for; a signal ends the process meanwhile.
+storage::Result<storage::OpenedStorage> OpenFolder(const std::string& folder,
+                                                   const storage::Identity& identity,
+                                                   const storage::StorageOptions& options) {
+  for (bool first = true;; first = false) {
+    auto opened = storage::OpenStorage(folder, identity, options);
+    if (!opened.disk_full()) return opened;
+    if (first) spdlog::error("{}; the start waits for space", opened.error());
+    std::this_thread::sleep_for(kStartInterval);
+  }
+}
+
 // The part of a life in which the loop and the storage threads run.
 Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
                   const storage::StorageOptions& options, storage::OpenedStorage& data) {
@@ -239,7 +256,7 @@ LifeEnd Live(ProcessFacts& process) {
   const auto& chosen = std::get<ChosenIdentity>(preparation);
   Server::End end;
   {
-    auto opened = storage::OpenStorage(config.dir, chosen.identity, options);
+    auto opened = OpenFolder(config.dir, chosen.identity, options);
     if (!opened.ok()) return {false, Fail(config, opened.error())};
     storage::OpenedStorage& data = opened.value();
     LookAtBackups(process);

@@ -147,7 +147,7 @@ Result<OpenedStorage> OpenStorage(const std::string& directory,
   }
 
   auto log = LogStore::Open(paths.log, LogOptions(options));
-  if (!log.ok()) return Error{log.error()};
+  if (!log.ok()) return Error{log.error(), log.disk_full()};
   const Identity& found = log.value()->identity();
   if (identity && !SameOwner(found, *identity)) {
     return Error{directory + ": the folder belongs to " + Describe(found) + ", not to " +
@@ -172,7 +172,7 @@ Result<OpenedStorage> OpenStorage(const std::string& directory,
   const bool log_begun_anew = IsToBeginAnew(log.value()->recovered(), meta);
   if (log_begun_anew) {
     Status begun = log.value()->BeginAnew(meta.snapshot_index, meta.snapshot_term);
-    if (!begun.ok()) return Error{begun.error()};
+    if (!begun.ok()) return Error{begun.error(), begun.disk_full()};
   }
   Recovered recovered = log.value()->recovered();
   if (Status fits = CheckFit(directory, recovered, meta); !fits.ok()) return Error{fits.error()};
@@ -184,8 +184,12 @@ Result<OpenedStorage> OpenStorage(const std::string& directory,
   // What the run before has renamed or removed here may not have reached the disk: a decision that
   // was carried out must not come back after a power cut, and be carried out again.
   if (Status sure = SyncDirectory(directory); !sure.ok()) return Error{sure.error()};
-  if (Status sure = log.value()->StartJournal(); !sure.ok()) return Error{sure.error()};
-  if (Status sure = state.value()->ConfirmDurable(); !sure.ok()) return Error{sure.error()};
+  if (Status sure = log.value()->StartJournal(); !sure.ok()) {
+    return Error{sure.error(), sure.disk_full()};
+  }
+  if (Status sure = state.value()->ConfirmDurable(); !sure.ok()) {
+    return Error{sure.error(), sure.disk_full()};
+  }
   return OpenedStorage{.lock = std::move(lock.value()),
                        .identity = found,
                        .first_start = !parts.value().state,

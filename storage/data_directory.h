@@ -53,7 +53,8 @@ Result<std::optional<Identity>> ReadIdentity(const std::string& directory,
 // must), becomes that member's. One that has data must be that cluster's and that node's; the first
 // members may be called otherwise now. Without: the folder must have data, anybody's.
 //
-// A first start that was interrupted, whenever that was, is taken up again.
+// A first start that was interrupted, whenever that was, is taken up again. Where there is data but
+// too little space on the disk, Result::disk_full() says so: it may be tried again.
 Result<OpenedStorage> OpenStorage(const std::string& directory,
                                   const std::optional<Identity>& identity,
                                   const StorageOptions& options);

@@ -83,7 +83,9 @@ Result<std::unique_ptr<LogStore>> LogStore::Open(const std::string& path, const 
   if (!environment.ok()) return Error{environment.error()};
   std::unique_ptr<LogStore> store(new LogStore(std::move(environment.value()), options));
   if (Status loaded = store->Load(); !loaded.ok()) return Error{loaded.error()};
-  if (Status recovered = store->RecoverJournal(); !recovered.ok()) return Error{recovered.error()};
+  if (Status recovered = store->RecoverJournal(); !recovered.ok()) {
+    return Error{recovered.error(), recovered.disk_full()};
+  }
   return store;
 }
 

@@ -188,6 +188,16 @@ bool Cluster::Heal() {
   return WaitUntilAllServe();
 }
 
+bool Cluster::HasLogged(int id, const std::string& text) const {
+  std::ifstream file(LogPath(id));
+  for (std::string line; std::getline(file, line);) {
+    if (line.find(text) != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void Cluster::PrintLogs(std::ostream& out) {
   folder_.Keep();
   for (int id = 1; id <= size(); ++id) {

@@ -82,6 +82,8 @@ class Cluster {
   // Restarts what was killed, resumes what was paused; then as WaitUntilAllServe.
   bool Heal();
 
+  // Whether a line that the node has logged contains `text`.
+  bool HasLogged(int id, const std::string& text) const;
   // The last lines that each node has logged; and keeps the folder with the whole logs and the
   // data.
   void PrintLogs(std::ostream& out);

@@ -4,7 +4,9 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
+#include "storage/data_directory.h"
 #include "storage/threaded_checkpointer.h"
 #include "storage/threaded_log_writer.h"
 #include "tests/storage/log_fixture.h"
@@ -15,6 +17,7 @@ namespace quorate::storage {
 namespace {
 
 using consensus::Index;
+using consensus::NodeId;
 using consensus::PersistSeq;
 using system_calls::SetSpace;
 using system_calls::Space;
@@ -186,6 +189,34 @@ TEST_F(LogWriterSpaceTest, CanBeStoppedWhileTheJournalIsFull) {
   SetSpace(Space::kEnough);
   log_.reset();
   EXPECT_EQ(OpenLog(directory_ / "log")->last_index(), Index(durable));
+}
+
+// What only the journal has needs space in LMDB. A start that finds none has changed nothing.
+TEST_F(SpaceTest, AStartThatFindsNoneMayBeTriedAgain) {
+  const std::string path = directory_ / "data";
+  Identity identity;
+  identity.cluster_id = 1;
+  identity.node_id = NodeId(1);
+  std::optional<OpenedStorage> opened(std::move(OpenStorage(path, identity, {}).value()));
+  {
+    ThreadedLogWriter writer(*opened->log,
+                             {.wake = [this] { wakes_.Add(); },
+                              .report = [this](const std::string&) { reports_.Add(); }});
+    SetSpace(Space::kNone);
+    writer.Submit(MakeWrite(1, MakeEntries(1, 200, 1, 10'000)));
+    wakes_.WaitFor(1);
+    reports_.WaitFor(1);
+  }
+  opened.reset();
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const Result<OpenedStorage> full = OpenStorage(path, identity, {});
+    ASSERT_FALSE(full.ok());
+    EXPECT_TRUE(full.disk_full()) << full.error();
+  }
+  SetSpace(Space::kEnough);
+  const Result<OpenedStorage> found = OpenStorage(path, identity, {});
+  ASSERT_TRUE(found.ok()) << found.error();
+  EXPECT_EQ(ReadAll(*found.value().log), MakeEntries(1, 200, 1, 10'000));
 }
 
 TEST_F(SpaceTest, TheCheckpointerWaitsAndGoesOn) {
