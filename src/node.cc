@@ -19,8 +19,10 @@ using consensus::NodeId;
 // With less room than this on the log's disk, no write is accepted: what it has is for the votes
 // and terms of elections, and for what is in flight.
 constexpr size_t kLogReserveBytes = 512 << 10;
-// A leader without space hands over, but when all disks are full, leadership is not to go round.
+// A leader whose disk is full or stalled hands over, but when all are, leadership is not to go
+// round. Whose disk has been well for a while has that behind it.
 constexpr int64_t kHandOverIntervalMs = 30'000;
+constexpr int64_t kWellAgainMs = 5'000;
 
 constexpr const char* kDiskFull =
     "MISCONF No space left on this node's disk: write commands are refused until there is some";
@@ -123,11 +125,11 @@ void Node::PeerGone(NodeId peer) { raft_.PeerGone(peer); }
 void Node::Tick() {
   raft_.Tick();
   ExpireRequests();
-  HandOverIfDiskIsFull();
+  HandOverIfDiskHoldsUp();
   AnnounceAddress();
 }
 
-void Node::HandOverIfDiskIsFull() {
+void Node::HandOverIfDiskHoldsUp() {
   const bool full = !DiskHasRoomFor(0);
   if (full != disk_is_full_) {
     disk_is_full_ = full;
@@ -137,13 +139,24 @@ void Node::HandOverIfDiskIsFull() {
       spdlog::info("there is space on the disk again: write commands are accepted");
     }
   }
+  // A stalled checkpoint holds up nothing as long as there is memory. Then it stops writes and
+  // reads, while the log, and with it Raft's own look at the disk, may be well.
   const int64_t now_ms = parts_.clock.monotonic_ms();
-  if (!full || !raft_.leader_is_established() || members().size() == 1 ||
-      now_ms < next_hand_over_ms_) {
+  const int64_t stall_ms = int64_t{options_.raft.disk_stall_ticks} * kTickMs;
+  const bool stalled = held_up_since_ms_ && now_ms - *held_up_since_ms_ >= stall_ms;
+  if (!full && !stalled) {
+    if (now_ms - disk_held_up_ms_ >= kWellAgainMs) next_hand_over_ms_ = now_ms;
+    return;
+  }
+  disk_held_up_ms_ = now_ms;
+  if (!raft_.leader_is_established() || members().size() == 1 || now_ms < next_hand_over_ms_) {
     return;
   }
   next_hand_over_ms_ = now_ms + kHandOverIntervalMs;
-  if (raft_.TransferLeadership()) spdlog::info("handing leadership over: the disk is full");
+  if (raft_.TransferLeadership()) {
+    spdlog::info("handing leadership over: {}",
+                 full ? "the disk is full" : "a checkpoint takes too long");
+  }
 }
 
 bool Node::Flush() {
@@ -260,9 +273,13 @@ bool Node::Apply() {
     if (bytes >= options_.apply_bytes_per_round) return true;
     if (keys_.full()) {
       // Memory is bounded: applying, and with it the clients, waits for the disk.
-      if (keys_.checkpoint_under_way()) return false;
+      if (keys_.checkpoint_under_way()) {
+        if (!held_up_since_ms_) held_up_since_ms_ = parts_.clock.monotonic_ms();
+        return false;
+      }
       BeginCheckpoint();
     }
+    held_up_since_ms_.reset();
     bytes += committed_.front().payload.size();
     unsaved_bytes_ += committed_.front().payload.size();
     ApplyEntry(committed_.front());

@@ -253,7 +253,7 @@ class Node {
 
   void CheckpointIfDue();
   // A leader without space on its disk asks another to take over.
-  void HandOverIfDiskIsFull();
+  void HandOverIfDiskHoldsUp();
   void LogLeadership();
   Arguments Parse(std::string_view bytes);
   int64_t Deadline() const;
@@ -309,6 +309,9 @@ class Node {
   uint64_t saved_revision_ = 0;  // of the key space when that began
   int64_t last_expiry_ms_ = 0;
   bool disk_is_full_ = false;  // at the last tick
+  // Since when applying has waited for a checkpoint to end; nothing: it does not.
+  std::optional<int64_t> held_up_since_ms_;
+  int64_t disk_held_up_ms_ = 0;  // when the disk was full or stalled last, at a tick
   int64_t next_hand_over_ms_ = 0;
 
   BatchCommands commands_;  // of the entry that is being applied

@@ -244,6 +244,48 @@ TEST(Node, HandsOverWhenItsDiskIsFull) {
   EXPECT_EQ(TestCluster::Replies(*client), kOk);
 }
 
+// Twenty seconds later, another member's disk is full, and this one's has long had space.
+TEST(Node, HandsOverAgainWhenItsDiskWasWellMeanwhile) {
+  TestCluster cluster(3);
+  for (int round = 0; round < 3; ++round) {
+    cluster.MakeLeader(1);
+    cluster.member(1).disk.room = 0;
+    for (int ticks = 0; ticks < 10; ++ticks) cluster.Tick();
+    EXPECT_NE(cluster.WaitForLeader(), 1U) << round;
+    cluster.member(1).disk.room = std::numeric_limits<size_t>::max();
+    for (int ticks = 0; ticks < 600; ++ticks) cluster.Tick();
+  }
+}
+
+// Its log is well, so Raft sees nothing; but nothing is applied any more, so nobody is answered.
+TEST(Node, HandsOverWhenACheckpointHoldsUpApplying) {
+  NodeOptions options;
+  options.key_space.memtable_keys_max = 4;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  for (int i = 0; i < 20; ++i) cluster.Send(1, *client, Set("key" + std::to_string(i), "1"));
+  cluster.Steps(kSettle);
+  ASSERT_TRUE(cluster.member(1).state.checkpoint_started());
+  // A round's commands are one entry: what follows it finds the memory full.
+  for (int i = 20; i < 40; ++i) {
+    cluster.Send(1, *client, Set("key" + std::to_string(i), "1"));
+    cluster.Step();
+    for (uint64_t id : {2, 3}) cluster.member(id).state.Finish();
+  }
+  EXPECT_LT(cluster.node(1).keys().last_applied(), cluster.node(1).raft().commit_index());
+  for (uint32_t ticks = 0; ticks < 2 * options.raft.disk_stall_ticks; ++ticks) {
+    cluster.Tick();
+    for (uint64_t id : {2, 3}) cluster.member(id).state.Finish();
+  }
+  const uint64_t leader = cluster.WaitForLeader();
+  EXPECT_NE(leader, 1U);
+  auto other = cluster.Connect(leader);
+  cluster.Send(leader, *other, Set("a", "1"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*other), kOk);
+}
+
 // With no healthy member to hand over to, leadership does not go round and round, and reads go on.
 TEST(Node, KeepsLeadershipWhenAllDisksAreFull) {
   TestCluster cluster(3);
