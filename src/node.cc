@@ -27,7 +27,8 @@ constexpr int64_t kWellAgainMs = 5'000;
 constexpr const char* kDiskFull =
     "MISCONF No space left on this node's disk: write commands are refused until there is some";
 constexpr const char* kUnconfirmed =
-    "CLUSTERDOWN No majority confirms writes: this one was not executed, as too many wait already";
+    "CLUSTERDOWN Writes are not confirmed in time: this one was not executed, as too many wait "
+    "already";
 
 }  // namespace
 

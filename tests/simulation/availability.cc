@@ -100,6 +100,11 @@ void Availability::LookForWrites() {
     committed_batches_ = checker_.committed_batches();
     progress_at_ = now;
   }
+  for (const auto& server : servers_) {
+    if (!server->up() || server->node().keys().last_applied() <= applied_) continue;
+    applied_ = server->node().keys().last_applied();
+    progress_at_ = now;
+  }
   // The first election of a cluster waits for all its members.
   if (checker_.committed() == 0) Disturbed();
   if (surroundings_.network.weather() != surroundings_.settings.network) Disturbed();

@@ -3,7 +3,8 @@
 // - While a majority of the voters is healthy and in touch, writes are committed: after at most so
 //   long a time one is, whatever happens to the others. While the voters change, it has to be a
 //   majority by what each of it knows. (Whether a write's client still waits is another matter.
-//   Some runs ask of tiny queues more than they can ever answer in time.)
+//   Some runs ask of tiny queues more than they can ever answer in time. And where checkpoints are
+//   slow, what is committed may have to be applied before a leader takes more.)
 // - A leader that is cut off from the majority stops leading within an election timeout
 //   (dissertation 6.2), so that its clients look elsewhere.
 #pragma once
@@ -68,6 +69,7 @@ class Availability {
   uint64_t configuration_index_ = 0;  // of the one that majorities_ are of
   std::vector<Group> majorities_;
   uint64_t committed_batches_ = 0;
+  consensus::Index applied_;  // the highest of all
   Time progress_at_ = 0;
   Time disturbed_at_ = 0;
   uint64_t looks_due_ = 0;
