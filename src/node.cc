@@ -20,8 +20,10 @@ using consensus::NodeId;
 // and terms of elections, and for what is in flight.
 constexpr size_t kLogReserveBytes = 512 << 10;
 // A leader whose disk is full or stalled hands over, but when all are, leadership is not to go
-// round. Whose disk has been well for a while has that behind it.
+// round. Whose disk has been well for a while has that behind it. Whoever is to take over may miss
+// it, and is then asked again.
 constexpr int64_t kHandOverIntervalMs = 30'000;
+constexpr int64_t kHandOverAgainMs = 1'000;
 constexpr int64_t kWellAgainMs = 5'000;
 
 constexpr const char* kDiskFull =
@@ -150,9 +152,11 @@ void Node::HandOverIfDiskHoldsUp() {
     return;
   }
   disk_held_up_ms_ = now_ms;
-  if (!raft_.leader_is_established() || members().size() == 1 || now_ms < next_hand_over_ms_) {
-    return;
-  }
+  if (!raft_.leader_is_established() || members().size() == 1) return;
+  const bool was_in_vain = raft_.current_term() == hand_over_term_;
+  if (now_ms < (was_in_vain ? hand_over_again_ms_ : next_hand_over_ms_)) return;
+  hand_over_term_ = raft_.current_term();
+  hand_over_again_ms_ = now_ms + kHandOverAgainMs;
   next_hand_over_ms_ = now_ms + kHandOverIntervalMs;
   if (raft_.TransferLeadership()) {
     spdlog::info("handing leadership over: {}",

@@ -40,14 +40,14 @@ void KeySpace::PrefetchLate(std::string_view key) const {
   if (older_) older_->PrefetchChange(hashed);
 }
 
-std::optional<uint64_t> KeySpace::DigestOf(const Memtable::Key& key) const {
+std::optional<KeySpace::Before> KeySpace::BeforeOf(const Memtable::Key& key) const {
   if (const Memtable::Change* change = FindChanged(key)) {
     if (change->deleted()) return std::nullopt;
-    return change->digest();
+    return Before{change->digest(), key.bytes().size() + change->view().value.size()};
   }
   const std::optional<RecordView> record = reader_.Find(key.bytes());
   if (!record) return std::nullopt;
-  return RecordDigest(key.bytes(), *record);
+  return Before{RecordDigest(key.bytes(), *record), key.bytes().size() + record->value.size()};
 }
 
 uint64_t KeySpace::CountKeysInSlot(uint16_t slot) const {
@@ -82,12 +82,14 @@ void KeySpace::PutString(std::string_view key_bytes, std::string_view value) {
   assert(open_entry_);
   assert(key_bytes.size() <= kKeyBytesMax);
   const Memtable::Key key(key_bytes);
-  if (const std::optional<uint64_t> old = DigestOf(key)) {
+  const std::optional<Before> before = BeforeOf(key);
+  if (before) {
     assert(meta_.key_count > 0);
-    meta_.digest -= *old;
+    meta_.digest -= before->digest;
   } else {
     ++meta_.key_count;
   }
+  if (MaySplitLeaf(before, key_bytes.size() + value.size())) ++splitting_puts_;
   const RecordView record{{ValueType::kString, meta_.revision, 0}, value};
   const uint64_t digest = RecordDigest(key_bytes, record);
   meta_.digest += digest;
@@ -98,10 +100,10 @@ bool KeySpace::Delete(std::string_view key_bytes) {
   assert(open_entry_);
   if (key_bytes.size() > kKeyBytesMax) return false;
   const Memtable::Key key(key_bytes);
-  const std::optional<uint64_t> old = DigestOf(key);
-  if (!old) return false;
+  const std::optional<Before> before = BeforeOf(key);
+  if (!before) return false;
   assert(meta_.key_count > 0);
-  meta_.digest -= *old;
+  meta_.digest -= before->digest;
   --meta_.key_count;
   active_.Delete(key);
   return true;
@@ -120,13 +122,29 @@ void KeySpace::EndEntry() {
   open_entry_.reset();
 }
 
+bool KeySpace::MaySplitLeaf(const std::optional<Before>& before, size_t bytes) {
+  // From about this size on, the old row may have had its value elsewhere.
+  constexpr size_t kElsewhereBytes = 1500;
+  // A row that takes less room is deleted and written again, and LMDB may have put another one into
+  // its page meanwhile. Beside that, a row of up to a quarter of a page still finds room.
+  constexpr size_t kQuarterBytes = 900;
+  if (!before || bytes > before->bytes || before->bytes >= kElsewhereBytes) return true;
+  return bytes < before->bytes && bytes > kQuarterBytes;
+}
+
+size_t KeySpace::SplitsMax() const {
+  // Each leaf that there is may be full; what is new fills its pages to a quarter at least.
+  constexpr size_t kNewBytesPerPage = 1024;
+  return std::min(splitting_puts_,
+                  reader_.leaf_pages() + leaves_to_come_ + active_.bytes() / kNewBytesPerPage);
+}
+
 size_t KeySpace::CheckpointPagesMax() const {
   // A key's path has a handful of branch pages, and no key can dirty more of them than there are.
   constexpr size_t kBranchPagesPerKey = 4;
-  // Nor more leaves than there are, with a sibling each; what is new beside them fills its pages to
-  // a quarter at least.
-  constexpr size_t kNewBytesPerPage = 1024;
-  const size_t by_leaves = 2 * reader_.leaf_pages() + active_.bytes() / kNewBytesPerPage;
+  const size_t values_elsewhere =
+      active_.pages_max() - Memtable::kLeafPagesPerKey * active_.key_count();
+  const size_t by_leaves = reader_.leaf_pages() + leaves_to_come_ + SplitsMax() + values_elsewhere;
   return std::min(active_.pages_max(), by_leaves) +
          std::min(reader_.branch_pages(), kBranchPagesPerKey * active_.key_count());
 }
@@ -141,6 +159,8 @@ Checkpoint KeySpace::BeginCheckpoint() {
   assert(!open_entry_);
   assert(!checkpoint_under_way());
   checkpoint_under_way_ = true;
+  leaves_to_come_ = SplitsMax();
+  splitting_puts_ = 0;
   older_ = std::make_shared<const Memtable>(std::exchange(active_, {}));
   older_index_ = meta_.last_applied;
   active_.Reserve(older_->key_count());  // as many as that came to, most likely
@@ -153,6 +173,7 @@ void KeySpace::CheckpointFinished() {
   assert(reader_.meta().last_applied == older_index_);
   assert(older_index_ <= meta_.last_applied);
   checkpoint_under_way_ = false;
+  leaves_to_come_ = 0;
 }
 
 size_t KeySpace::memtable_bytes() const { return active_.bytes() + (older_ ? older_->bytes() : 0); }

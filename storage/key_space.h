@@ -25,10 +25,11 @@ class KeySpace {
   // They also keep one checkpoint within one LMDB transaction, which holds 131,071 dirty pages and
   // starts to write them out early when twice the next value's pages no longer fit: at 64 MiB a
   // value, above 98,000. A changed key is counted as 2 pages (its leaf, and a sibling when that is
-  // split or merged), 3 with a value of its own pages, but all of them as no more than the leaves
-  // there are twice and the pages that new rows fill; plus the branch pages above. What an entry
-  // writes beyond the limits comes on top: up to 4,000 keys or so stay within. One MSET of many
-  // more is still written rightly, as LMDB spills pages then, only more slowly.
+  // split or merged), 3 with a value of its own pages; but all of them as no more than the leaves
+  // there are, and those that rows which are new or take more room can make by splitting them; plus
+  // the branch pages above. What an entry writes beyond the limits comes on top: up to 4,000 keys
+  // or so stay within. One MSET of many more is still written rightly, as LMDB spills pages then,
+  // only more slowly.
   struct Limits {
     size_t memtable_bytes_max = 64 << 20;
     size_t memtable_keys_max = 262144;
@@ -93,10 +94,18 @@ class KeySpace {
 
  private:
   const Memtable::Change* FindChanged(const Memtable::Key& key) const;
-  // The digest of the key's record, if it has one.
-  std::optional<uint64_t> DigestOf(const Memtable::Key& key) const;
+  // What a key has before it is changed.
+  struct Before {
+    uint64_t digest;
+    size_t bytes;  // of key and value
+  };
+  std::optional<Before> BeforeOf(const Memtable::Key& key) const;
+  // Whether a row of so many bytes, key and value, may not find room in the leaf of the one before.
+  static bool MaySplitLeaf(const std::optional<Before>& before, size_t bytes);
   // How many pages a checkpoint of what is in the memtable may dirty.
   size_t CheckpointPagesMax() const;
+  // How many leaves it may add to the tree.
+  size_t SplitsMax() const;
 
   StateReader& reader_;
   Limits limits_;
@@ -112,6 +121,9 @@ class KeySpace {
     consensus::Term term;
   };
   std::optional<OpenEntry> open_entry_;
+  size_t splitting_puts_ = 0;  // in active_
+  // Leaves that the checkpoint under way may add to those that the reader knows of.
+  size_t leaves_to_come_ = 0;
 };
 
 }  // namespace quorate::storage

@@ -170,10 +170,9 @@ void Memtable::SetLargeValue(Change& change, std::string_view value) {
   change.capacity_ = 0;
 }
 
-// A changed row dirties its leaf and one page more: a sibling when the leaf is split or merged. A
-// large value comes with a run of pages, which LMDB counts as one.
+// LMDB counts the run of pages that a large value comes with as one.
 size_t Memtable::PagesMax(const Change& change) {
-  return change.value_size_ >= kLargeValueBytes ? 3 : 2;
+  return kLeafPagesPerKey + (change.value_size_ >= kLargeValueBytes ? 1 : 0);
 }
 
 }  // namespace quorate::storage

@@ -83,8 +83,10 @@ class Memtable {
   size_t key_count() const { return key_count_; }
   // What it takes of memory, values that were overwritten by larger ones included.
   size_t bytes() const { return arena_.bytes() + large_bytes_ + key_count_ * kBucketBytesPerKey; }
-  // How many pages a checkpoint of this can dirty at most, not counting the tree's branch pages.
+  // How many pages a checkpoint of this can dirty at most, not counting the tree's branch pages:
+  // for each key its leaf and a sibling, when that is split or merged, and a large value's own.
   size_t pages_max() const { return pages_max_; }
+  static constexpr size_t kLeafPagesPerKey = 2;
   bool empty() const { return key_count_ == 0; }
 
  private:

@@ -127,7 +127,7 @@ TEST(Node, RefusesWritesWhenTooManyThatNobodyWaitsForAreUnconfirmed) {
   const auto before = last();
   write(200);
   EXPECT_EQ(last(), before);
-  EXPECT_TRUE(TestCluster::Replies(*client).starts_with("-CLUSTERDOWN No majority confirms"));
+  EXPECT_TRUE(TestCluster::Replies(*client).starts_with("-CLUSTERDOWN Writes are not confirmed"));
   // This client's reads wait for its writes. Others are served.
   auto other = cluster.Connect(1);
   cluster.Send(1, *other, Get("a"));
@@ -242,6 +242,22 @@ TEST(Node, HandsOverWhenItsDiskIsFull) {
   cluster.Send(leader, *client, Set("a", "1"));
   cluster.Steps(kSettle);
   EXPECT_EQ(TestCluster::Replies(*client), kOk);
+}
+
+// Nobody could take over at first: what is in flight is on no other disk.
+TEST(Node, HandsOverAgainWhenItWasInVain) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  for (uint64_t id : {2, 3}) cluster.member(id).disk_works = false;
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  cluster.member(1).disk.room = 0;
+  for (int ticks = 0; ticks < 80; ++ticks) cluster.Tick();
+  EXPECT_TRUE(cluster.node(1).raft().is_leader());
+  for (uint64_t id : {2, 3}) cluster.member(id).disk_works = true;
+  for (int ticks = 0; ticks < 120; ++ticks) cluster.Tick();
+  EXPECT_NE(cluster.WaitForLeader(), 1U);
 }
 
 // Twenty seconds later, another member's disk is full, and this one's has long had space.

@@ -98,6 +98,47 @@ TEST_F(CheckpointSizeTest, FullComesInTime) {
   EXPECT_TRUE(state_->VerifyRows().ok());
 }
 
+// Rows that are overwritten by ones as large dirty the leaves that there are, and no more. So far
+// more of them than half of the limit may be in one checkpoint.
+TEST_F(CheckpointSizeTest, ManyRowsOfTheSameSizeAreNoMoreThanTheirLeaves) {
+  constexpr size_t kKeys = 20'000;
+  {
+    KeySpace keys(*state_, kNoLimits);
+    Grow(keys, kKeys, 0, 1000);
+  }
+  constexpr size_t kMargin = 500;
+  KeySpace::Limits limits = kNoLimits;
+  limits.checkpoint_pages_max = state_->leaf_pages() + state_->branch_pages() + kMargin;
+  ASSERT_LT(limits.checkpoint_pages_max, kKeys);
+  KeySpace keys(*state_, limits);
+  for (const std::string& name : names_) Put(keys, name, random_.Bytes(1000));
+  EXPECT_FALSE(keys.full());
+  EXPECT_LE(PagesOf(keys), limits.checkpoint_pages_max);
+  // New ones are another matter.
+  size_t added = 0;
+  while (!keys.full()) Put(keys, "new" + std::to_string(added++), random_.Bytes(1000));
+  EXPECT_LE(added, limits.checkpoint_pages_max / 2 + 1);
+  EXPECT_LE(PagesOf(keys), limits.checkpoint_pages_max);
+}
+
+// Leaves that are still to be written count as well.
+TEST_F(CheckpointSizeTest, CountsTheLeavesOfTheCheckpointUnderWay) {
+  constexpr size_t kKeys = 10'000;
+  KeySpace::Limits limits = kNoLimits;
+  limits.checkpoint_pages_max = 2'000;
+  KeySpace keys(*state_, limits);
+  for (size_t i = 0; i < kKeys; ++i) Put(keys, std::to_string(i), random_.Bytes(1000));
+  const Checkpoint under_way = keys.BeginCheckpoint();
+  size_t changed = 0;
+  while (changed < kKeys && !keys.full()) {
+    Put(keys, std::to_string(changed++), random_.Bytes(1000));
+  }
+  EXPECT_LT(changed, kKeys);
+  ASSERT_TRUE(state_->Write(under_way).ok());
+  keys.CheckpointFinished();
+  EXPECT_LE(PagesOf(keys), limits.checkpoint_pages_max);
+}
+
 // Overwrites all keys, a part at a time.
 class ShrinkingTreeTest : public CheckpointSizeTest {
  protected:

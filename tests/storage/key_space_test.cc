@@ -182,7 +182,7 @@ TEST_F(KeySpaceTest, IsFullByKeysBytesOrPages) {
   Apply(by_bytes, [&] { by_bytes.PutString("other", std::string(1'000, 'v')); });
   EXPECT_TRUE(by_bytes.full());
 
-  KeySpace by_pages(*state_, {.checkpoint_pages_max = 6});
+  KeySpace by_pages(*state_, {.checkpoint_pages_max = 5});
   Apply(by_pages, [&] { by_pages.PutString("key", std::string(9'000, 'v')); });
   EXPECT_FALSE(by_pages.full());
   Apply(by_pages, [&] { by_pages.PutString("other", std::string(9'000, 'v')); });
