@@ -103,6 +103,9 @@ void FitTimeouts(Random& random, Settings* settings) {
   const auto ticks = static_cast<uint32_t>(5 * round_trip / settings->tick + 1);
   raft.election_timeout_ticks = std::max(raft.election_timeout_ticks, ticks);
   raft.disk_stall_ticks = raft.election_timeout_ticks * static_cast<uint32_t>(random.Between(2, 4));
+  // A disk that is well writes its checkpoints before a leader that waits for one hands over.
+  settings->disk.checkpoint_max =
+      std::min(settings->disk.checkpoint_max, raft.disk_stall_ticks * settings->tick / 2);
 }
 
 FaultSettings DrawFaults(Random& random) {
