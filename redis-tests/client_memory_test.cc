@@ -86,6 +86,7 @@ class ClientMemory : public ::testing::Test {
  protected:
   ClientMemory() : cluster_({.size = 1}) {}
   void SetUp() override {
+    // Their number is what is tested, so there is no smaller test where the hard limit is lower.
     if (!MayOpen(kManyClients)) {
       GTEST_SKIP() << "this user may not open " << kManyClients << " sockets (ulimit -n)";
     }

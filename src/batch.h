@@ -15,7 +15,7 @@
 namespace quorate {
 
 struct BatchHeader {
-  int64_t clock_ms = 0;  // the leader's, Unix time; what the commands take for now
+  int64_t clock_ms = 0;  // the leader's, Unix time; the present time to all its commands
   uint64_t seed = 0;     // where the commands' randomness comes from
   uint32_t command_count = 0;
 

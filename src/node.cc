@@ -68,7 +68,8 @@ void Node::SubmitWrite(Session& session, const Command& command, const resp::Req
     return;
   }
   if (expired_bytes_ > options_.inflight_bytes_max) {
-    // The followers are there, or this node would not lead, but their disks take nothing.
+    // The followers are there, or this node would not lead. But their disks take nothing, or what
+    // they have confirmed waits for this node's checkpoints.
     AnswerWithError(MakePending(session, command), kUnconfirmed);
     return;
   }

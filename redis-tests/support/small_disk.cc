@@ -29,6 +29,7 @@ bool EnterOwnMountNamespace() {
 }
 
 std::unique_ptr<SmallDisk> SmallDisk::Mount(const std::string& folder, int megabytes) {
+  // In memory: it is to be small, not slow. mkstemp replaces the X's.
   std::string file = "/dev/shm/quorate-small-disk-XXXXXX";
   const int descriptor = mkstemp(file.data());
   if (descriptor < 0) {

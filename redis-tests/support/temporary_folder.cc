@@ -9,6 +9,7 @@
 namespace quorate::redis_tests {
 
 TemporaryFolder::TemporaryFolder() {
+  // mkdtemp replaces the X's.
   path_ = (std::filesystem::temp_directory_path() / "quorate-test-XXXXXX").string();
   const char* made = mkdtemp(path_.data());
   assert(made != nullptr);

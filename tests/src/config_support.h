@@ -50,6 +50,7 @@ inline ConfigError ParseBad(const std::vector<std::string>& arguments,
 class TemporaryFolder {
  public:
   TemporaryFolder() {
+    // mkdtemp replaces the X's.
     std::string pattern = std::filesystem::temp_directory_path() / "quorate-config-XXXXXX";
     EXPECT_NE(mkdtemp(pattern.data()), nullptr);
     path_ = pattern;

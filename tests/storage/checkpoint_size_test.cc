@@ -185,7 +185,8 @@ TEST_F(ShrinkingTreeTest, ATreeShrinksWhenItsRowsGetPagesOfTheirOwn) {
 // early.
 TEST_F(CheckpointSizeTest, ASpilledCheckpointIsRightAsWell) {
   if (std::getenv("QUORATE_TEST_LARGE") == nullptr) {
-    // It writes more than a gigabyte, which not every machine that runs the tests should.
+    // It writes more than a gigabyte, which not every machine that runs the tests should: so only
+    // where it is asked for (docs/testing.md).
     GTEST_SKIP() << "set QUORATE_TEST_LARGE to run it";
   }
   KeySpace keys(*state_, kNoLimits);

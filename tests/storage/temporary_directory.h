@@ -13,6 +13,7 @@ class TemporaryDirectory {
  public:
   TemporaryDirectory() : TemporaryDirectory(std::filesystem::temp_directory_path()) {}
   explicit TemporaryDirectory(const std::filesystem::path& parent) {
+    // mkdtemp replaces the X's.
     std::string name = (parent / "quorate-test-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) abort();
     path_ = name;
