@@ -47,6 +47,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       random_state_(options.raft.seed),
       trimmed_(recovered.base_index),
       leaderless_since_ms_(parts.clock.monotonic_ms()),
+      replay_ends_(recovered.last_index),
       last_checkpoint_ms_(parts.clock.monotonic_ms()),
       saved_revision_(keys_.revision()),
       parser_(&no_limits_) {
@@ -427,7 +428,11 @@ void Node::BeginCheckpoint() {
 
 void Node::CheckpointIfDue() {
   const int64_t age_ms = parts_.clock.monotonic_ms() - last_checkpoint_ms_;
-  if (keys_.full() || age_ms >= options_.checkpoint_interval_ms ||
+  // What had to be applied again is saved at once. Else a node that keeps being killed before the
+  // interval is over would have more to apply each time.
+  const bool replayed =
+      keys_.last_applied() >= replay_ends_ && keys_.checkpoint_index() < replay_ends_;
+  if (replayed || keys_.full() || age_ms >= options_.checkpoint_interval_ms ||
       unsaved_bytes_ >= options_.unsaved_bytes_max ||
       keys_.revision() - saved_revision_ >= options_.unsaved_commands_max) {
     BeginCheckpoint();

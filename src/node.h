@@ -304,6 +304,7 @@ class Node {
   bool had_leader_ = false;      // at the last look
 
   std::deque<consensus::Entry> committed_;  // handed out by Raft, not yet applied
+  consensus::Index replay_ends_;            // where the log ended at the start
   int64_t last_checkpoint_ms_ = 0;
   size_t unsaved_bytes_ = 0;     // of entries applied since the last checkpoint began
   uint64_t saved_revision_ = 0;  // of the key space when that began

@@ -49,6 +49,16 @@ void AssertMayFollow(const HardState& before, const HardState& after) {
   }
 }
 
+// The first entry that these writes change, or `otherwise`.
+Index FirstChanged(std::span<const Persist> writes, Index otherwise) {
+  Index first = otherwise;
+  for (const Persist& write : writes) {
+    if (write.truncate_from) first = std::min(first, *write.truncate_from);
+    if (!write.entries.empty()) first = std::min(first, write.entries.front().index);
+  }
+  return first;
+}
+
 }  // namespace
 
 LogStore::LogStore(std::unique_ptr<Environment> environment, Options options)
@@ -112,7 +122,10 @@ Status LogStore::Load() {
   if (!identity.ok()) return Error{identity.error()};
   identity_ = std::move(identity.value());
   if (Status loaded = LoadHeader(handle); !loaded.ok()) return loaded;
-  if (Status verified = VerifyEntries(handle); !verified.ok()) return verified;
+  sizes_.Reset(header_.base_index);
+  if (Status verified = VerifyEntries(handle, header_.base_index + 1); !verified.ok()) {
+    return verified;
+  }
   code = transaction.value().CommitHandles();
   if (code != 0) return environment_->MakeError("cannot be read", code);
   auto reader = ReadTransaction::Begin(*environment_);
@@ -138,24 +151,28 @@ Status LogStore::LoadHeader(MDB_txn* transaction) {
   return Ok();
 }
 
-Status LogStore::VerifyEntries(MDB_txn* transaction) {
-  recovered_ = {};
+Status LogStore::VerifyEntries(MDB_txn* transaction, Index from) {
   recovered_.hard_state = header_.hard_state;
   recovered_.base_index = header_.base_index;
   recovered_.base_term = header_.base_term;
   recovered_.last_index = header_.last_index;
   recovered_.last_applied = header_.base_index;
-
-  sizes_.Reset(header_.base_index);
+  auto& terms = recovered_.terms;
+  std::erase_if(terms, [&](const consensus::TermRun& run) { return run.first >= from; });
+  std::erase_if(recovered_.configurations, [&](const auto& set) { return set.first >= from; });
+  sizes_.Truncate(from);
 
   Cursor cursor;
   int code = OpenCursor(transaction, entries_, &cursor);
   if (code != 0) return environment_->MakeError("the log cannot be read", code);
-  Index index = header_.base_index;
-  Term term = header_.base_term;
-  MDB_val key;
+  Index index = from - 1;
+  Term term = terms.empty() ? header_.base_term : terms.back().term;
+  const uint64_t number = from.value();
+  MDB_val key = IndexKey(number);
   MDB_val value;
-  for (code = mdb_cursor_get(cursor.get(), &key, &value, MDB_FIRST); code == 0;
+  // A row before the log's first entry would be one too many.
+  const MDB_cursor_op first = index == header_.base_index ? MDB_FIRST : MDB_SET_KEY;
+  for (code = mdb_cursor_get(cursor.get(), &key, &value, first); code == 0;
        code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) {
     ++index;
     if (index > header_.last_index) return Damaged(index, "is past the log's recorded end");
@@ -195,9 +212,12 @@ Status LogStore::RecoverJournal() {
   const Result<std::vector<Persist>> writes = LogJournal::Recover(JournalFile(), header_.journal);
   if (!writes.ok()) return Error{writes.error()};
   if (writes.value().empty()) return Ok();
+  const Index changed = FirstChanged(writes.value(), header_.last_index + 1);
   Status committed = Commit(writes.value(), std::nullopt, JournalMark());
   if (!committed.ok()) return committed;
-  return Load();
+  auto transaction = ReadTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  return VerifyEntries(transaction.value().handle(), changed);
 }
 
 Status LogStore::StartJournal() {

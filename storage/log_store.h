@@ -112,7 +112,9 @@ class LogStore : public consensus::LogReader {
 
   Status Load();
   Status LoadHeader(MDB_txn* transaction);
-  Status VerifyEntries(MDB_txn* transaction);
+  // Those from `from` on, and notes in recovered_ and sizes_ what they are. Those before have been
+  // verified.
+  Status VerifyEntries(MDB_txn* transaction, consensus::Index from);
 
   Status Write(MDB_txn* transaction, std::span<const consensus::Persist> writes, LogHeader* header);
   Status Truncate(MDB_txn* transaction, consensus::Index from, LogHeader* header);

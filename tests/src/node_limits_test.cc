@@ -174,6 +174,31 @@ TEST(Node, TrimsTheLogBehindTheCheckpointButForItsLastEntries) {
   EXPECT_EQ(cluster.node(1).raft().first_log_index(), last - 2);
 }
 
+TEST(Node, SavesAtOnceWhatItHadToApplyAgain) {
+  NodeOptions options;
+  options.checkpoint_interval_ms = 1'000'000;
+  TestCluster cluster(1, options);
+  cluster.MakeLeader(1);
+  TestMember& member = cluster.member(1);
+  for (int lives = 0; lives < 3; ++lives) {
+    auto client = cluster.Connect(1);
+    cluster.Send(1, *client, Set("a", "1"));
+    cluster.Steps(kSettle);
+    ASSERT_EQ(TestCluster::Replies(*client), kOk);
+    ASSERT_FALSE(member.state.checkpoint_started()) << "the interval is not over";
+    const consensus::Index end = member.node->keys().last_applied();
+
+    cluster.Restart(1);
+    ASSERT_LT(member.node->keys().last_applied(), end);
+    cluster.WaitForLeader();
+    cluster.Steps(kSettle);
+    ASSERT_TRUE(member.state.checkpoint_started());
+    member.state.Finish();
+    cluster.Steps(kSettle);
+    EXPECT_GE(member.node->keys().checkpoint_index(), end);
+  }
+}
+
 constexpr const char* kDiskFull =
     "-MISCONF No space left on this node's disk: write commands are refused until there is "
     "some\r\n";

@@ -72,22 +72,29 @@ void TestNetwork::Send(consensus::NodeId to, consensus::Message message) {
   cluster->Deliver(from, to, std::move(message));
 }
 
-TestMember::TestMember(TestCluster* cluster, const NodeOptions& options,
+TestMember::TestMember(TestCluster* cluster, const NodeOptions& node_options,
                        const std::vector<Member>& members, uint64_t id)
-    : clock(cluster->clock()) {
+    : options(node_options), clock(cluster->clock()) {
   network.cluster = cluster;
   network.from = id;
   config.node_id = id;
   config.members = members;
-  NodeOptions own = options;
-  own.raft.id = consensus::NodeId(id);
-  own.raft.seed = 1000 + id;
-  own.self = members[id - 1];
+  options.raft.id = consensus::NodeId(id);
+  options.raft.seed = 1000 + id;
+  options.self = members[id - 1];
   state.BeginWith(members);
+  Start();
+}
+
+void TestMember::Start() {
+  dispatcher.reset();
+  instance.reset();
+  backups.reset();
   consensus::Recovered recovered = disk.Recover();
-  recovered.configuration = InitialConfiguration(members);
+  recovered.configuration = InitialConfiguration(config.members);
+  recovered.last_applied = state.meta().last_applied;
   node = std::make_unique<Node>(
-      own, recovered,
+      options, recovered,
       Node::Parts{disk, disk, state, state, snapshots, network, clock, statistics, sessions});
   backups = std::make_unique<Backups>(*node, sessions, statistics, clock, [this] {
     ++backups_begun;
@@ -116,6 +123,12 @@ TestCluster::TestCluster(size_t members, const NodeOptions& options) {
 
 void TestCluster::Deliver(uint64_t from, consensus::NodeId to, consensus::Message message) {
   sent_.push_back({from, to.value(), std::move(message)});
+}
+
+void TestCluster::Restart(uint64_t id) {
+  member(id).disk.Crash();
+  member(id).state.Crash();
+  member(id).Start();
 }
 
 void TestCluster::Step() {

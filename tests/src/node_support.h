@@ -91,6 +91,8 @@ class TestState : public storage::StateReader, public storage::Checkpointer {
   }
   bool checkpoint_started() const { return started_.has_value(); }
   void Finish() { finished_ = started_.has_value(); }
+  // The process has ended: the checkpoint under way is lost.
+  void Crash() { started_.reset(); }
 
  private:
   std::optional<storage::Checkpoint> started_;
@@ -123,7 +125,10 @@ struct TestNetwork : Network {
 struct TestMember {
   TestMember(TestCluster* cluster, const NodeOptions& options, const std::vector<Member>& members,
              uint64_t id);
+  // Begins a life with what is on the disk.
+  void Start();
 
+  NodeOptions options;
   TestClock& clock;
   TestDisk disk;
   TestState state;
@@ -150,6 +155,8 @@ class TestCluster {
 
   TestMember& member(uint64_t id) { return *members_.at(id); }
   Node& node(uint64_t id) { return *member(id).node; }
+  // Ends the process, with all that is not durable, and starts it anew.
+  void Restart(uint64_t id);
   TestClock& clock() { return clock_; }
 
   // One round of each member's loop, then everything sent is delivered, and working disks complete.
