@@ -30,8 +30,8 @@ constexpr size_t kBlockBytes = 4096;
 // A larger record would leave LMDB too little time to take over what is before it.
 constexpr size_t kRecordsInFileMin = 4;
 
-// A record: generation u64, position u64, body bytes u64, crc32c u32 of these three and the body,
-// body. Zeros up to the next block.
+// A record: generation u64, position where the record before it ends u64, body bytes u64, crc32c
+// u32 of these three and the body, body. Zeros up to the next block.
 constexpr size_t kRecordHeaderBytes = 3 * sizeof(uint64_t) + sizeof(uint32_t);
 constexpr size_t kChecksumAt = 3 * sizeof(uint64_t);
 
@@ -110,11 +110,12 @@ uint32_t RecordChecksum(std::string_view header, std::string_view body) {
   return consensus::Crc32c(body, consensus::Crc32c(header.substr(0, kChecksumAt)));
 }
 
-// The body of the record with that mark, if it lies intact at the beginning of `bytes`.
-std::optional<std::string_view> FindBody(std::string_view bytes, JournalMark mark) {
+// The body of the record that comes next behind that place, if it lies intact at the beginning of
+// `bytes`.
+std::optional<std::string_view> FindBody(std::string_view bytes, JournalMark before) {
   FieldReader fields(bytes);
-  if (fields.Take<uint64_t>() != mark.generation) return std::nullopt;
-  if (fields.Take<uint64_t>() != mark.position) return std::nullopt;
+  if (fields.Take<uint64_t>() != before.generation) return std::nullopt;
+  if (fields.Take<uint64_t>() != before.position) return std::nullopt;
   const auto body_bytes = fields.Take<uint64_t>();
   const auto checksum = fields.Take<uint32_t>();
   const std::string_view body = fields.TakeBytes(body_bytes);
@@ -122,12 +123,12 @@ std::optional<std::string_view> FindBody(std::string_view bytes, JournalMark mar
   return body;
 }
 
-// Whether an intact record that comes at or behind `mark` lies anywhere in the file.
-bool HasRecordFrom(std::string_view file, JournalMark mark) {
+// Whether an intact record that comes behind `mark`, next or later, lies anywhere in the file.
+bool HasRecordBehind(std::string_view file, JournalMark mark) {
   for (size_t at = 0; at + kRecordHeaderBytes <= file.size(); at += kBlockBytes) {
     const std::string_view bytes = file.substr(at);
-    const auto position = GetInteger<uint64_t>(bytes.data() + sizeof(uint64_t));
-    if (position >= mark.position && FindBody(bytes, {mark.generation, position})) return true;
+    const auto before = GetInteger<uint64_t>(bytes.data() + sizeof(uint64_t));
+    if (before >= mark.position && FindBody(bytes, {mark.generation, before})) return true;
   }
   return false;
 }
@@ -170,17 +171,12 @@ Result<std::vector<Persist>> LogJournal::Recover(const std::string& path, Journa
   }
   std::vector<Persist> writes;
   JournalMark mark = from;
-  const auto find = [&] { return FindBody(file.substr(mark.position % file.size()), mark); };
   while (true) {
-    std::optional<std::string_view> body = find();
-    if (!body && mark.position % file.size() != 0) {
-      const uint64_t place = std::exchange(mark.position, RoundUp(mark.position, file.size()));
-      body = find();
-      // It begins the file anew because it did not fit, or behind another one, which is damaged.
-      const bool fitted =
-          body && place + RoundUp(kRecordHeaderBytes + body->size(), kBlockBytes) <= mark.position;
-      if (fitted) body.reset();
-      if (!body) mark.position = place;
+    uint64_t start = mark.position;
+    std::optional<std::string_view> body = FindBody(file.substr(start % file.size()), mark);
+    if (!body) {
+      start = RoundUp(start, file.size());  // where it is that does not fit before the file's end
+      body = FindBody(file, mark);
     }
     if (!body) break;
     FieldReader fields(*body);
@@ -189,9 +185,9 @@ Result<std::vector<Persist>> LogJournal::Recover(const std::string& path, Journa
       if (!write) return Error{path + ": an entry is damaged: its checksum is wrong"};
       writes.push_back(std::move(*write));
     }
-    mark.position += RoundUp(kRecordHeaderBytes + body->size(), kBlockBytes);
+    mark.position = start + RoundUp(kRecordHeaderBytes + body->size(), kBlockBytes);
   }
-  if (HasRecordFrom(file, mark)) {
+  if (HasRecordBehind(file, mark)) {
     return Error{path + ": the record at " + std::to_string(mark.position % file.size()) +
                  " is damaged, and there are others behind it; the log is not shortened to hide "
                  "this: restore the data folder, or replace this member"};
@@ -243,7 +239,7 @@ Status LogJournal::Append(std::span<const Persist> writes) {
   for (const Persist& write : writes) end = Encode(end, write);
   std::memset(end, 0, static_cast<size_t>(buffer_.get() + size - end));
   char* to = PutInteger(buffer_.get(), end_.generation);
-  to = PutInteger(to, start);
+  to = PutInteger(to, end_.position);
   to = PutInteger(to, static_cast<uint64_t>(end - body));
   PutInteger(to, RecordChecksum({buffer_.get(), kRecordHeaderBytes},
                                 {body, static_cast<size_t>(end - body)}));

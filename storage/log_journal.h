@@ -9,9 +9,9 @@
 //
 // A record begins at a multiple of 4096 bytes and is never divided: one that does not fit before
 // the file's end begins at its start. Positions count on from round to round, so each is of one
-// record only; a record says its own, and the generation, which is drawn at each start of the
-// server: so nothing that lies in the file from before, or in a client's value, is taken for a
-// record.
+// record only; a record says where the one before it ends, and the generation, which is drawn at
+// each start of the server: so nothing that lies in the file from before, or in a client's value,
+// is taken for a record, and none is taken for the next where another one was in between.
 #pragma once
 
 #include <cstddef>

@@ -174,6 +174,26 @@ TEST_F(LogJournalTest, ADamagedRecordAtTheFilesEndIsRefused) {
   EXPECT_EQ(Recovered(last), Numbers{0});
 }
 
+// The same where the next one would not have fitted behind the damaged one: nothing but what the
+// next one says of the one before it tells that there was another.
+TEST_F(LogJournalTest, ADamagedRecordBeforeALargerOneIsRefused) {
+  while (journal_->end().position + 3 * kBlockBytes < kFileBytes) Append(1);
+  const JournalMark last = journal_->end();
+  std::vector<Persist> vote(1);
+  vote[0].hard_state = HardState{Term(3), NodeId(2)};
+  ASSERT_TRUE(journal_->Append(vote).ok());
+  ASSERT_LT(journal_->end().position, kFileBytes);
+  Append(2, 3 * kBlockBytes);
+  ASSERT_GT(journal_->end().position, kFileBytes);
+  EXPECT_EQ(Recovered(last), Numbers{2});
+  const std::string intact = ReadFile(path_).value();
+  for (const size_t at : {0, 8, 16, 24, 30}) {
+    Damage(last.position + at);
+    EXPECT_EQ(Recovered(last), Numbers{0}) << at;
+    WriteFile(path_, intact);
+  }
+}
+
 // Records of an earlier generation, or those that a client has put into a value, are none.
 TEST_F(LogJournalTest, OnlyItsOwnRecordsCount) {
   for (uint64_t number = 1; number <= 5; ++number) Append(number);
