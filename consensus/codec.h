@@ -1,5 +1,6 @@
 // Messages as bytes between servers. A connection carries frames one way, from the server that
-// opened it: first a Hello, then Messages. The format (version 2; all integers little endian):
+// opened it: first its Hello, then Messages and the Hellos of others. The format (version 2; all
+// integers little endian):
 //
 //   u32 length   bytes of the frame after this field
 //   u32 crc32c   of all of the frame but this field and the payloads' bytes
@@ -42,7 +43,7 @@ inline constexpr size_t kFrameBytesMax = kEntryBytesMax + (size_t{16} << 20);
 
 // What a server says of itself when it has connected. The receiver compares: messages of another
 // cluster, or meant for another server that had this address, must not reach the Raft state
-// machine.
+// machine. Later it may pass on what others have said of themselves to it.
 struct Hello {
   uint64_t cluster_id = 0;
   NodeId from;
@@ -107,8 +108,8 @@ class FrameDecoder {
 
   // Takes bytes off the front of *input up to the end of a frame, or all of them. The decoder keeps
   // what it needs of an unfinished frame, so the caller can reuse the input's memory. The first
-  // result, if any, is the one Hello; call no further unless that is acceptable. Until then a frame
-  // may be no longer than a Hello, which has little more than kTextBytesMax.
+  // result, if any, is a Hello; call no further unless that is acceptable. Until then a frame may
+  // be no longer than a Hello, which has little more than kTextBytesMax.
   Result Next(std::string_view* input);
 
  private:

@@ -66,7 +66,7 @@ std::string HeaderProblem(std::string_view head, bool hello_received) {
                 : HasPayloads<Body> ? kFrameBytesMax
                                     : bytes_min;
   };
-  if (hello_received && !VisitType(type, visitor)) {
+  if (type != Format<HelloBody>::kCode && !VisitType(type, visitor)) {
     return "a frame of type " + std::to_string(type) + ", which is no message";
   }
   if (frame_bytes < bytes_min || frame_bytes > bytes_max) {
@@ -255,7 +255,7 @@ FrameDecoder::Result FrameDecoder::DecodeHead(std::string_view head) {
   if (Load<uint32_t>(head.data() + kLengthBytes) != HeadCrc32c(head)) {
     return Fail("a frame that does not have its checksum");
   }
-  if (!hello_received_) {
+  if (TypeOf(head) == Format<HelloBody>::kCode) {
     HelloBody body;
     if (const char* problem = LoadBody(head, &body); problem != nullptr) {
       return Fail(problem);

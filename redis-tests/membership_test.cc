@@ -361,6 +361,23 @@ TEST_F(Membership, TwoMembersMoveAtOnce) {
   EXPECT_TRUE(cluster().WaitUntilAllServe());
 }
 
+// The moved one and the leader know nothing of one another: the others tell the leader.
+TEST_F(Membership, AMemberMovesWhileTheNextLeaderIsAdded) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(3));
+  const int moved = Follower({1, 2, 3}, cluster().WaitForLeader());
+  cluster().Kill9(moved);
+  cluster().ChangePort(moved);
+  ASSERT_EQ(cluster().Add(), 4);
+  cluster().Restart(4);
+  EXPECT_EQ(Meet(cluster().WaitForLeader(), 4), Status("OK"));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(4, "raft_voters") == "4"; }));
+  EXPECT_EQ(Client(cluster().port(4)).Command({"CLUSTER", "FAILOVER"}), Status("OK"));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return Field(4, "role") == "master"; }));
+  cluster().Restart(moved);
+  EXPECT_TRUE(cluster().WaitUntilAllServe());
+  EXPECT_EQ(cluster().WaitForLeader(), 4);
+}
+
 // Behind a translation of addresses: the others, and clients, know it by a name and ports that are
 // not those that it listens on.
 TEST_F(Membership, AMemberIsReachedWhereItSaysThatItIs) {

@@ -136,6 +136,7 @@ void PeerLink::OnConnected(int status) {
   queued_.Clear();
   queued_.Add(consensus::Hello{options_.cluster_id, consensus::NodeId(options_.node_id),
                                consensus::NodeId(peer_.id), options_.own_address, peer_.folder});
+  if (options_.connected) options_.connected();
 }
 
 void PeerLink::OnRead(ssize_t size) {
@@ -212,9 +213,16 @@ void PeerLink::OnTimer() {
 
 // --- Sending ---
 
+bool PeerLink::MayQueue() const {
+  return state_ == State::kConnected && queued_.bytes() <= options_.queued_bytes_max;
+}
+
 void PeerLink::Send(const consensus::Message& message) {
-  if (state_ != State::kConnected || queued_.bytes() > options_.queued_bytes_max) return;
-  queued_.Add(message);
+  if (MayQueue()) queued_.Add(message);
+}
+
+void PeerLink::PassOn(const consensus::Hello& of_another) {
+  if (MayQueue()) queued_.Add(of_another);
 }
 
 void PeerLink::EndRound() {

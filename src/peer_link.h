@@ -32,6 +32,8 @@ class PeerLink {
     size_t queued_bytes_max = 64 << 20;
     // The peer has refused the connection, with this line of text.
     std::function<void(const std::string& reason)> refused = nullptr;
+    // A connection is there, and Send takes what is to follow the Hello.
+    std::function<void()> connected = nullptr;
   };
 
   PeerLink(uv_loop_t* loop, const Member& peer, Options options);
@@ -45,8 +47,9 @@ class PeerLink {
   bool connected() const { return state_ == State::kConnected; }
   const Member& peer() const { return peer_; }
 
-  // Queues a message until EndRound. Dropped without a connection, or when too much is queued.
+  // Queue it until EndRound. Dropped without a connection, or when too much is queued.
   void Send(const consensus::Message& message);
+  void PassOn(const consensus::Hello& of_another);
   // Hands what was queued to the kernel, with one system call if it takes all.
   void EndRound();
   // For good.
@@ -64,6 +67,7 @@ class PeerLink {
   void OnWritten(int status);
   void NoteConnected();
   void OnTimer();
+  bool MayQueue() const;
   void Fail(const std::string& reason);
   void DropSocket();
   void StartTimer(unsigned after_ms);

@@ -61,7 +61,7 @@ void PeerNetwork::OnConnection(uv_stream_t* server, int status) {
 }
 
 void PeerNetwork::Accept(uv_stream_t* server) {
-  auto* incoming = new Incoming{this, {}, uv_now(loop_), {}, {}, {}};
+  auto* incoming = new Incoming{this, {}, uv_now(loop_), {}, {}, {}, {}};
   uv_tcp_init(loop_, &incoming->tcp);
   incoming->tcp.data = incoming;
   incoming_.push_back(incoming);
@@ -113,6 +113,10 @@ void PeerNetwork::OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffe
     if (auto* message = std::get_if<consensus::Message>(&result)) {
       node_->Receive(consensus::NodeId(*incoming->from), std::move(*message));
     } else if (const auto* hello = std::get_if<consensus::Hello>(&result)) {
+      if (incoming->from) {
+        OnHelloOfAnother(*hello);
+        continue;
+      }
       OnHello(incoming, *hello);
       if (!incoming->from) return;  // refused, and closed
     } else {
@@ -152,25 +156,45 @@ void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
     if (other != incoming && other->from == hello.from.value()) Drop(other);
   }
   incoming->from = hello.from.value();
-  FollowAddress(*incoming, hello.address);
+  incoming->own_address = hello.address;
+  FollowAddress(hello.from.value(), hello.address, incoming->address);
+  for (const auto& [id, link] : links_) PassOn(*incoming, *link);
   spdlog::info("node {} has connected from {}", hello.from.value(), incoming->address);
+}
+
+// A member that has moved connects to those that it knew. One who was added meanwhile is not among
+// them, may lead, and hears from the others where it is.
+void PeerNetwork::OnHelloOfAnother(const consensus::Hello& hello) {
+  const bool knows_better = std::ranges::any_of(incoming_, [&](const Incoming* incoming) {
+    return incoming->from == hello.from.value();  // from itself
+  });
+  if (knows_better || Refusal(hello)) return;
+  const auto link = links_.find(hello.from.value());
+  FollowAddress(hello.from.value(), hello.address,
+                link != links_.end() ? MemberAddress(link->second->peer()) : "");
 }
 
 // The other side may be a member of which this node has not heard yet (be it that it has yet to
 // learn of any), or one that has moved: it has to be answered where it is (dissertation, 4.1).
-void PeerNetwork::FollowAddress(const Incoming& incoming, std::string address) {
+void PeerNetwork::FollowAddress(uint64_t id, std::string address, const std::string& seen_at) {
   if (address.starts_with(':')) {  // it knows no name for itself
-    address.insert(0, incoming.address.substr(0, incoming.address.rfind(':')));
+    address.insert(0, seen_at.substr(0, seen_at.rfind(':')));
   }
   Parsed<Member> parsed = ParseMemberAddress(address);
   Member* member = std::get_if<Member>(&parsed);
-  const auto link = links_.find(*incoming.from);
+  const auto link = links_.find(id);
   if (link != links_.end() && (!member || link->second->peer().SameAddress(*member))) {
     link->second->RetryNow();
   } else if (member) {
-    member->id = *incoming.from;
-    links_.insert_or_assign(member->id, MakeLink(*member));
+    member->id = id;
+    links_.insert_or_assign(id, MakeLink(*member));
   }
+}
+
+void PeerNetwork::PassOn(const Incoming& member, PeerLink& link) const {
+  if (!member.from || *member.from == link.peer().id) return;
+  link.PassOn({options_.cluster_id, consensus::NodeId(*member.from),
+               consensus::NodeId(link.peer().id), member.own_address});
 }
 
 std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) const {
@@ -250,6 +274,9 @@ std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
   options.refused = [this, id = consensus::NodeId(peer.id)](const std::string& reason) {
     if (reason.starts_with(kRemovedWord)) node_->Removed(reason);
     if (const auto folder = FolderIn(reason)) node_->NameFolder(id, *folder);
+  };
+  options.connected = [this, id = peer.id] {
+    for (const Incoming* incoming : incoming_) PassOn(*incoming, *links_.at(id));
   };
   auto link = std::make_unique<PeerLink>(loop_, peer, std::move(options));
   if (connecting_) link->Connect();

@@ -63,14 +63,17 @@ class PeerNetwork : public Network {
     std::string address;
     consensus::FrameDecoder decoder;
     std::optional<uint64_t> from;  // once the Hello was accepted
+    std::string own_address;       // of that member, as the Hello has it
   };
 
   static void OnConnection(uv_stream_t* server, int status);
   void Accept(uv_stream_t* server);
   void OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffer);
   std::unique_ptr<PeerLink> MakeLink(const Member& peer);
-  void FollowAddress(const Incoming& incoming, std::string address);
   void OnHello(Incoming* incoming, const consensus::Hello& hello);
+  void OnHelloOfAnother(const consensus::Hello& hello);
+  void FollowAddress(uint64_t id, std::string address, const std::string& seen_at);
+  void PassOn(const Incoming& member, PeerLink& link) const;
   // Why that Hello is not for this node, as the line that it is answered with; nothing: it is.
   std::optional<std::string> Refusal(const consensus::Hello& hello) const;
   // The oldest connection without a Hello; null: there is none.

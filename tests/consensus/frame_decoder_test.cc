@@ -196,7 +196,22 @@ TEST(FrameDecoder, HelloMustMakeSense) {
                        "type 1 with 34 bytes");
 }
 
-TEST(FrameDecoder, OneHelloOnly) { ExpectRefused(Encode(kHello), "type 1, which is no message"); }
+// What others have said is passed on between the messages.
+TEST(FrameDecoder, LaterHellosMayCome) {
+  const Hello other = {kClusterId, NodeId(3), NodeId(2), "there:1@2"};
+  const Message message = TimeoutNow{Term(3)};
+  const Decoded decoded =
+      Decode(Encode(kHello) + Encode(message) + Encode(other) + Encode(message));
+  EXPECT_EQ(decoded.failure, "");
+  EXPECT_EQ(decoded.hellos, (std::vector<Hello>{kHello, other}));
+  EXPECT_EQ(decoded.messages.size(), 2U);
+}
+
+TEST(FrameDecoder, LaterHellosMustMakeSense) {
+  ExpectRefused(Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U64(0).U32(0).Frame(kHelloType),
+                "node id 0");
+  ExpectRefused(Forgery().Text("!Quorate").U64(1).U64(1).Frame(kHelloType), "type 1 with 34 bytes");
+}
 
 // --- Headers ---
 

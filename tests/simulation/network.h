@@ -29,6 +29,7 @@ struct Address {
   uint64_t folder = 0;
   uint16_t from_port = 0;
   uint16_t to_port = 0;
+  bool passed_on = false;  // somebody else says it
 };
 
 class SimNetwork {

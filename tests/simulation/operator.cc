@@ -113,8 +113,7 @@ bool Operator::Add() {
   }
   const std::optional<size_t> asked = AnyNode();
   if (free.empty() || !asked) return false;
-  // It would not know one who was added meanwhile and leads, nor be known to that one.
-  if (MoveIsUnderWay(Newest())) return false;
+  if (!FindOneAnother(Newest(), 1)) return false;
   Server& server = *random_.Pick(free);
   Note(Plan::kAdd, server, NodeId());
   if (server.in_cluster()) {
@@ -134,13 +133,11 @@ bool Operator::Remove(bool force) {
   const Configuration configuration = Newest();
   const std::optional<size_t> asked = AnyNode();
   if (configuration.members.size() < 2 || !asked) return false;
-  // It looks for those that it knew when it moved.
-  if (MoveIsUnderWay(configuration)) return false;
   const NodeId target = random_.Pick(configuration.members).id;
   Configuration changed = configuration;
   std::erase_if(changed.members,
                 [target](const ConfigurationMember& member) { return member.id == target; });
-  if (!CanGoOn(changed, NodeId())) return false;
+  if (!CanGoOn(changed, NodeId()) || !FindOneAnother(changed, 0)) return false;
   // The leader looks after the others.
   if (force && !CanGoOnWhatever(changed, NodeId())) return false;
   Note(force ? Plan::kForceRemoval : Plan::kRemove, *world_.servers[*asked], target);
@@ -150,6 +147,22 @@ bool Operator::Remove(bool force) {
   Ask(*asked, std::move(words),
       [target](const Configuration& now) { return consensus::FindMember(now, target) == nullptr; });
   return true;
+}
+
+// One that has moved looks for those that it knows, and they tell the others where it is. So it
+// must not be a majority with those that it does not know.
+bool Operator::FindOneAnother(const Configuration& configuration, size_t added) const {
+  return std::ranges::all_of(configuration.members, [&](const ConfigurationMember& member) {
+    const Server* machine = FindMachine(world_.servers, member.id);
+    if (machine == nullptr || IsAt(member, machine->port())) return true;
+    const Configuration known = machine->newest_configuration();
+    const auto unknown =
+        std::ranges::count_if(configuration.members, [&known](const ConfigurationMember& other) {
+          return consensus::FindMember(known, other.id) == nullptr;
+        });
+    return added + static_cast<size_t>(unknown) + 1 <
+           Majority(configuration.members.size() + added);
+  });
 }
 
 // Of a member that the others do not yet find where it is.
@@ -201,7 +214,7 @@ bool Operator::Replace() {
   std::copy_if(configuration.members.begin(), configuration.members.end(), std::back_inserter(lost),
                [this](const ConfigurationMember& member) { return lost_.contains(member.id); });
   const std::optional<size_t> asked = AnyNode();
-  if (lost.empty() || !asked) return false;
+  if (lost.empty() || !asked || !FindOneAnother(configuration, 1)) return false;
   const ConfigurationMember& member = random_.Pick(lost);
   for (const auto& server : world_.servers) {
     if (!IsAt(member, server->port())) continue;

@@ -69,6 +69,8 @@ class Operator {
   std::vector<consensus::Configuration> InForceAnywhere() const;
   bool IsMember(const Server& server, const consensus::Configuration& configuration) const;
   bool IsQuiet() const;
+  // Whether a member that has moved and the others find one another, when so many are added.
+  bool FindOneAnother(const consensus::Configuration& configuration, size_t added) const;
   bool MoveIsUnderWay(const consensus::Configuration& configuration) const;
   // Whether a majority of the voters has its data, by this configuration and by any that may come
   // of it by itself. `without`: is lost, too.

@@ -123,11 +123,15 @@ class Server {
   // Another node, or a member that it knows of.
   struct Link {
     consensus::NodeId id;
+    uint16_t told_port = 0;  // with SetPeers
     uint16_t port = 0;
     uint64_t folder = 0;
+    std::optional<Time> said_at = std::nullopt;  // by itself, where it is
   };
   Address AddressOf(const Link& link) const;
   bool Accepts(const Address& address);
+  void FollowAddress(const Address& address);
+  bool IsConnected(const Link& link) const;
   Time HeardAt(consensus::NodeId member) const;
   void Enqueue(std::function<void()> action);
   void ScheduleRound();

@@ -7,14 +7,27 @@
 #include "tests/simulation/server_process.h"
 
 namespace quorate::simulation {
+namespace {
+
+// Of a connection on which nothing comes any more.
+constexpr Time kConnectionAgeMax = 2 * kSecond;
+
+}  // namespace
 
 // --- Peers ---
 
 // As PeerNetwork does.
 void Server::SetPeers(const std::vector<Member>& peers) {
-  links_.clear();
+  const std::vector<Link> before = std::exchange(links_, {});
   for (const Member& peer : peers) {
-    links_.push_back({consensus::NodeId(peer.id), peer.port, peer.folder});
+    Link link = {consensus::NodeId(peer.id), peer.port, peer.port, peer.folder};
+    for (const Link& known : before) {
+      if (known.id != link.id) continue;
+      link.said_at = known.said_at;
+      // It may have moved since, and said so itself.
+      if (known.told_port == link.told_port) link.port = known.port;
+    }
+    links_.push_back(link);
   }
 }
 
@@ -36,12 +49,28 @@ void Server::SayHello() {
   if (links_.empty() || surroundings_.settings.membership.interval == 0) return;
   const Link& link = random_.Pick(links_);
   surroundings_.network.SendHello(place_, PlaceOf(link.port), AddressOf(link));
+  for (const Link& other : links_) {
+    if (other.id == link.id || !IsConnected(other)) continue;
+    const Address address = {identity_.cluster_id, other.id,  link.id, 0,
+                             other.port,           link.port, true};
+    surroundings_.network.SendHello(place_, PlaceOf(link.port), address);
+  }
+}
+
+bool Server::IsConnected(const Link& link) const {
+  return link.said_at && surroundings_.events.now() - *link.said_at <= kConnectionAgeMax;
 }
 
 // As PeerNetwork::OnHello does.
 bool Server::Accepts(const Address& address) {
   Node& node = process_->node;
   if (address.to_port != port_) return false;
+  const bool is_ours = address.cluster_id == identity_.cluster_id && address.to == id() &&
+                       address.from != id() && !node.was_removed(address.from);
+  if (address.passed_on) {
+    if (is_ours) FollowAddress(address);
+    return false;
+  }
   switch (node.OfferMembership(address.cluster_id, address.to, address.folder)) {
     case Node::Offer::kTaken:
       return false;
@@ -51,17 +80,16 @@ bool Server::Accepts(const Address& address) {
     case Node::Offer::kNone:
       break;
   }
-  if (address.cluster_id != identity_.cluster_id || address.to != id() || address.from == id() ||
-      node.was_removed(address.from)) {
-    return false;
-  }
-  for (Link& link : links_) {
-    if (link.id != address.from) continue;
-    link.port = address.from_port;
-    return true;
-  }
-  links_.push_back({address.from, address.from_port, 0});
-  return true;
+  if (is_ours) FollowAddress(address);
+  return is_ours;
+}
+
+void Server::FollowAddress(const Address& address) {
+  auto link = std::ranges::find(links_, address.from, &Link::id);
+  if (link == links_.end()) link = links_.insert(link, {address.from, 0, address.from_port});
+  if (address.passed_on && IsConnected(*link)) return;
+  link->port = address.from_port;
+  if (!address.passed_on) link->said_at = surroundings_.events.now();
 }
 
 void Server::PeerIsEmpty(consensus::NodeId peer, uint64_t folder) {

@@ -154,6 +154,22 @@ TEST_F(PeerLinkTest, SaysWhoItIsFirst_OnEachConnection) {
   }
 }
 
+TEST_F(PeerLinkTest, PassesOnWhatOthersHaveSaid_OnceConnected) {
+  const Hello other = {5, NodeId(3), NodeId(2), "there:1@2"};
+  PeerLink::Options options;
+  options.connected = [&] { link_->PassOn(other); };
+  Connect(std::move(options));
+  link_->PassOn({5, NodeId(4), NodeId(2), "nobody:1@2"});  // there is no connection yet
+  for (int i = 0; i < 2; ++i) {
+    const Descriptor connection = Accept();
+    FrameDecoder decoder;
+    ASSERT_TRUE(std::holds_alternative<Hello>(Receive(connection, &decoder)));
+    const FrameDecoder::Result second = Receive(connection, &decoder);
+    ASSERT_TRUE(std::holds_alternative<Hello>(second));
+    EXPECT_EQ(std::get<Hello>(second), other);
+  }
+}
+
 // A process that is stopped, or a network that is cut: what is sent is not taken, and nobody says
 // so. What was to be sent meanwhile is not sent later: it would be old.
 TEST_F(PeerLinkTest, APeerThatTakesNothingIsGivenUp) {
