@@ -18,12 +18,12 @@ void EventQueue::At(Time when, Action action) {
     actions_[slot] = std::move(action);
   }
   heap_.push_back({when, sequence_++, slot});
-  std::push_heap(heap_.begin(), heap_.end(), &IsLater);
+  std::push_heap(heap_.begin(), heap_.end(), IsLater{});
 }
 
 bool EventQueue::RunNext() {
   if (heap_.empty()) return false;
-  std::pop_heap(heap_.begin(), heap_.end(), &IsLater);
+  std::pop_heap(heap_.begin(), heap_.end(), IsLater{});
   const Planned next = heap_.back();
   heap_.pop_back();
   now_ = next.when;

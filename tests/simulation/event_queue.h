@@ -35,10 +35,13 @@ class EventQueue {
     uint32_t slot;  // in actions_
   };
 
-  // For a heap with the earliest in front.
-  static bool IsLater(const Planned& left, const Planned& right) {
-    return left.when != right.when ? left.when > right.when : left.sequence > right.sequence;
-  }
+  // For a heap with the earliest in front. A type, since calls through a pointer would not be
+  // inlined.
+  struct IsLater {
+    bool operator()(const Planned& left, const Planned& right) const {
+      return left.when != right.when ? left.when > right.when : left.sequence > right.sequence;
+    }
+  };
 
   Time now_ = 0;
   uint64_t sequence_ = 0;
