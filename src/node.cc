@@ -428,10 +428,11 @@ void Node::BeginCheckpoint() {
 
 void Node::CheckpointIfDue() {
   const int64_t age_ms = parts_.clock.monotonic_ms() - last_checkpoint_ms_;
-  // What had to be applied again is saved at once. Else a node that keeps being killed before the
-  // interval is over would have more to apply each time.
-  const bool replayed =
-      keys_.last_applied() >= replay_ends_ && keys_.checkpoint_index() < replay_ends_;
+  // What had to be applied again is saved as soon as there is nothing more to apply. Else a node
+  // that keeps being killed before the interval is over would have more to apply each time.
+  const bool replayed = keys_.last_applied() >= replay_ends_ &&
+                        keys_.last_applied() == raft_.commit_index() &&
+                        keys_.checkpoint_index() < replay_ends_;
   if (replayed || keys_.full() || age_ms >= options_.checkpoint_interval_ms ||
       unsaved_bytes_ >= options_.unsaved_bytes_max ||
       keys_.revision() - saved_revision_ >= options_.unsaved_commands_max) {
