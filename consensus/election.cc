@@ -1,5 +1,6 @@
 // Leader election: section 5.2 with the restriction of 5.4.1, pre-vote (dissertation 9.6), and
 // stickiness (4.2.3): a server that hears its leader takes no part in electing another.
+#include <algorithm>
 #include <cassert>
 #include <tuple>
 #include <utility>
@@ -47,6 +48,14 @@ void Raft::Impl::ResetElectionTimer() {
   election_elapsed_ = 0;
   election_timeout_ =
       config_.election_timeout_ticks + random_.Below(config_.election_timeout_ticks);
+}
+
+// After a start, a living leader is heard within a heartbeat or two. If none is, all the servers may
+// have been started, and need not wait as for a leader that is only late: a pre-vote disturbs nobody.
+void Raft::Impl::BeginElectionTimer() {
+  election_elapsed_ = 0;
+  election_timeout_ = std::min(2 * config_.heartbeat_ticks, config_.election_timeout_ticks) +
+                      random_.Below((config_.election_timeout_ticks + 1) / 2);
 }
 
 void Raft::Impl::PeerGone(NodeId peer) {

@@ -57,7 +57,7 @@ Raft::Impl::Impl(const Config& config, const Recovered& recovered, const LogRead
   assert(recovered.last_applied <= recovered.last_index);
   assert(log_.last_term() <= hard_state_.current_term);
   role_ = Follower{.verified_index = commit_index_, .acknowledged_index = commit_index_};
-  ResetElectionTimer();
+  BeginElectionTimer();
   reported_leadership_ = leadership();
   invariants_.Check(View());
 }

@@ -32,7 +32,7 @@ struct Config {
   uint64_t seed = 0;
 
   // In ticks. An election starts after election_timeout_ticks up to twice that, drawn anew each
-  // time.
+  // time; after a start, two heartbeats and up to half of election_timeout_ticks.
   uint32_t heartbeat_ticks = 5;
   uint32_t election_timeout_ticks = 50;
   // A leader with a write that is not durable after this long steps down, and no node with one

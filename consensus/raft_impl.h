@@ -170,6 +170,7 @@ class Raft::Impl {
 
   // --- election.cc ---
   void TickElection();
+  void BeginElectionTimer();
   void ResetElectionTimer();
   bool HearsLeader() const;
   bool NoticesLoss(const Message& message);

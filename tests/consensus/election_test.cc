@@ -204,6 +204,7 @@ TEST(Deadlock, ARefusedPreVoteBringsTheTermAlong) {
 // server.
 TEST(ElectionTimer, IsDrawnAnewForEachAttempt) {
   LoneServer server;
+  server.Receive(kSecond, Heartbeat{Term(1), Index(), 0});
   std::set<int> waits;
   for (int attempt = 0; attempt < 30; ++attempt) {
     int ticks = 0;
@@ -216,6 +217,26 @@ TEST(ElectionTimer, IsDrawnAnewForEachAttempt) {
     waits.insert(ticks);
   }
   EXPECT_GT(waits.size(), 4U);
+}
+
+// All may have been started at once: nobody waits as for a leader that is only late.
+TEST(ElectionTimer, IsShorterAfterAStart) {
+  std::set<int> waits;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    Config config = Given::Defaults();
+    config.seed = seed;
+    config.heartbeat_ticks = 2;
+    LoneServer server({.config = config});
+    int ticks = 0;
+    while (server.raft().role() == Role::kFollower) {
+      server.Tick();
+      ++ticks;
+    }
+    EXPECT_GE(ticks, 4) << "a living leader has had the time for two heartbeats";
+    EXPECT_LT(ticks, 9);
+    waits.insert(ticks);
+  }
+  EXPECT_EQ(waits.size(), 5U);
 }
 
 TEST(ElectionTimer, DiffersBetweenServersWithOneSeed) {

@@ -94,7 +94,8 @@ TEST(Figure2Followers, RespondToCandidatesAndLeaders) {
 // vote to candidate: convert to candidate" (a pre-candidate first; the timeout is drawn from 10 ..
 // 19 ticks)
 TEST(Figure2Followers, ConvertToCandidateAfterAnElectionTimeout) {
-  LoneServer server;
+  LoneServer server({.term = 1});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(), 0});
   server.Tick(9);
   EXPECT_EQ(server.raft().role(), Role::kFollower);
   server.Tick(10);
