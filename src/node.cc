@@ -230,7 +230,10 @@ void Node::ProposeBatch() {
   }
   batch.index = *index;
   batch.term = raft_.current_term();
-  for (const BatchOperation& operation : batch.operations) operation.session->last_write = *index;
+  for (const BatchOperation& operation : batch.operations) {
+    operation.session->last_write = batch.index;
+    operation.session->last_write_term = batch.term;
+  }
   proposed_bytes_ += batch.payload.size();
   proposed_.emplace(*index, std::move(batch));
 }
@@ -289,9 +292,10 @@ bool Node::Apply() {
     held_up_since_ms_.reset();
     bytes += committed_.front().payload.size();
     unsaved_bytes_ += committed_.front().payload.size();
+    const bool term_begins = committed_.front().term > keys_.last_applied_term();
     ApplyEntry(committed_.front());
     committed_.pop_front();
-    AnswerLateReads();
+    AnswerLateReads(term_begins);
   }
 }
 

@@ -228,7 +228,8 @@ class Node {
 
   // --- Reads ---
   void AnswerProven(ReadGroup group);
-  void AnswerLateReads();
+  // `term_begins`: the entry that was just applied is the first of its term.
+  void AnswerLateReads(bool term_begins);
   void RunRead(const PendingRequest& request, Arguments arguments);
   void RunKeptRead(const PendingRequest& request, std::string_view bytes);
   // False: the clients leave too much unread for this reply, and it is not made.

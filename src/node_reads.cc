@@ -42,11 +42,7 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
   static_cast<PendingRequest&>(read) = std::move(pending);
   read.request = reads_.arena.Add(request);
   read.after = session.last_write;
-  if (raft_.is_leader()) {
-    // What its client wrote under an earlier leader may have been overwritten, and this log may not
-    // reach so far. If the read waited for that index, it would see what its client writes next.
-    read.after = std::min(read.after, raft_.last_log_index());
-  }
+  read.after_term = session.last_write_term;
   reads_.reads.push_back(std::move(read));
 }
 
@@ -66,11 +62,16 @@ void Node::CloseReadGroup() {
 
 void Node::AnswerProven(ReadGroup group) {
   const Index applied = keys_.last_applied();
+  if (group.read_index > applied) {
+    late_reads_.emplace(group.read_index, std::move(group));
+    return;
+  }
   Index wait_for(std::numeric_limits<uint64_t>::max());
   size_t kept = 0;
   for (PendingRead& read : group.reads) {
-    const Index needs = std::max(group.read_index, read.after);
-    if (needs <= applied) {
+    // Behind an entry of a later term, what was proposed in an earlier one is lost: terms never
+    // decrease along the log. Its place may stay empty, or be that of the client's next write.
+    if (read.after <= applied || read.after_term < keys_.last_applied_term()) {
       const std::string_view bytes = group.arena.At(read.request);
       if (HasMemoryFor(read, bytes)) {
         RunKeptRead(read, bytes);
@@ -78,7 +79,7 @@ void Node::AnswerProven(ReadGroup group) {
         HoldBack(std::move(read), bytes);
       }
     } else {
-      wait_for = std::min(wait_for, needs);
+      wait_for = std::min(wait_for, read.after);
       if (&group.reads[kept] != &read) group.reads[kept] = std::move(read);
       ++kept;
     }
@@ -88,7 +89,12 @@ void Node::AnswerProven(ReadGroup group) {
   late_reads_.emplace(wait_for, std::move(group));
 }
 
-void Node::AnswerLateReads() {
+void Node::AnswerLateReads(bool term_begins) {
+  if (term_begins) {
+    // Some of them may wait for what is lost now.
+    for (auto& [index, group] : std::exchange(late_reads_, {})) AnswerProven(std::move(group));
+    return;
+  }
   while (!late_reads_.empty() && late_reads_.begin()->first <= keys_.last_applied()) {
     ReadGroup group = std::move(late_reads_.begin()->second);
     late_reads_.erase(late_reads_.begin());

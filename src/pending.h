@@ -58,8 +58,10 @@ class RequestArena {
 
 struct PendingRead : PendingRequest {
   RequestArena::Position request;
-  consensus::Index
-      after;  // not before this entry is applied: it holds an earlier write of the client
+  // The entry that the client's newest write before it was proposed as: not before that is applied,
+  // or lost.
+  consensus::Index after;
+  consensus::Term after_term;
 };
 
 // All reads of one round; one token, one proof.

@@ -56,8 +56,9 @@ struct Session : std::enable_shared_from_this<Session> {
   // What this client takes of maxmemory-clients.
   size_t memory_bytes() const { return sizeof(Session) + input.capacity() + reply_bytes(); }
 
-  // The entry that holds this client's newest write, while that is not applied; reads wait for it.
+  // The entry that this client's newest write was proposed as; reads wait for it.
   consensus::Index last_write;
+  consensus::Term last_write_term;
   // This client has a write in the batch that is being filled; its reads join it there.
   uint64_t last_batch = 0;
 

@@ -285,6 +285,60 @@ TEST(Node, AllWritesBehindALaterTermsEntryAreMoved) {
   EXPECT_EQ(cluster.node(1).requests_in_flight(), 0u);
 }
 
+// Where a lost write was, nothing may ever be written.
+TEST(Node, AReadWaitsForNoWriteOfItsClientThatIsLost) {
+  NodeOptions options;
+  options.batch_bytes_wait_max = 0;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  for (uint64_t id : {2, 3}) cluster.member(id).disk_works = false;
+  auto client = cluster.Connect(1);
+  for (int i = 0; i < 3; ++i) {
+    cluster.Send(1, *client, Set("a", "lost"));
+    cluster.Step();
+  }
+  cluster.Send(1, *client, Request({"DBSIZE"}));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*client), "") << "proven, and behind the write";
+  const auto last = cluster.node(1).raft().last_log_index();
+
+  cluster.member(1).connected = false;
+  for (uint64_t id : {2, 3}) {
+    cluster.Restart(id);
+    cluster.member(id).disk_works = true;
+  }
+  uint64_t leader = 0;
+  while (leader == 0 || leader == 1) leader = cluster.WaitForLeader();
+  cluster.member(1).connected = true;
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  ASSERT_LT(cluster.node(leader).raft().commit_index(), last);
+  const std::string moved = "-MOVED 15495 127.0.0.1:" + std::to_string(7000 + leader) + "\r\n";
+  EXPECT_EQ(TestCluster::Replies(*client), moved + moved + moved + ":0\r\n");
+}
+
+TEST(Node, AReadWaitsForNoWriteOfItsClientThatWasLost) {
+  NodeOptions options;
+  options.batch_bytes_wait_max = 0;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  auto client = cluster.Connect(1);
+  cluster.member(1).connected = false;
+  for (int i = 0; i < 3; ++i) {
+    cluster.Send(1, *client, Set("a", std::to_string(i)));
+    cluster.Steps(1);
+  }
+  const auto last = cluster.node(1).raft().last_log_index();
+  uint64_t leader = 0;
+  while (leader == 0 || leader == 1) leader = cluster.WaitForLeader();
+  cluster.member(1).connected = true;
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  ASSERT_LT(cluster.node(1).raft().commit_index(), last);
+  TestCluster::Replies(*client);
+  cluster.Send(1, *client, Request({"DBSIZE"}));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), ":0\r\n");
+}
+
 TEST(Node, AWriteOfADeposedLeaderGetsItsRealReplyIfItIsCommittedAfterAll) {
   TestCluster cluster(3);
   cluster.MakeLeader(1);
