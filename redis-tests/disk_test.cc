@@ -119,6 +119,9 @@ TEST_F(FullDisk, ALoneNodeIsFilledByItsClients) {
     cluster_->Kill9(1);
     ASSERT_TRUE(cluster_->Heal());
   }
+  // An orderly stop does not wait for space.
+  EXPECT_EQ(cluster_->Terminate(1), (ProcessEnd{.exit_code = 0}));
+  EXPECT_FALSE(cluster_->HasLogged(1, "the orderly stop took too long"));
 }
 
 TEST_F(FullDisk, OneOfThreeFillsUpUnderLoad) {

@@ -181,11 +181,17 @@ void Server::ContinueStop() {
   }
   if (stop_ == Stop::kCheckpointing) {
     node.BeginCheckpoint();
-    if (node.keys().checkpoint_index() < stop_index_) return;
+    if (node.keys().checkpoint_index() >= stop_index_) {
+      spdlog::info("everything is saved");
+    } else if (node.checkpoint_waits_for_space()) {
+      spdlog::warn("there is no space for a last checkpoint: the next start applies the log again");
+    } else {
+      return;
+    }
     stop_ = Stop::kSending;
   }
   if (clients_.AllSent()) {
-    spdlog::info("everything is saved; bye");
+    spdlog::info("bye");
     CloseHandles();
   }
 }
