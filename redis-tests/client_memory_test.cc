@@ -30,6 +30,16 @@ namespace {
 constexpr int kManyClients = 10'000;
 constexpr size_t kMebibyte = size_t{1} << 20;
 
+// How much the server may grow. A sanitizer needs memory of its own for each object, and keeps what
+// is freed: there the clients are as many and are served as well, and nothing is measured.
+void ExpectGrowthBelow(int64_t bytes_max, int64_t bytes) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  EXPECT_LT(bytes, bytes_max);
+#else
+  std::cout << bytes << " bytes with a sanitizer, where " << bytes_max << " are allowed without\n";
+#endif
+}
+
 // Sockets that a test may have beside those of its clients.
 constexpr rlim_t kOtherDescriptors = 500;
 
@@ -131,7 +141,7 @@ TEST_F(ClientMemory, TenThousandIdleConnections) {
   const int64_t each = (UsedMemory() - before) / kManyClients;
   RecordProperty("bytes_per_idle_connection", static_cast<int>(each));
   std::cout << each << " bytes for each idle connection\n";
-  EXPECT_LT(each, 4096);
+  ExpectGrowthBelow(4096, each);
   ExpectService();
 }
 
@@ -152,7 +162,7 @@ TEST_F(ClientMemory, TenThousandSlowReadersOwedAMebibyteEach) {
     most = std::max(most, UsedMemory() - before);
   }
   std::cout << most / static_cast<int64_t>(kMebibyte) << " MiB of growth\n";
-  EXPECT_LT(most, static_cast<int64_t>(256 * kMebibyte));
+  ExpectGrowthBelow(static_cast<int64_t>(256 * kMebibyte), most);
   EXPECT_EQ(InfoField("connected_clients"), kManyClients);
   EXPECT_EQ(InfoField("evicted_clients"), 0);
   // When they begin to read, others get theirs: far more than were made before.
@@ -181,7 +191,7 @@ TEST_F(ClientMemory, AThousandClientsThatAnnounceMuchAndSendNothing) {
     ASSERT_TRUE(clients_[i].Send("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$" + length + "\r\n"));
   }
   ExpectService();
-  EXPECT_LT(UsedMemory() - before, static_cast<int64_t>(8 * kMebibyte));
+  ExpectGrowthBelow(static_cast<int64_t>(8 * kMebibyte), UsedMemory() - before);
 }
 
 // Requests that never become complete: those who send most are let go, as Redis does it.
