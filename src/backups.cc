@@ -83,7 +83,7 @@ void Backups::Finish(const storage::Result<storage::StateMeta>& end) {
   }
   for (const PendingRequest& request : std::exchange(waiting_, {})) {
     Session& session = *request.session;
-    if (session.closed) continue;
+    if (session.gone()) continue;
     const std::string_view reply =
         session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) {
           if (end.ok()) {

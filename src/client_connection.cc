@@ -74,12 +74,13 @@ bool ClientConnection::Resume() {
 void ClientConnection::Update() {
   if (closing_) return;
   if (session_->close_now) {
+    if (session_->evicted) ++listener_.instance_.statistics.clients_evicted;
     Close();
     return;
   }
   Write();
   if (closing_) return;
-  if (OverOutputLimit()) {
+  if (LeavesRepliesTooLong()) {
     spdlog::warn("client {} is closed: it leaves its replies unread (client-output-buffer-limit)",
                  session_->address);
     Close();
@@ -95,7 +96,7 @@ void ClientConnection::Update() {
 void ClientConnection::Write() {
   std::string& output = session_->replies.output();
   if (!writing_.empty() || output.empty()) return;
-  uv_buf_t buffer = uv_buf_init(output.data(), static_cast<unsigned>(output.size()));
+  uv_buf_t buffer{output.data(), output.size()};
   auto* stream = reinterpret_cast<uv_stream_t*>(socket_);
   int sent = uv_try_write(stream, &buffer, 1);
   if (sent < 0) {
@@ -118,7 +119,7 @@ void ClientConnection::Write() {
   writing_ = std::exchange(output, {});
   session_->writing_bytes = writing_.size();
   listener_.instance_.sessions.Count(*session_);
-  buffer = uv_buf_init(writing_.data(), static_cast<unsigned>(writing_.size()));
+  buffer = {writing_.data(), writing_.size()};
   uv_write(&write_request_, stream, &buffer, 1, [](uv_write_t* request, int status) {
     static_cast<ClientConnection*>(request->data)->OnWritten(status);
   });
@@ -149,11 +150,9 @@ bool ClientConnection::IsStuck(int64_t limit_ms) {
   return bytes > 0 && now_ms - write_queue_changed_ms_ >= limit_ms;
 }
 
-bool ClientConnection::OverOutputLimit() {
+bool ClientConnection::LeavesRepliesTooLong() {
   const OutputBufferLimit& limit = listener_.instance_.config.client_output_buffer_limit;
-  const size_t bytes = unsent_bytes();
-  if (limit.hard_bytes > 0 && bytes > limit.hard_bytes) return true;
-  if (limit.soft_bytes == 0 || bytes <= limit.soft_bytes) {
+  if (limit.soft_bytes == 0 || unsent_bytes() <= limit.soft_bytes) {
     over_soft_limit_since_ms_ = 0;
     return false;
   }

@@ -43,7 +43,8 @@ class ClientConnection {
   void OnRead(ssize_t size, const uv_buf_t* buffer);
   void OnWritten(int status);
   void Write();
-  bool OverOutputLimit();
+  // The soft bound of client-output-buffer-limit; Sessions keeps to the hard one.
+  bool LeavesRepliesTooLong();
 
   ClientListener& listener_;
   std::shared_ptr<Session> session_;

@@ -86,6 +86,7 @@ std::optional<std::string> ClientListener::Refusal(const sockaddr_storage& remot
 
 bool ClientListener::EndRound() {
   bool ran = false;
+  instance_.sessions.KeepToMemoryBound();  // with what has been received, too
   for (const std::shared_ptr<Session>& session : instance_.sessions.TakeScheduled()) {
     const auto found = connections_.find(session->id);
     if (found == connections_.end()) continue;
@@ -94,7 +95,6 @@ bool ClientListener::EndRound() {
     if (connection.paused()) ran |= connection.Resume();
   }
   ran |= ResumePaused();
-  EnforceMemoryLimit();
   return ran;
 }
 
@@ -110,27 +110,6 @@ bool ClientListener::ResumePaused() {
     ran |= connection.Resume();
   }
   return ran;
-}
-
-void ClientListener::EnforceMemoryLimit() {
-  const uint64_t limit = instance_.config.maxmemory_clients_bytes;
-  if (limit == 0 || instance_.sessions.memory_bytes() <= limit) return;
-  std::vector<ClientConnection*> connections;
-  for (auto& [id, connection] : connections_) {
-    const Session& session = connection->session();
-    if (!session.closed && !session.no_evict) connections.push_back(connection.get());
-  }
-  std::sort(connections.begin(), connections.end(), [](const auto* left, const auto* right) {
-    return left->session().memory_bytes() > right->session().memory_bytes();
-  });
-  for (ClientConnection* connection : connections) {
-    if (instance_.sessions.memory_bytes() <= limit) return;
-    spdlog::warn(
-        "client {} is closed: it takes {} bytes, and all together exceed maxmemory-clients",
-        connection->session().address, connection->session().memory_bytes());
-    ++instance_.statistics.clients_evicted;
-    connection->Close();
-  }
 }
 
 void ClientListener::CloseStuck() {

@@ -53,7 +53,6 @@ class ClientListener {
   // Goes on with clients that had to wait. True: requests ran.
   bool ResumePaused();
   void CloseStuck();
-  void EnforceMemoryLimit();
 
   uv_loop_t* loop_;
   Instance& instance_;

@@ -38,6 +38,8 @@ struct LocalContext {
 struct ReadContext {
   const storage::KeySpace& keys;
   Statistics& statistics;  // hits and misses
+  // A reply that has grown larger is not sent, and need not be complete.
+  size_t reply_bytes_max;
 };
 
 struct WriteContext {

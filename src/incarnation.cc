@@ -218,8 +218,14 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     instance.executable = process.executable;
     instance.config_file = config.config_file;
     instance.run_id = process.run_id;
-    instance.config_changed = [&] {
+    const auto bound_clients = [&] {
+      sessions.set_bounds(
+          {config.client_output_buffer_limit.hard_bytes, config.maxmemory_clients_bytes});
+    };
+    bound_clients();
+    instance.config_changed = [&, bound_clients] {
       SetLogLevel(config.loglevel);
+      bound_clients();
       limits.bulk_bytes_max = config.proto_max_bulk_len;
       node.set_request_timeout_ms(static_cast<int64_t>(config.request_timeout_ms));
       node.set_backlog(config.repl_backlog_size, config.repl_backlog_entries);

@@ -407,7 +407,7 @@ void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments argu
   const auto run = [&](resp::ReplyWriter& writer) {
     std::get<WriteFunction>(command->function)(context, arguments, writer);
   };
-  if (!request || request->session->closed) {
+  if (!request || request->session->gone()) {
     discarded_reply_.clear();
     resp::ReplyWriter writer(resp::Protocol::kResp2, &discarded_reply_);
     run(writer);

@@ -55,7 +55,7 @@ void Node::AnswerChange(const PendingRequest& request, std::string_view error) {
     return;
   }
   Session& session = *request.session;
-  if (session.closed) return;
+  if (session.gone()) return;
   session.replies.Answer(request.ticket,
                          [](resp::ReplyWriter& writer) { writer.Raw(resp::kReplyOk); });
   parts_.sessions.Schedule(session);

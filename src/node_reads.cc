@@ -103,14 +103,14 @@ void Node::AnswerLateReads(bool term_begins) {
 }
 
 void Node::RunKeptRead(const PendingRequest& request, std::string_view bytes) {
-  if (!request.session->closed) RunRead(request, Parse(bytes));
+  if (!request.session->gone()) RunRead(request, Parse(bytes));
 }
 
 // Clients that ask for much and read nothing would otherwise have a reply made for each of them. A
 // small one is always made: it may be that of an operator, or of a client that reads.
 bool Node::HasMemoryFor(const PendingRequest& request, std::string_view bytes) {
   const Session& session = *request.session;
-  if (session.closed) return true;
+  if (session.gone()) return true;
   if (session.reads_held_back > 0) return false;  // replies are made in order
   if (!parts_.sessions.replies_are_tight()) return true;
   // No reply has more in it than the values of its keys; asking for these copies nothing.
@@ -157,8 +157,8 @@ void Node::AnswerHeldBackOf(const Session& session) {
 }
 
 void Node::RunRead(const PendingRequest& request, Arguments arguments) {
-  const ReadContext context{keys_, parts_.statistics};
   Session& session = *request.session;
+  const ReadContext context{keys_, parts_.statistics, parts_.sessions.ReplyBytesMax(session)};
   const int64_t start_ns = parts_.clock.monotonic_ns();
   const std::string_view reply =
       session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) {

@@ -46,7 +46,7 @@ void Node::RefuseBatch(const PendingBatch& batch, std::string_view commands,
 }
 
 void Node::Refuse(const PendingRequest& request, std::string_view bytes, const char* error) {
-  if (request.session->closed) return;
+  if (request.session->gone()) return;
   if (error) {
     AnswerWithError(request, error);
   } else if (LeaderMayAppear()) {
@@ -58,7 +58,7 @@ void Node::Refuse(const PendingRequest& request, std::string_view bytes, const c
 
 void Node::AnswerWithError(const PendingRequest& request, std::string_view error) {
   Session& session = *request.session;
-  if (session.closed) return;
+  if (session.gone()) return;
   session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) { writer.Error(error); });
   CountError(parts_.statistics, error);
   ++parts_.statistics.commands[request.command->number].rejected_calls;
@@ -87,7 +87,7 @@ void Node::ExpireRequests() {
   last_expiry_ms_ = now_ms;
 
   // Those of clients that have gone; all others are answered in the end.
-  std::erase_if(held_back_, [](const Held& held) { return held.request.session->closed; });
+  std::erase_if(held_back_, [](const Held& held) { return held.request.session->gone(); });
 
   for (auto& [index, batch] : proposed_) {
     if (batch.expired || batch.deadline_ms > now_ms) continue;

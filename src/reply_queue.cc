@@ -12,6 +12,12 @@ ReplyQueue::Place& ReplyQueue::At(Ticket ticket) {
   return place;
 }
 
+void ReplyQueue::Discard() {
+  output_ = {};
+  for (Place& place : waiting_) place.reply = {};
+  kept_bytes_ = 0;
+}
+
 void ReplyQueue::PopAnswered() {
   waiting_.pop_front();
   ++first_;

@@ -56,6 +56,9 @@ class ReplyQueue {
     return std::string_view(output_).substr(start, size);
   }
 
+  // Drops all replies: they will not be sent, nor any that are still to come.
+  void Discard();
+
   // Bytes that may be sent. The owner takes them from the front.
   std::string& output() { return output_; }
   const std::string& output() const { return output_; }

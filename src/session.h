@@ -51,6 +51,8 @@ struct Session : std::enable_shared_from_this<Session> {
   uint64_t input_bytes_total = 0;
   uint64_t output_bytes_total = 0;
 
+  // No reply reaches this client any more, so none is to be made.
+  bool gone() const { return closed || close_now; }
   // Replies that the kernel has not taken yet.
   size_t reply_bytes() const { return writing_bytes + replies.bytes(); }
   // What this client takes of maxmemory-clients.
@@ -62,8 +64,9 @@ struct Session : std::enable_shared_from_this<Session> {
   // This client has a write in the batch that is being filled; its reads join it there.
   uint64_t last_batch = 0;
 
-  bool closed = false;     // the socket is gone: replies are dropped
+  bool closed = false;     // the socket is gone
   bool close_now = false;  // CLIENT KILL, limits: the owner closes the socket at its next look
+  bool evicted = false;    // close_now, because of maxmemory-clients
   bool close_after_replies =
       false;                   // QUIT, protocol errors: nothing more is read, what is owed is sent
   bool scheduled = false;      // among Sessions::TakeScheduled's next
@@ -71,10 +74,18 @@ struct Session : std::enable_shared_from_this<Session> {
   size_t counted_memory = 0;
 };
 
-// All clients by their id, oldest first.
+// All clients by their id, oldest first, and what they may take of the memory.
 class Sessions {
  public:
   explicit Sessions(const resp::Limits* limits) : limits_(limits) {}
+
+  // Whoever goes beyond them is given up right where a reply does so, and not only when the replies
+  // of a whole round are made. 0: no bound.
+  struct Bounds {
+    size_t reply_bytes = 0;   // of one client
+    size_t memory_bytes = 0;  // of all; those that take most go first, but for no_evict
+  };
+  void set_bounds(const Bounds& bounds) { bounds_ = bounds; }
 
   // When clients leave so much unread, all of them together, each gets one reply at a time, and
   // large ones not at all, until others have taken theirs.
@@ -84,8 +95,13 @@ class Sessions {
   // Forgets the session; work in flight keeps the object until it is done.
   void Close(Session& session);
 
-  // Has the sockets' owner look at a session: it has output, or is to be closed. Counts it.
+  // Has the sockets' owner look at a session: it has output, or is to be closed. Counts it, and
+  // keeps to the bounds.
   void Schedule(Session& session);
+  // The greatest reply that is of any use: with a greater one the client is given up.
+  size_t ReplyBytesMax(const Session& session) const;
+  // Gives up whoever takes most, as long as all take more than the bound.
+  void KeepToMemoryBound();
   // The sessions scheduled since the last call, each once. They may be closed by now.
   std::vector<std::shared_ptr<Session>> TakeScheduled();
 
@@ -99,7 +115,12 @@ class Sessions {
   const std::map<uint64_t, std::shared_ptr<Session>>& all() const { return sessions_; }
 
  private:
+  void Enqueue(Session& session);
+  // Its replies are dropped at once; what it has sent may be just being looked at.
+  void GiveUp(Session& session, std::string_view why);
+
   const resp::Limits* limits_;
+  Bounds bounds_;
   uint64_t last_id_ = 0;
   size_t reply_bytes_ = 0;
   size_t memory_bytes_ = 0;

@@ -1,7 +1,6 @@
-// What a node has a limit for: its memory, its disk, what is in flight, what clients leave unread.
+// What a node has a limit for: its memory, its disk, what is in flight.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <limits>
 #include <memory>
 #include <string>
@@ -342,98 +341,6 @@ TEST(Node, KeepsLeadershipWhenAllDisksAreFull) {
   cluster.Send(leader, *client, Set("a", "1") + Get("a"));
   cluster.Steps(kSettle);
   EXPECT_EQ(TestCluster::Replies(*client), std::string(kDiskFull) + "$-1\r\n");
-}
-
-// Clients that ask for large values and read nothing.
-class Unread : public testing::Test {
- protected:
-  static constexpr size_t kValueBytes = 1 << 20;
-
-  Unread() {
-    cluster_.MakeLeader(1);
-    auto writer = cluster_.Connect(1);
-    cluster_.Send(1, *writer, Set("large", std::string(kValueBytes, 'v')) + Set("small", "1"));
-    cluster_.Steps(kSettle);
-    EXPECT_EQ(TestCluster::Replies(*writer), std::string(kOk) + kOk);
-    sessions().Count(*writer);
-  }
-  // Clients that each ask for it at the same time.
-  void Ask(size_t count) {
-    while (clients_.size() < count) {
-      clients_.push_back(cluster_.Connect(1));
-      cluster_.Send(1, *clients_.back(), Get("large"));
-    }
-  }
-  Sessions& sessions() { return cluster_.member(1).sessions; }
-  size_t Answered() const {
-    return static_cast<size_t>(
-        std::count_if(clients_.begin(), clients_.end(),
-                      [](const auto& client) { return client->replies.bytes() > kValueBytes; }));
-  }
-  std::string Take(Session& session) {
-    std::string replies = TestCluster::Replies(session);
-    sessions().Count(session);
-    return replies;
-  }
-
-  TestCluster cluster_{3};
-  std::vector<std::shared_ptr<Session>> clients_;
-};
-
-TEST_F(Unread, LargeRepliesAreNotMadeWhileTooMuchIsLeft) {
-  constexpr size_t kMade = Sessions::kReplyBytesMax / kValueBytes;
-  Ask(kMade + 40);
-  cluster_.Steps(kSettle);
-  EXPECT_EQ(Answered(), kMade);
-  EXPECT_LT(sessions().reply_bytes(), Sessions::kReplyBytesMax + 2 * kValueBytes);
-
-  // Others are served.
-  auto other = cluster_.Connect(1);
-  cluster_.Send(1, *other, Get("small"));
-  cluster_.Steps(kSettle);
-  EXPECT_EQ(Take(*other), "$1\r\n1\r\n");
-  cluster_.Send(1, *other, Set("small", "2"));
-  cluster_.Steps(kSettle);
-  EXPECT_EQ(Take(*other), kOk);
-
-  // Each reply that is taken makes room for another, until everybody has one.
-  for (auto& client : clients_) {
-    cluster_.Steps(kSettle);
-    EXPECT_GT(Take(*client).size(), kValueBytes);
-  }
-  EXPECT_LT(sessions().reply_bytes(), kValueBytes);
-}
-
-TEST_F(Unread, ReadsThatWaitKeepTheirPlaceAmongTheirClientsWrites) {
-  Ask(Sessions::kReplyBytesMax / kValueBytes + 1);
-  auto client = cluster_.Connect(1);
-  cluster_.Send(1, *client, Get("large") + Set("large", "new") + Get("large"));
-  cluster_.Steps(kSettle);
-  const std::string replies = Take(*client);
-  EXPECT_EQ(replies.size(), kValueBytes + 12 + 5 + 9);
-  EXPECT_TRUE(replies.starts_with("$1048576\r\nvvv"));
-  EXPECT_TRUE(replies.ends_with("vvv\r\n+OK\r\n$3\r\nnew\r\n"));
-}
-
-// A reply that was held back is made right before the client's next write runs, which must not run
-// with the read's arguments.
-TEST_F(Unread, AReadThatWaitsLeavesTheNextWriteAsItIs) {
-  Ask(Sessions::kReplyBytesMax / kValueBytes + 1);
-  auto client = cluster_.Connect(1);
-  cluster_.Send(1, *client, Get("large") + Set("other", "new") + Get("other"));
-  cluster_.Steps(kSettle);
-  EXPECT_TRUE(Take(*client).ends_with("vvv\r\n+OK\r\n$3\r\nnew\r\n"));
-  EXPECT_EQ(cluster_.node(1).keys().Find("large")->value.size(), kValueBytes);
-}
-
-TEST_F(Unread, ClientsThatGoTakeWhatWaitsWithThem) {
-  Ask(Sessions::kReplyBytesMax / kValueBytes + 40);
-  cluster_.Steps(kSettle);
-  EXPECT_EQ(cluster_.node(1).requests_in_flight(), 40U);
-  for (auto& client : clients_) sessions().Close(*client);
-  EXPECT_LT(sessions().memory_bytes(), size_t{100'000});
-  for (int ticks = 0; ticks < 20; ++ticks) cluster_.Tick();
-  EXPECT_EQ(cluster_.node(1).requests_in_flight(), 0U);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,7 +33,8 @@ class KeySpaceRunner {
     }
     const Command& command = *std::get<const Command*>(resolved);
     if (const auto* read = std::get_if<ReadFunction>(&command.function)) {
-      (*read)(ReadContext{keys_, statistics_}, arguments, writer);
+      (*read)(ReadContext{keys_, statistics_, std::numeric_limits<size_t>::max()}, arguments,
+              writer);
       return reply;
     }
     keys_.BeginEntry(keys_.last_applied() + 1, consensus::Term(1), 1000);
