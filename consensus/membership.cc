@@ -185,6 +185,7 @@ void Raft::Impl::LeaveWhenRemoved(Leader& leader) {
   }
   SendTimeoutNow(leader);
   if (!leader.transfer->timeout_now_due) {
+    successor_ = leader.transfer->target;
     BecomeFollower(std::nullopt);
   }
 }

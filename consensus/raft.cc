@@ -358,6 +358,7 @@ Role Raft::role() const { return impl_->role(); }
 bool Raft::is_leader() const { return impl_->is_leader(); }
 bool Raft::leader_is_established() const { return impl_->leader_is_established(); }
 std::optional<NodeId> Raft::leader() const { return impl_->leader(); }
+std::optional<NodeId> Raft::successor() const { return impl_->successor(); }
 bool Raft::transferring_leadership() const { return impl_->transferring_leadership(); }
 Term Raft::current_term() const { return impl_->current_term(); }
 Index Raft::commit_index() const { return impl_->commit_index(); }

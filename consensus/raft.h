@@ -203,6 +203,8 @@ class Raft {
   // leader.
   bool leader_is_established() const;
   std::optional<NodeId> leader() const;  // of the current term, this server included
+  // To whom this server has handed leadership over when it was removed: nobody will tell it more.
+  std::optional<NodeId> successor() const;
   bool transferring_leadership() const;
   Term current_term() const;
   Index commit_index() const;

@@ -132,6 +132,7 @@ class Raft::Impl {
   bool is_leader() const { return std::holds_alternative<Leader>(role_); }
   bool leader_is_established() const;
   std::optional<NodeId> leader() const;
+  std::optional<NodeId> successor() const { return successor_; }
   bool transferring_leadership() const;
   Term current_term() const { return hard_state_.current_term; }
   Index commit_index() const { return commit_index_; }
@@ -264,6 +265,7 @@ class Raft::Impl {
   // A voter of the cluster's first configuration that has neither voted nor stored anything.
   bool pristine_;
   bool has_lost_its_data_ = false;
+  std::optional<NodeId> successor_;
   Index commit_index_;
   Index released_index_;    // commit_index as of the last TakeEffects
   Index handed_out_index_;  // by NextCommitted

@@ -155,7 +155,9 @@ void Raft::Impl::SendTimeoutNow(Leader& leader) {
   if (!leader.transfer || !leader.transfer->timeout_now_due) {
     return;
   }
-  if (FindPeer(leader.transfer->target)->match_index() == log_.last_index()) {
+  // Who leaves the cluster does not hear what becomes of its entries later.
+  const bool may_leave = leader.votes || commit_index_ == log_.last_index();
+  if (may_leave && FindPeer(leader.transfer->target)->match_index() == log_.last_index()) {
     leader.transfer->timeout_now_due = false;
     Send(leader.transfer->target, TimeoutNow{current_term()});
   }

@@ -66,7 +66,7 @@ void Node::AnswerWithError(const PendingRequest& request, std::string_view error
 }
 
 bool Node::LeaderMayAppear() {
-  const bool has_leader = raft_.leader().has_value();
+  const bool has_leader = raft_.leader() || raft_.successor();
   if (had_leader_ && !has_leader) leaderless_since_ms_ = parts_.clock.monotonic_ms();
   had_leader_ = has_leader;
   return !has_leader &&
@@ -119,8 +119,10 @@ void Node::ExpireRequests() {
 
 std::string Node::RedirectError(const Command& command, Arguments arguments) const {
   if (waits_to_join()) return std::string(kWaitsToJoin);
-  const std::optional<NodeId> leader = raft_.leader();
-  if (!leader) return removed_ ? kRemoved : kNotExecuted;
+  std::optional<NodeId> leader = raft_.leader();
+  if (!leader && removed_) return kRemoved;
+  if (!leader) leader = raft_.successor();
+  if (!leader) return kNotExecuted;
   const Member* member = membership_.Find(*leader);
   if (!member) return kNotExecuted;
   const bool has_key =

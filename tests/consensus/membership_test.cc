@@ -342,9 +342,27 @@ TEST(Removal, ALeaderThatRemovesItselfDoesNotCountItselfAndHandsOver) {
   EXPECT_EQ(server.raft().commit_index(), Index(2));
   EXPECT_EQ(Of<TimeoutNow>(messages).size(), 1U);
   EXPECT_FALSE(server.raft().is_leader());
+  EXPECT_EQ(Of<TimeoutNow>(messages, server.raft().successor().value()).size(), 1U);
   server.Tick(100);
   server.Settle();
   EXPECT_EQ(server.raft().role(), Role::kFollower);
+}
+
+// Once it has left it does not hear what becomes of the entries for which its clients wait.
+TEST(Removal, ALeaderLeavesWhenAllItsEntriesAreCommitted) {
+  Established server;
+  ASSERT_EQ(server.Refused(RemoveMember{kSelf}), std::nullopt);
+  server.Propose("x");
+  server.Settle();
+  server.Acknowledge(kSecond, Index(3));
+  server.Acknowledge(kThird, Index(2));
+  EXPECT_TRUE(Of<TimeoutNow>(server.Settle()).empty());
+  ASSERT_EQ(server.raft().commit_index(), Index(2));
+  EXPECT_EQ(server.raft().successor(), std::nullopt);
+  server.Acknowledge(kThird, Index(3));
+  EXPECT_EQ(Of<TimeoutNow>(server.Settle()).size(), 1U);
+  EXPECT_EQ(server.raft().commit_index(), Index(3));
+  EXPECT_FALSE(server.raft().is_leader());
 }
 
 // It waits for the target to have all, but not for ever.

@@ -152,6 +152,37 @@ TEST_F(MembershipCommand, IsMadeByTheNextLeaderWhereItWasLostWithOne) {
   EXPECT_EQ(Ids(1), (Some{1, 2, 3, 4}));
 }
 
+// Its clients are told where to go on, and none waits, or is left without knowing what has become of
+// its write.
+TEST_F(MembershipCommand, ALeaderThatIsRemovedLeavesNobodyWaiting) {
+  std::vector<std::unique_ptr<TestClient>> clients;
+  const auto ask = [&] {
+    clients.push_back(std::make_unique<TestClient>(cluster_, kLeader));
+    cluster_.Send(kLeader, clients.back()->session(),
+                  Request({"SET", "a", "1"}) + Request({"GET", "a"}));
+    cluster_.Step();
+  };
+  for (int i = 0; i < 5; ++i) ask();
+  TestClient other(cluster_, 1);
+  cluster_.Send(1, other.session(), Request({"CLUSTER", "FORGET", IdOf(kLeader)}));
+  for (int i = 0; i < 50; ++i) ask();
+  cluster_.Steps(20);
+
+  size_t moved = 0;
+  for (const auto& client : clients) {
+    const std::string replies = client->Replies();
+    if (replies == "+OK\r\n$1\r\n1\r\n") continue;
+    ++moved;
+    EXPECT_TRUE(replies.find("-MOVED 15495 127.0.0.1:7001\r\n") == 0 ||
+                replies.find("-MOVED 15495 127.0.0.1:7003\r\n") == 0)
+        << replies;
+    EXPECT_EQ(std::count(replies.begin(), replies.end(), '\n'), 2) << replies;
+  }
+  EXPECT_GT(moved, 0U);
+  EXPECT_LT(moved, clients.size());
+  EXPECT_EQ(Ids(kLeader), (Some{1, 3}));
+}
+
 TEST_F(MembershipCommand, SaysSoWhenThereIsNoLeader) {
   cluster_.member(kLeader).connected = false;
   cluster_.member(3).connected = false;
