@@ -100,7 +100,8 @@ bool Node::throttled() const {
        builder_.command_count() >= options_.batch_commands_max)) {
     return true;
   }
-  return builder_.bytes() + proposed_bytes_ > options_.inflight_bytes_max;
+  const size_t arriving_bytes = builder_.bytes() + filling_.arena.bytes() + reads_.arena.bytes();
+  return arriving_bytes + proposed_bytes_ + kept_bytes_ > options_.inflight_bytes_max;
 }
 
 bool Node::DiskHasRoomFor(size_t bytes) const {
@@ -235,6 +236,7 @@ void Node::ProposeBatch() {
     operation.session->last_write_term = batch.term;
   }
   proposed_bytes_ += batch.payload.size();
+  kept_bytes_ += batch.arena.bytes();
   proposed_.emplace(*index, std::move(batch));
 }
 
@@ -345,6 +347,7 @@ PendingBatch Node::TakeProposed(Proposed::iterator batch) {
   PendingBatch taken = std::move(batch->second);
   proposed_.erase(batch);
   (taken.expired ? expired_bytes_ : proposed_bytes_) -= taken.payload.size();
+  kept_bytes_ -= taken.arena.bytes();
   return taken;
 }
 

@@ -74,8 +74,9 @@ struct NodeOptions {
   size_t batch_bytes_max = 1 << 20;  // commands in one log entry (but always one command)
   size_t batch_commands_max = 4096;
   size_t batch_bytes_wait_max = 64 << 10;  // a smaller batch waits for the one before it
-  // Proposed and not yet applied: beyond it, clients wait. And so much for which nobody waits any
-  // more, since it was not confirmed in time: beyond that, writes are refused.
+  // Proposed and not yet applied, and reads that wait for their proof: beyond it, clients wait. And
+  // so much for which nobody waits any more, since it was not confirmed in time: beyond that,
+  // writes are refused.
   size_t inflight_bytes_max = 32 << 20;
   size_t apply_bytes_per_round = 4 << 20;  // applied between two looks at the sockets
 };
@@ -286,6 +287,7 @@ class Node {
   Proposed proposed_;
   size_t proposed_bytes_ = 0;  // without those that have expired
   size_t expired_bytes_ = 0;   // they are in Raft's log all the same, until their fate is known
+  size_t kept_bytes_ = 0;      // of requests in proposed_ (reads), unproven_, late_reads_ and held_
   // Waiting for proof that they are current.
   std::map<consensus::ReadToken, ReadGroup> unproven_;
   consensus::ReadToken last_token_;

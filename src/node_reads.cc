@@ -52,6 +52,7 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
 void Node::CloseReadGroup() {
   if (reads_.empty()) return;
   ReadGroup group = std::exchange(reads_, {});
+  kept_bytes_ += group.arena.bytes();
   ++last_token_;
   if (raft_.RequestRead(last_token_)) {
     unproven_.emplace(last_token_, std::move(group));
@@ -84,7 +85,10 @@ void Node::AnswerProven(ReadGroup group) {
       ++kept;
     }
   }
-  if (kept == 0) return;
+  if (kept == 0) {
+    kept_bytes_ -= group.arena.bytes();
+    return;
+  }
   group.reads.resize(kept);
   late_reads_.emplace(wait_for, std::move(group));
 }

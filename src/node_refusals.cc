@@ -29,6 +29,7 @@ void Node::RefuseGroup(const ReadGroup& group, const char* error) {
   for (const PendingRead& read : group.reads) {
     Refuse(read, group.arena.At(read.request), error);
   }
+  kept_bytes_ -= group.arena.bytes();
 }
 
 void Node::RefuseBatch(const PendingBatch& batch, std::string_view commands,
@@ -51,6 +52,7 @@ void Node::Refuse(const PendingRequest& request, std::string_view bytes, const c
     AnswerWithError(request, error);
   } else if (LeaderMayAppear()) {
     held_.push_back({request, std::string(bytes)});
+    kept_bytes_ += bytes.size();
   } else {
     AnswerWithError(request, RedirectError(*request.command, Parse(bytes)));
   }
@@ -77,6 +79,7 @@ void Node::AnswerHeld() {
   const bool wait = LeaderMayAppear();
   if (held_.empty() || wait) return;
   for (const Held& held : std::exchange(held_, {})) {
+    kept_bytes_ -= held.bytes.size();
     AnswerWithError(held.request, RedirectError(*held.request.command, Parse(held.bytes)));
   }
 }
@@ -93,6 +96,7 @@ void Node::ExpireRequests() {
     if (batch.expired || batch.deadline_ms > now_ms) continue;
     RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, kUnknownOutcome, kNotExecuted);
     batch.operations = {};
+    kept_bytes_ -= batch.arena.bytes();
     batch.arena = {};
     batch.expired = true;
     proposed_bytes_ -= batch.payload.size();

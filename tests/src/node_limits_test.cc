@@ -1,6 +1,7 @@
 // What a node has a limit for: its memory, its disk, what is in flight.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <string>
@@ -97,6 +98,57 @@ TEST(Node, ClientsWaitWhileTooMuchIsInFlight) {
     cluster.member(1).dispatcher->Resume(*client);
   }
   EXPECT_EQ(TestCluster::Replies(*client), expected);
+}
+
+// Reads that cannot be proven, or wait behind a write, and what waits for a leader.
+TEST(Node, ClientsWaitWhileTooManyReadsAreKept) {
+  NodeOptions options;
+  options.inflight_bytes_max = 1000;
+  options.request_timeout_ms = 200;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  const std::string key(100, 'k');
+  const auto fill = [&](Session& session) {
+    size_t accepted = 0;
+    while (accepted < 100 && cluster.member(1).dispatcher->MayRead(session)) {
+      cluster.Send(1, session, Get(key));
+      cluster.Step();
+      ++accepted;
+    }
+    return accepted;
+  };
+  const auto answers = [](Session& session) {
+    const std::string replies = TestCluster::Replies(session);
+    return static_cast<size_t>(std::ranges::count(replies, '\n'));
+  };
+  cluster.member(1).connected = false;
+  auto reader = cluster.Connect(1);
+  size_t accepted = fill(*reader);
+  EXPECT_LT(accepted, 20U) << "unproven";
+  for (int ticks = 0; ticks < 30; ++ticks) cluster.Tick();
+  EXPECT_EQ(answers(*reader), accepted);
+
+  auto writer = cluster.Connect(1);
+  cluster.Send(1, *writer, Set(key, ""));
+  accepted = fill(*writer);
+  EXPECT_LT(accepted, 20U) << "in the write's batch";
+  while (cluster.node(1).raft().leader()) cluster.Tick();
+  cluster.Step();
+  EXPECT_EQ(fill(*reader), 0U) << "those wait for a leader now";
+  cluster.member(1).connected = true;
+  cluster.WaitForLeader();
+  for (int ticks = 0; ticks < 30; ++ticks) cluster.Tick();
+  EXPECT_EQ(answers(*writer), accepted + 1);
+  EXPECT_EQ(cluster.node(1).requests_in_flight(), 0U);
+
+  EXPECT_TRUE(cluster.member(1).dispatcher->MayRead(*reader)) << "and nothing is left over";
+  cluster.MakeLeader(1);
+  auto other = cluster.Connect(1);
+  for (int i = 0; i < 100; ++i) {
+    cluster.Send(1, *other, Set(key, "") + Get(key));
+    cluster.Steps(kSettle);
+    ASSERT_TRUE(cluster.member(1).dispatcher->MayRead(*other));
+  }
 }
 
 // Followers that answer, and whose disks stand still: the leader stays leader, and nothing is
