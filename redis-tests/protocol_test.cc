@@ -58,6 +58,7 @@ TEST_F(Protocol, AProtocolErrorIsAnsweredAndClosesTheConnection) {
   const std::string long_text(65'536, 'x');
   const BrokenRequest requests[] = {
       {"*2147483648\r\n", "invalid multibulk length"},
+      {"*1048577\r\n", "invalid multibulk length"},
       {"*x\r\n", "invalid multibulk length"},
       {"*1x\r\n", "invalid multibulk length"},
       {"*1\r\n:4\r\nPING\r\n", "expected '$', got ':'"},

@@ -39,6 +39,10 @@ namespace {
 // A disk is taken for stalled when a commit takes longer than this many election timeouts.
 constexpr uint32_t kDiskStallElectionTimeouts = 4;
 
+// Arguments of a request, as in Redis up to 6.2: a read of many more keys would hold up the loop for
+// longer than an election timeout.
+constexpr size_t kArgumentsMax = 1024 * 1024;
+
 // How often a start that found no space on the disk is tried again: each time the log is read.
 constexpr std::chrono::milliseconds kStartInterval(250);
 
@@ -191,6 +195,7 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
   uv_loop_init(&loop);
   resp::Limits limits;
   limits.bulk_bytes_max = config.proto_max_bulk_len;
+  limits.multibulk_count_max = kArgumentsMax;
   Sessions sessions(&limits);
   Server::End end;
   {

@@ -105,7 +105,7 @@ void List(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
   } else if (arguments.size() > 3 && EqualsIgnoringCase(arguments[2], "id")) {
     for (std::string_view text : arguments.subspan(3)) {
       const auto id = resp::ParseInteger(text);
-      if (!id || *id < 1) {
+      if (!id) {
         writer.Error("ERR Invalid client ID");
         return;
       }

@@ -100,7 +100,7 @@ TEST_F(ClientCommand, ListShowsAllOrTheOnesAskedFor) {
   EXPECT_EQ(LinesOf(chosen), 2U);
   EXPECT_NE(chosen.find("addr=127.0.0.1:50001 "), std::string::npos);
   EXPECT_NE(chosen.find("addr=127.0.0.1:50003 "), std::string::npos);
-  EXPECT_EQ(first_.Call({"CLIENT", "LIST", "ID", "0"}), "-ERR Invalid client ID\r\n");
+  EXPECT_EQ(first_.Call({"CLIENT", "LIST", "ID", "0", "-1"}), "$0\r\n\r\n");
   EXPECT_EQ(first_.Call({"CLIENT", "LIST", "ID", "x"}), "-ERR Invalid client ID\r\n");
   EXPECT_EQ(first_.Call({"CLIENT", "LIST", "ID"}), kSyntaxError);
   EXPECT_EQ(first_.Call({"CLIENT", "LIST", "TYPE", "normal", "x"}), kSyntaxError);
