@@ -122,7 +122,8 @@ struct Format<Heartbeat> {
 template <>
 struct Format<HeartbeatReply> {
   static constexpr uint8_t kCode = 7;
-  static constexpr std::tuple kFields = {&HeartbeatReply::term, &HeartbeatReply::read_round};
+  static constexpr std::tuple kFields = {&HeartbeatReply::term, &HeartbeatReply::read_round,
+                                         &HeartbeatReply::unfit};
 };
 
 template <>

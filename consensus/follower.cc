@@ -155,7 +155,8 @@ void Raft::Impl::SendFollowerReplies(Follower& follower) {
   if (follower.owes_heartbeat_reply) {
     follower.owes_heartbeat_reply = false;
     Send(*follower.leader,
-         HeartbeatReply{.term = current_term(), .read_round = follower.read_round});
+         HeartbeatReply{
+             .term = current_term(), .read_round = follower.read_round, .unfit = IsUnfit()});
   }
 }
 

@@ -79,6 +79,7 @@ struct Heartbeat {
 struct HeartbeatReply {
   Term term;
   uint64_t read_round = 0;  // the one it answers; 0 where the term was refused
+  bool unfit = false;       // to lead: see Raft::set_unfit
 
   bool operator==(const HeartbeatReply&) const = default;
 };
@@ -138,8 +139,8 @@ struct InstallSnapshotReply {
   bool operator==(const InstallSnapshotReply&) const = default;
 };
 
-// A server asks its leader for a change of the configuration, in place of one that it may have asked
-// for before. Of no effect in another term than its own.
+// A server asks its leader for a change of the configuration, in place of one that it may have
+// asked for before. Of no effect in another term than its own.
 struct ChangeRequest {
   Term term;
   uint64_t request = 0;  // unique among all that this server has ever sent, over restarts too

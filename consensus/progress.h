@@ -81,6 +81,9 @@ class Progress {
   // It was among the first to answer a round, so that the next one may be asked of it.
   bool answers_first() const { return answers_first_; }
   void set_answers_first(bool first) { answers_first_ = first; }
+  // It has said, to this leader, that it could lead well.
+  bool fit() const { return fit_; }
+  void set_fit(bool fit) { fit_ = fit; }
 
   // The highest commit index that the follower was sent, and the highest read index.
   void SentCommit(Index commit_index);
@@ -114,6 +117,7 @@ class Progress {
   uint64_t advanced_at_;  // when match_index last grew, or when it first fell behind next_index - 1
   uint64_t answered_round_ = 0;
   bool answers_first_ = false;
+  bool fit_ = false;
   Index commit_sent_;
   Index read_index_sent_;
 };

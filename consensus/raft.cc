@@ -204,7 +204,8 @@ std::vector<PeerStatus> Raft::Impl::peers() const {
                           .match_index = peer.match_index(),
                           .next_index = peer.next_index(),
                           .recently_active = IsRecentlyActive(peer),
-                          .needs_snapshot = peer.state() == Progress::State::kNeedsSnapshot});
+                          .needs_snapshot = peer.state() == Progress::State::kNeedsSnapshot,
+                          .fit = peer.voter() && IsRecentlyActive(peer) && peer.fit()});
     }
   }
   return statuses;
@@ -338,6 +339,7 @@ void Raft::Persisted(PersistSeq seq) { impl_->Persisted(seq); }
 void Raft::Compacted(Index index) { impl_->Compacted(index); }
 bool Raft::TransferLeadership(NodeId target) { return impl_->TransferLeadership(target); }
 bool Raft::TransferLeadership() { return impl_->TransferLeadership(std::nullopt); }
+void Raft::set_unfit(bool unfit) { impl_->set_unfit(unfit); }
 bool Raft::RequestLeadership() { return impl_->RequestLeadership(); }
 void Raft::PeerGone(NodeId peer) { impl_->PeerGone(peer); }
 std::variant<Index, ChangeError> Raft::ProposeChange(const Change& change, bool force) {

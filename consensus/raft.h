@@ -101,6 +101,7 @@ struct PeerStatus {
   Index next_index;
   bool recently_active = false;  // heard from within an election timeout
   bool needs_snapshot = false;   // what it lacks was trimmed
+  bool fit = false;              // it could take over now, and has said that it would lead well
 };
 
 class Raft {
@@ -171,8 +172,13 @@ class Raft {
   // `target` is no other voter, or a transfer is under way.
   bool TransferLeadership(NodeId target);
 
-  // The same, to the voter with the longest log that was recently active.
+  // The same, to a voter that was recently active: the one with the longest log of those that are
+  // fit, if any is.
   bool TransferLeadership();
+
+  // Whether this server would lead badly for now, as one whose disk is full. It tells its leader.
+  // The same is said while its disk is stalled.
+  void set_unfit(bool unfit);
 
   // Follower: asks the leader to hand over to this server (a TransferRequest). False: not a
   // follower, or no leader is known.

@@ -117,6 +117,7 @@ class Raft::Impl {
   void Persisted(PersistSeq seq);
   void Compacted(Index index);
   bool TransferLeadership(std::optional<NodeId> target);
+  void set_unfit(bool unfit) { unfit_ = unfit; }
   bool RequestLeadership();
   void PeerGone(NodeId peer);
   std::variant<Index, ChangeError> ProposeChange(const Change& change, bool force);
@@ -165,6 +166,7 @@ class Raft::Impl {
   // Reads that wait here cannot be proven any more, nor changes made.
   void AbandonRequests();
   bool DiskIsStalled() const;
+  bool IsUnfit() const { return unfit_ || DiskIsStalled(); }
   void SubmitWrites(Effects* effects);
   Leadership leadership() const { return {role(), current_term(), leader()}; }
   StateView View() const;
@@ -252,6 +254,7 @@ class Raft::Impl {
   const Progress::Limits limits_;
   Random random_;
   uint64_t now_ = 0;  // in ticks
+  bool unfit_ = false;
 
   HardState hard_state_;
   bool hard_state_submitted_ = true;

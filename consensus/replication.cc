@@ -205,6 +205,7 @@ void Raft::Impl::Handle(NodeId from, const HeartbeatReply& reply) {
   }
   if (Progress* peer = FindPeer(from)) {
     peer->AnsweredRound(reply.read_round);
+    peer->set_fit(!reply.unfit);
   }
 }
 
@@ -218,8 +219,9 @@ bool Raft::Impl::TransferLeadership(std::optional<NodeId> target) {
   if (!target) {
     const Progress* best = nullptr;
     for (const Progress& peer : leader->peers) {
+      const auto merit = [](const Progress& of) { return std::pair(of.fit(), of.match_index()); };
       if (peer.voter() && IsRecentlyActive(peer) &&
-          (best == nullptr || peer.match_index() > best->match_index())) {
+          (best == nullptr || merit(peer) > merit(*best))) {
         best = &peer;
       }
     }

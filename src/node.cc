@@ -19,12 +19,11 @@ using consensus::NodeId;
 // With less room than this on the log's disk, no write is accepted: what it has is for the votes
 // and terms of elections, and for what is in flight.
 constexpr size_t kLogReserveBytes = 512 << 10;
-// A leader whose disk is full or stalled hands over, but when all are, leadership is not to go
-// round. Whose disk has been well for a while has that behind it. Whoever is to take over may miss
-// it, and is then asked again.
-constexpr int64_t kHandOverIntervalMs = 30'000;
-constexpr int64_t kHandOverAgainMs = 1'000;
-constexpr int64_t kWellAgainMs = 5'000;
+// A leader whose disk is full hands over to one that has room for that much more: leadership is not
+// to go round among disks that are nearly full.
+constexpr size_t kRoomToLeadBytes = 1 << 20;
+// Whoever is to take over may miss it, or find its disk full as well.
+constexpr int64_t kHandOverIntervalMs = 1'000;
 
 constexpr const char* kDiskFull =
     "MISCONF No space left on this node's disk: write commands are refused until there is some";
@@ -150,16 +149,9 @@ void Node::HandOverIfDiskHoldsUp() {
   const int64_t now_ms = parts_.clock.monotonic_ms();
   const int64_t stall_ms = int64_t{options_.raft.disk_stall_ticks} * kTickMs;
   const bool stalled = held_up_since_ms_ && now_ms - *held_up_since_ms_ >= stall_ms;
-  if (!full && !stalled) {
-    if (now_ms - disk_held_up_ms_ >= kWellAgainMs) next_hand_over_ms_ = now_ms;
-    return;
-  }
-  disk_held_up_ms_ = now_ms;
-  if (!raft_.leader_is_established() || members().size() == 1) return;
-  const bool was_in_vain = raft_.current_term() == hand_over_term_;
-  if (now_ms < (was_in_vain ? hand_over_again_ms_ : next_hand_over_ms_)) return;
-  hand_over_term_ = raft_.current_term();
-  hand_over_again_ms_ = now_ms + kHandOverAgainMs;
+  raft_.set_unfit(stalled || !DiskHasRoomFor(kRoomToLeadBytes));
+  if (!(full || stalled) || !raft_.leader_is_established() || now_ms < next_hand_over_ms_) return;
+  if (std::ranges::none_of(raft_.peers(), &consensus::PeerStatus::fit)) return;
   next_hand_over_ms_ = now_ms + kHandOverIntervalMs;
   if (raft_.TransferLeadership()) {
     spdlog::info("handing leadership over: {}",

@@ -315,10 +315,7 @@ class Node {
   bool disk_is_full_ = false;  // at the last tick
   // Since when applying has waited for a checkpoint to end; nothing: it does not.
   std::optional<int64_t> held_up_since_ms_;
-  int64_t disk_held_up_ms_ = 0;  // when the disk was full or stalled last, at a tick
   int64_t next_hand_over_ms_ = 0;
-  consensus::Term hand_over_term_;  // of the last time; in the same term it was in vain
-  int64_t hand_over_again_ms_ = 0;
 
   BatchCommands commands_;  // of the entry that is being applied
   resp::Limits no_limits_ = resp::Limits::None();

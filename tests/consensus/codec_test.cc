@@ -66,7 +66,7 @@ TEST(Codec, PayloadsKeepTheirChecksum) {
 }
 
 // Servers of different builds talk to one another: a change of these bytes needs a new version.
-TEST(Codec, FormatOfVersionTwo) {
+TEST(Codec, FormatOfVersionThree) {
   using namespace std::string_view_literals;
   const auto with_sum = [](std::string_view before, std::string_view after) {
     const uint32_t sum = Crc32c(after, Crc32c(before));
@@ -78,7 +78,7 @@ TEST(Codec, FormatOfVersionTwo) {
   };
   EXPECT_EQ(Encode(Hello{0x0102030405060708, NodeId(1), NodeId(2), "a:1", 0x77}),
             with_sum("\x35\0\0\0"sv,
-                     "\x02\x01"
+                     "\x03\x01"
                      "!Quorate"
                      "\x08\x07\x06\x05\x04\x03\x02\x01"
                      "\x01\0\0\0\0\0\0\0"
@@ -88,7 +88,7 @@ TEST(Codec, FormatOfVersionTwo) {
                      "a:1"sv));
   EXPECT_EQ(Encode(Message(RequestVote{Term(9), Index(0x1234), Term(8), true, false})),
             with_sum("\x20\0\0\0"sv,
-                     "\x02\x02"
+                     "\x03\x02"
                      "\x09\0\0\0\0\0\0\0"
                      "\x34\x12\0\0\0\0\0\0"
                      "\x08\0\0\0\0\0\0\0"
@@ -96,7 +96,7 @@ TEST(Codec, FormatOfVersionTwo) {
   // The payloads' bytes are outside the frame's sum; their own stand in the entries' headers.
   EXPECT_EQ(Encode(Message(AppendOf({"123456789", ""}))),
             with_sum("\x55\0\0\0"sv,
-                     "\x02\x04"
+                     "\x03\x04"
                      "\x07\0\0\0\0\0\0\0"
                      "\x29\0\0\0\0\0\0\0"
                      "\x06\0\0\0\0\0\0\0"

@@ -169,7 +169,7 @@ TEST(FrameDecoder, NoLargeFrameBeforeTheHello) {
                                                     {{Term(1), Index(1), EntryKind::kBatch,
                                                       Payload(std::string(2000, 'a'))}}})),
                        "bytes where at most 1078 are allowed");
-  ExpectRefusedAsFirst(Forgery().U32(1075).Text("\x01\x02\x03\x04\x02\x01").bytes(),
+  ExpectRefusedAsFirst(Forgery().U32(1075).Text("\x01\x02\x03\x04\x03\x01").bytes(),
                        "a frame of 1079 bytes where at most 1078 are allowed");
 }
 
@@ -181,7 +181,7 @@ TEST(FrameDecoder, ClientsAtThePeerPortAreRefused) {
 
 TEST(FrameDecoder, HelloOfAnotherVersionIsNamed) {
   ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).U64(2).Frame(kHelloType, "", 0, 1),
-                       "protocol version 1 where 2 is spoken");
+                       "protocol version 1 where 3 is spoken");
 }
 
 TEST(FrameDecoder, HelloMustMakeSense) {
@@ -223,7 +223,7 @@ TEST(FrameDecoder, UnknownTypes) {
 }
 
 TEST(FrameDecoder, UnknownVersions) {
-  for (const int version : {0, 1, 3, 255}) {
+  for (const int version : {0, 2, 4, 255}) {
     ExpectRefused(Forgery().U64(1).Frame(kTimeoutNowType, "", 0, static_cast<uint8_t>(version)),
                   "protocol version " + std::to_string(version));
   }
@@ -265,7 +265,7 @@ TEST(FrameDecoder, BooleansAreZeroOrOne) {
 
 TEST(FrameDecoder, MessagesHaveATerm) {
   ExpectRefused(Forgery().U64(0).Frame(kTimeoutNowType), "term 0");
-  ExpectRefused(Forgery().U64(0).U64(5).Frame(kHeartbeatReplyType), "term 0");
+  ExpectRefused(Forgery().U64(0).U64(5).U8(0).Frame(kHeartbeatReplyType), "term 0");
   ExpectRefused(Forgery().AppendFields(0, 0, 0, 0).Frame(kAppendType), "term 0");
   ExpectRefused(Forgery().U64(0).U64(0).U64(0).U8(0).U8(0).Frame(kRequestVoteType), "term 0");
   ExpectRefused(Forgery().U64(0).U8(1).U8(1).Frame(kRequestVoteReplyType), "term 0");

@@ -43,7 +43,8 @@ class Writer {
          << " round=" << m.read_round;
   }
   void operator()(const HeartbeatReply& m) const {
-    out_ << "HeartbeatReply term=" << m.term.value() << " round=" << m.read_round;
+    out_ << "HeartbeatReply term=" << m.term.value() << " round=" << m.read_round
+         << (m.unfit ? " unfit" : "");
   }
   void operator()(const ReadIndex& m) const {
     out_ << "ReadIndex term=" << m.term.value() << " request=" << Short(m.request);

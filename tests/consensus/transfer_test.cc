@@ -100,7 +100,36 @@ TEST(Transfer, ChoosesTheLongestLogOfThoseThatAreHeard) {
   EXPECT_EQ(Of<TimeoutNow>(server.Settle(), NodeId(3)).size(), 1U);
 }
 
+TEST(Transfer, ChoosesOneThatIsFit) {
+  LoneServer server({.voters = 5});
+  server.BecomeLeader();
+  server.Settle();
+  const auto fit = [&](uint64_t id) { return server.raft().peers()[id - 2].fit; };
+  EXPECT_FALSE(fit(2));  // it has said nothing
+  server.Acknowledge(NodeId(4), Index(1));
+  server.Receive(NodeId(2), HeartbeatReply{Term(1), 0});
+  server.Receive(NodeId(3), HeartbeatReply{Term(1), 0});
+  server.Receive(NodeId(4), HeartbeatReply{Term(1), 0, true});
+  server.Receive(NodeId(3), HeartbeatReply{Term(1), 0, true});
+  EXPECT_TRUE(fit(2));
+  EXPECT_FALSE(fit(3));
+  EXPECT_FALSE(fit(4));
+  ASSERT_TRUE(server.raft().TransferLeadership());
+  server.Acknowledge(NodeId(2), Index(1));
+  EXPECT_EQ(Of<TimeoutNow>(server.Settle(), NodeId(2)).size(), 1U);
+}
+
 // --- The target ---
+
+TEST(TransferTarget, SaysWhetherItIsFit) {
+  LoneServer server({.term = 3, .log_terms = {3}});
+  server.Follow(kSecond, 3);
+  for (const bool unfit : {true, false}) {
+    server.raft().set_unfit(unfit);
+    server.Receive(kSecond, Heartbeat{Term(3), Index(), 4});
+    EXPECT_EQ(Only<HeartbeatReply>(server.Settle(), kSecond), (HeartbeatReply{Term(3), 4, unfit}));
+  }
+}
 
 TEST(TransferTarget, CampaignsAtOnceWithoutAPreVote) {
   LoneServer server({.term = 3, .log_terms = {3}});

@@ -20,9 +20,7 @@ Time ElectionTimeout(const Settings& settings) {
 
 // Old leaders have to be given up, several elections may fail, and what is in the queues before the
 // first new write has to be done.
-Time WriteDueAfter(const Settings& settings) {
-  return 3 * kSecond + 25 * ElectionTimeout(settings);
-}
+Time DueAfter(const Settings& settings) { return 3 * kSecond + 25 * ElectionTimeout(settings); }
 
 }  // namespace
 
@@ -37,7 +35,7 @@ void Availability::Look() {
   for (const auto& server : servers_) {
     if (server->up() && server->in_cluster()) LookAtLeader(*server);
   }
-  LookForWrites();
+  LookForProgress();
 }
 
 Availability::Places Availability::VotersOf(const consensus::Configuration& configuration) const {
@@ -60,20 +58,21 @@ void Availability::FollowVoters() {
     if (static_cast<size_t>(std::popcount(set)) < majority) continue;
     const auto known = std::find_if(before.begin(), before.end(),
                                     [set](const Group& group) { return group.members == set; });
-    majorities_.push_back(known != before.end() ? *known : Group{set, surroundings_.events.now()});
+    const Time now = surroundings_.events.now();
+    majorities_.push_back(known != before.end() ? *known : Group{set, now, now});
   }
 }
 
-Availability::State Availability::Observe() const {
+Availability::State Availability::Observe(bool (Server::*healthy)() const) const {
   State state;
   state.in_touch.resize(servers_.size());
   state.voters.resize(servers_.size());
   for (const auto& server : servers_) {
     const size_t place = server->place();
-    if (!server->in_cluster() || !server->healthy()) continue;
+    if (!server->in_cluster() || !(*server.*healthy)()) continue;
     state.voters[place] = VotersOf(server->node().raft().configuration());
     for (const auto& other : servers_) {
-      if (other->healthy() && !surroundings_.network.IsCut(place, other->place()) &&
+      if ((*other.*healthy)() && !surroundings_.network.IsCut(place, other->place()) &&
           !surroundings_.network.IsCut(other->place(), place)) {
         state.in_touch[place] |= Places{1} << other->place();
       }
@@ -94,7 +93,7 @@ bool Availability::IsGood(const Group& group, const State& state) {
   return true;
 }
 
-void Availability::LookForWrites() {
+void Availability::LookForProgress() {
   const Time now = surroundings_.events.now();
   if (checker_.committed_batches() > committed_batches_) {
     committed_batches_ = checker_.committed_batches();
@@ -109,35 +108,43 @@ void Availability::LookForWrites() {
   if (checker_.committed() == 0) Disturbed();
   if (surroundings_.network.weather() != surroundings_.settings.network) Disturbed();
   for (const auto& server : servers_) {
-    // A leader whose checkpoints stand still can't apply any more, and goes on leading.
-    if (server->up() && server->node().raft().is_leader() && server->state().stalled()) Disturbed();
+    if (server->in_cluster() && server->up() && server->node().raft().leader_is_established()) {
+      led_at_ = now;
+    }
   }
   if (checker_.configurations().rbegin()->first != configuration_index_) FollowVoters();
-  const State state = Observe();
+  const State writes = Observe(&Server::healthy);
+  const bool any_full = std::ranges::any_of(
+      servers_, [](const auto& server) { return server->log().full() || server->state().full(); });
+  const State reads = any_full ? Observe(&Server::healthy_or_full) : writes;
   for (Group& group : majorities_) {
-    if (!IsGood(group, state)) {
-      group.good_since = now;
-      continue;
-    }
-    Time since = std::max(group.good_since, disturbed_at_);
-    for (const auto& server : servers_) {
-      if ((group.members >> server->place() & 1) == 0) continue;
-      since = std::max(since, server->undisturbed_since());
-    }
-    if (now - since < WriteDueAfter(surroundings_.settings)) continue;
-    ++looks_due_;
-    since = std::max(since, progress_at_);
-    if (now - since < WriteDueAfter(surroundings_.settings)) continue;
-    std::vector<size_t> nodes;
-    for (const auto& server : servers_) {
-      if ((group.members >> server->place() & 1) != 0) nodes.push_back(server->place() + 1);
-    }
-    verdict_.Fail(
-        fmt::format("Availability: nodes {} are healthy and in touch, and no write has "
-                    "been committed for {} ms",
-                    nodes, (now - since) / kMillisecond));
-    return;
+    if (!IsGood(group, writes)) group.good_since = now;
+    if (!IsGood(group, reads)) group.reads_since = now;
+    if (DueSince(group, group.good_since) <= now) ++looks_due_;
+    Look(group, group.good_since, progress_at_, "healthy and in touch, and no write was committed");
+    Look(group, group.reads_since, led_at_, "there and in touch, and have had no leader");
   }
+}
+
+Time Availability::DueSince(const Group& group, Time good_since) const {
+  Time since = std::max(good_since, disturbed_at_);
+  for (const auto& server : servers_) {
+    if ((group.members >> server->place() & 1) == 0) continue;
+    since = std::max(since, server->undisturbed_since());
+  }
+  return since + DueAfter(surroundings_.settings);
+}
+
+void Availability::Look(const Group& group, Time good_since, Time done_at, const char* what) {
+  const Time now = surroundings_.events.now();
+  const Time due = DueAfter(surroundings_.settings);
+  if (std::max(DueSince(group, good_since), done_at + due) > now) return;
+  std::vector<size_t> nodes;
+  for (const auto& server : servers_) {
+    if ((group.members >> server->place() & 1) != 0) nodes.push_back(server->place() + 1);
+  }
+  verdict_.Fail(fmt::format("Availability: nodes {} are {} for {} ms", nodes, what,
+                            (now - done_at) / kMillisecond));
 }
 
 void Availability::LookAtLeader(const Server& server) const {

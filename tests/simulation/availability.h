@@ -5,6 +5,8 @@
 //   majority by what each of it knows. (Whether a write's client still waits is another matter.
 //   Some runs ask of tiny queues more than they can ever answer in time. And where checkpoints are
 //   slow, what is committed may have to be applied before a leader takes more.)
+// - While a majority is healthy and in touch but for disks that are full, it has a leader, which
+//   answers reads.
 // - A leader that is cut off from the majority stops leading within an election timeout
 //   (dissertation 6.2), so that its clients look elsewhere.
 #pragma once
@@ -40,10 +42,11 @@ class Availability {
  private:
   // A set of places, as bits.
   using Places = uint32_t;
-  // Voters that could serve by themselves, and since when.
+  // Voters that could serve by themselves, and since when; and since when all but writes.
   struct Group {
     Places members = 0;
     Time good_since = 0;
+    Time reads_since = 0;
   };
 
   // What of the cluster is as it should be now.
@@ -54,12 +57,16 @@ class Availability {
     std::vector<Places> voters;
   };
 
-  State Observe() const;
+  State Observe(bool (Server::*healthy)() const) const;
   Places VotersOf(const consensus::Configuration& configuration) const;
   static bool IsGood(const Group& group, const State& state);
   // All sets of at least a majority of the voters.
   void FollowVoters();
-  void LookForWrites();
+  void LookForProgress();
+  // When a group owes something that has been as it should be since then, and undisturbed.
+  Time DueSince(const Group& group, Time good_since) const;
+  // Fails when it owes it, and it was not done for too long.
+  void Look(const Group& group, Time good_since, Time done_at, const char* what);
   void LookAtLeader(const Server& server) const;
 
   const Surroundings surroundings_;
@@ -71,6 +78,7 @@ class Availability {
   uint64_t committed_batches_ = 0;
   consensus::Index applied_;  // the highest of all
   Time progress_at_ = 0;
+  Time led_at_ = 0;
   Time disturbed_at_ = 0;
   uint64_t looks_due_ = 0;
 };

@@ -322,6 +322,9 @@ void Client::OnError(size_t operation, const std::string& text) {
     world_.history.End(operation, Outcome::kNotExecuted);
   } else if (StartsWith(text, "CLUSTERDOWN ")) {
     world_.history.End(operation, Outcome::kNotExecuted);
+  } else if (StartsWith(text, "MISCONF No space left") &&
+             IsWrite(world_.history.at(operation).kind) && world_.servers[server_]->full_lately()) {
+    world_.history.End(operation, Outcome::kNotExecuted);
   } else if (StartsWith(text, "UNKNOWN ") && IsWrite(world_.history.at(operation).kind)) {
     world_.history.End(operation, Outcome::kUnknown);
   } else {

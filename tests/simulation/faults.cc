@@ -11,47 +11,10 @@
 namespace quorate::simulation {
 namespace {
 
-constexpr const char* kNames[] = {"crash one node",
-                                  "crash the leader",
-                                  "crash a minority",
-                                  "crash a majority",
-                                  "crash all",
-                                  "leader storm",
-                                  "restart storm",
-                                  "crash in a commit",
-                                  "pause one node",
-                                  "pause the leader",
-                                  "pause a majority",
-                                  "slow loop",
-                                  "log disk stalls",
-                                  "leader's log disk stalls",
-                                  "slow log disk",
-                                  "log disk returns errors",
-                                  "checkpoint stalls",
-                                  "unix clock jumps",
-                                  "cut into halves",
-                                  "isolate the leader",
-                                  "cut one way",
-                                  "mute the leader",
-                                  "deafen the leader",
-                                  "bridge",
-                                  "ring",
-                                  "random cuts",
-                                  "flapping link",
-                                  "loss",
-                                  "duplication",
-                                  "reordering",
-                                  "late messages",
-                                  "slow network",
-                                  "transfer leadership",
-                                  "request leadership",
-                                  "peer seems gone",
-                                  "checkpoint now"};
-static_assert(std::size(kNames) == kFaultCount);
+// What a node keeps of its log's disk for elections.
+constexpr size_t kLogReserveBytes = 512 << 10;
 
 }  // namespace
-
-const char* NameOf(Fault fault) { return kNames[static_cast<size_t>(fault)]; }
 
 struct Faults::Hand {
   Hand(const Surroundings& around, std::vector<std::unique_ptr<Server>>& all, Random chance)
@@ -183,6 +146,22 @@ struct Faults::Hand {
     Later(Duration(), [this, node] { servers[node]->log().set_slowness(1); });
   }
 
+  // Disks stay full for longer than other faults last. Now and then the node crashes meanwhile.
+  void FillDisk(size_t node, bool log_too) {
+    const Time end = events().now() + random.Between(1, 10) * Duration();
+    if (!log_too || random.Chance(700)) servers[node]->FillStateUntil(end);
+    if (log_too) {
+      // Small writes may fit, large ones not. In the journal there is room for what was in flight,
+      // and for much of what a leader that has space sends.
+      const size_t room = random.Chance(300) ? kLogReserveBytes + random.Below(20'000) : 0;
+      const size_t journal = random.Chance(500) ? random.Below(5'000) : size_t{16} << 20;
+      servers[node]->FillLogUntil(end, room, journal);
+    }
+    if (random.Chance(200)) {
+      Later(random.Between(0, end - events().now()), [this, node] { Crash(node); });
+    }
+  }
+
   // --- Links ---
 
   void CutFor(size_t from, size_t to, Time duration) {
@@ -263,6 +242,7 @@ struct Faults::Hand {
   void StrikeProcess(Fault fault, size_t node);
   void StrikeLinks(Fault fault, size_t node);
   void StrikeMessages(Fault fault);
+  void StrikeSpace(Fault fault, size_t node);
 
   const Surroundings surroundings;
   std::vector<std::unique_ptr<Server>>& servers;
@@ -281,6 +261,7 @@ void Faults::Hand::Strike(Fault fault) {
     case Fault::kMuteLeader:
     case Fault::kDeafenLeader:
     case Fault::kTransferLeadership:
+    case Fault::kFullLeaderDisk:
       node = LeaderOrAny();
       break;
     default:
@@ -293,6 +274,8 @@ void Faults::Hand::Strike(Fault fault) {
     StrikeLinks(fault, node);
   } else if (fault < Fault::kTransferLeadership) {
     StrikeMessages(fault);
+  } else if (fault >= Fault::kFullDisk) {
+    StrikeSpace(fault, node);
   } else if (servers[node]->up()) {
     if (fault != Fault::kCheckpointNow) on_disturbance();
     const consensus::NodeId other = servers[AnyNode()]->id();
@@ -418,6 +401,14 @@ void Faults::Hand::StrikeMessages(Fault fault) {
   });
 }
 
+void Faults::Hand::StrikeSpace(Fault fault, size_t node) {
+  if (fault == Fault::kFullDisks) {
+    for (const size_t each : Nodes()) FillDisk(each, true);
+  } else {
+    FillDisk(node, fault != Fault::kFullCheckpoint);
+  }
+}
+
 Faults::Faults(const Surroundings& surroundings, std::vector<std::unique_ptr<Server>>& servers,
                Random random)
     : hand_(std::make_unique<Hand>(surroundings, servers, random)) {}
@@ -442,6 +433,8 @@ void Faults::End() {
     server->log().set_slowness(1);
     server->log().set_commit_trap(nullptr);
     server->log().FailUntil(0, nullptr);
+    server->FillLogUntil(0, 0, 0);
+    server->FillStateUntil(0);
     if (!server->up() && server->has_run()) server->Start();
   }
 }

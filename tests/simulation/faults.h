@@ -52,9 +52,13 @@ enum class Fault : uint8_t {
   kRequestLeadership,  // a follower asks for it
   kPeerGone,           // a connection breaks though the process lives
   kCheckpointNow,
+  kFullDisk,
+  kFullLeaderDisk,
+  kFullDisks,       // all
+  kFullCheckpoint,  // the log still finds space
 };
 
-inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCheckpointNow) + 1;
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kFullCheckpoint) + 1;
 
 const char* NameOf(Fault fault);
 

@@ -7,6 +7,13 @@
 #include "consensus/configuration.h"
 
 namespace quorate::simulation {
+namespace {
+
+constexpr Time kSpaceInterval = 100 * kMillisecond;
+// What a write takes in the journal beside its payload.
+constexpr size_t kWriteBytes = 100;
+
+}  // namespace
 
 using consensus::Entry;
 using consensus::Index;
@@ -55,7 +62,7 @@ consensus::Recovered LogDisk::Recover(Index last_applied) const {
 void LogDisk::Crash() {
   ++life_;
   // The commit that was under way may just have made it to the disk, without anybody being told.
-  if (!committing_.empty() && random_.Chance(500)) {
+  if (!committing_.empty() && !waits_for_space_ && random_.Chance(500)) {
     for (const Persist& persist : committing_) Apply(persist);
   }
   queue_.clear();
@@ -66,6 +73,7 @@ void LogDisk::Crash() {
   durable_seq_ = {};
   stalled_until_ = 0;
   commit_trap_ = nullptr;
+  waits_for_space_ = false;
 }
 
 bool LogDisk::Contains(Index index, consensus::Term term) const {
@@ -92,6 +100,7 @@ void LogDisk::Wipe() {
   entries_.clear();
   chain_ = {0};
   sizes_.Reset(base_index_);
+  journal_used_ = false;
 }
 
 std::optional<consensus::Configuration> LogDisk::NewestConfiguration() const {
@@ -114,7 +123,7 @@ void LogDisk::Submit(Persist persist) {
 void LogDisk::Trim(Index index) {
   assert(index >= trim_to_);
   trim_to_ = index;
-  if (!busy_) StartCommit();
+  if (!busy_ && MustTrim()) StartCommit();
 }
 
 std::vector<Entry> LogDisk::Read(Index first, Index last, size_t bytes_max) const {
@@ -133,6 +142,29 @@ std::vector<Entry> LogDisk::Read(Index first, Index last, size_t bytes_max) cons
 }
 
 void LogDisk::StallUntil(Time when) { stalled_until_ = std::max(stalled_until_, when); }
+
+size_t LogDisk::room_bytes() const { return full() ? room_bytes_ : LogWriter::room_bytes(); }
+
+void LogDisk::FillUntil(Time when, size_t room_bytes, size_t journal_bytes) {
+  if (!full()) journal_used_ = false;
+  full_until_ = when;
+  room_bytes_ = room_bytes;
+  journal_bytes_ = journal_bytes;
+}
+
+// For the commit that is under way.
+bool LogDisk::FindsSpace() {
+  if (!full() || committing_.empty()) return true;
+  size_t bytes = 0;
+  for (const Persist& persist : committing_) {
+    bytes += kWriteBytes;
+    for (const Entry& entry : persist.entries) bytes += entry.payload.size();
+  }
+  if (bytes > journal_bytes_) return false;
+  journal_bytes_ -= bytes;
+  journal_used_ = true;
+  return true;
+}
 
 Time LogDisk::CommitDuration() {
   Time duration = random_.Between(settings_.commit_min, settings_.commit_max);
@@ -156,6 +188,11 @@ void LogDisk::FinishCommit(uint64_t life) {
     events_.At(stalled_until_, [this, life] { FinishCommit(life); });
     return;
   }
+  waits_for_space_ = !FindsSpace();
+  if (waits_for_space_) {
+    events_.After(kSpaceInterval, [this, life] { FinishCommit(life); });
+    return;
+  }
   if (commit_trap_ && !committing_.empty()) {
     std::exchange(commit_trap_, nullptr)();
     return;
@@ -172,7 +209,7 @@ void LogDisk::FinishCommit(uint64_t life) {
   committing_.clear();
   ApplyTrim();
   busy_ = false;
-  if (!queue_.empty() || trim_to_ > base_index_) StartCommit();
+  if (!queue_.empty() || MustTrim()) StartCommit();
   on_durable_();
 }
 
@@ -199,7 +236,7 @@ void LogDisk::Apply(const Persist& persist) {
 }
 
 void LogDisk::ApplyTrim() {
-  if (trim_to_ <= base_index_) return;
+  if (!MustTrim()) return;
   assert(trim_to_ <= last_index());
   const Index to = std::min(trim_to_, base_index_ + settings_.trim_entries_max);
   while (base_index_ < to) {

@@ -1,6 +1,7 @@
 // A node's log on its disk. Writes that are queued while the disk is busy become durable together,
 // as the log writer thread does it (group commit). A crash loses what is not durable; of a commit
-// that is under way it leaves all or nothing, as LMDB does.
+// that is under way it leaves all or nothing, as LMDB does. On a full disk it writes what the
+// journal has blocks for.
 //
 // Outlives the lives of its node. Its clock and its chance are the simulation's.
 #pragma once
@@ -53,6 +54,7 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   consensus::PersistSeq durable() const override { return durable_seq_; }
   consensus::Index trimmed() const override { return base_index_; }
   size_t log_bytes() const override { return sizes_.bytes(); }
+  size_t room_bytes() const override;
   consensus::Index StartOfTail(size_t payload_bytes_max) const override {
     return sizes_.StartOfTail(payload_bytes_max);
   }
@@ -72,11 +74,21 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   // Called instead of completing the next commit.
   void set_commit_trap(std::function<void()> trap) { commit_trap_ = std::move(trap); }
 
-  // None of these is at work.
-  bool healthy() const {
+  // Until then there is no space on the disk, whatever becomes of the node. `room_bytes`: what is
+  // left by its own account; `journal_bytes`: what it takes nevertheless. A commit beyond them, and
+  // any trim, waits for space.
+  void FillUntil(Time when, size_t room_bytes, size_t journal_bytes);
+  bool full() const { return events_.now() < full_until_; }
+  // A start has no space to take over what only the journal has.
+  bool start_waits() const { return full() && journal_used_; }
+
+  // None of the others is at work, and if the disk is full, there is room for votes and terms.
+  bool works() const {
     return events_.now() >= stalled_until_ && events_.now() >= fails_until_ && slowness_ == 1 &&
-           !commit_trap_;
+           !commit_trap_ && (!full() || journal_bytes_ >= kJournalBytesForElections);
   }
+  // None of these is at work.
+  bool healthy() const { return works() && !full(); }
 
   // --- What is durable, for checks ---
   const consensus::HardState& hard_state() const { return hard_state_; }
@@ -90,7 +102,11 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   void FinishCommit(uint64_t life);
   void Apply(const consensus::Persist& persist);
   void ApplyTrim();
+  bool MustTrim() const { return trim_to_ > base_index_ && !full(); }
+  bool FindsSpace();
   Time CommitDuration();
+
+  static constexpr size_t kJournalBytesForElections = 1 << 20;
 
   const consensus::NodeId id_;
   EventQueue& events_;
@@ -119,6 +135,11 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   Time stalled_until_ = 0;
   Time fails_until_ = 0;
   std::function<void()> on_failure_;
+  Time full_until_ = 0;
+  size_t room_bytes_ = 0;
+  size_t journal_bytes_ = 0;   // left
+  bool journal_used_ = false;  // since the disk is full
+  bool waits_for_space_ = false;
   uint32_t slowness_ = 1;
   std::function<void()> commit_trap_;
 };

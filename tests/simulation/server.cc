@@ -16,6 +16,8 @@ namespace {
 constexpr const char* kFirstMembers = "first";
 // How often a node opens a connection to one of its peers.
 constexpr Time kHelloInterval = 100 * kMillisecond;
+// How often a start that finds no space on the disk is tried again.
+constexpr Time kStartInterval = 250 * kMillisecond;
 
 }  // namespace
 
@@ -47,8 +49,10 @@ const Node& Server::node() const {
   return process_->node;
 }
 
-bool Server::healthy() const {
-  return up() && !paused() && !lost_its_folder_ && log_.healthy() && !state_.stalled() &&
+bool Server::healthy() const { return healthy_or_full() && !log_.full() && !state_.full(); }
+
+bool Server::healthy_or_full() const {
+  return up() && !paused() && !lost_its_folder_ && log_.works() && !state_.stalled() &&
          round_delay_max_ == surroundings_.settings.round_max;
 }
 
@@ -150,6 +154,12 @@ void Server::BeginNewLife(const NewLife& next) {
 void Server::Start() {
   assert(!up());
   assert(checker_ != nullptr);
+  if (log_.start_waits()) {
+    surroundings_.events.After(kStartInterval, [this] {
+      if (!up()) Start();
+    });
+    return;
+  }
   ++life_;
   const consensus::Recovered recovered = Recover();
   surroundings_.trace.Add(Happening::kStart, place_ + 1, recovered.hard_state.current_term.value(),
@@ -322,6 +332,16 @@ void Server::TransferLeadership(std::optional<consensus::NodeId> target) {
 
 void Server::BeginCheckpoint() {
   Enqueue([this] { process_->node.BeginCheckpoint(); });
+}
+
+void Server::FillLogUntil(Time when, size_t room_bytes, size_t journal_bytes) {
+  log_.FillUntil(when, room_bytes, journal_bytes);
+  full_until_ = std::max(full_until_, when);
+}
+
+void Server::FillStateUntil(Time when) {
+  state_.FillUntil(when);
+  full_until_ = std::max(full_until_, when);
 }
 
 Server* FindMachine(const std::vector<std::unique_ptr<Server>>& servers, consensus::NodeId member) {

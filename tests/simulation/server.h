@@ -52,6 +52,7 @@ class Server {
 
   // --- Its life ---
   bool up() const { return process_ != nullptr; }
+  // Later, where it has to wait for space on its disk.
   void Start();
   // Its clients learn of it a little later.
   void Crash();
@@ -79,6 +80,10 @@ class Server {
 
   // It runs, has not lost its folder, and none of the faults below is at work.
   bool healthy() const;
+  // The same, but its disk may be full.
+  bool healthy_or_full() const;
+  // Its disk is full, or has been in the last seconds.
+  bool full_lately() const { return surroundings_.events.now() < full_until_ + 10 * kSecond; }
   // As a leader, it has heard a majority (itself among it) in its term since then, or has become
   // leader then.
   Time heard_majority_at() const;
@@ -101,6 +106,8 @@ class Server {
   void TransferLeadership(std::optional<consensus::NodeId> target);
   void BeginCheckpoint();
   void JumpUnixClock(int64_t by_us) { unix_offset_us_ += by_us; }
+  void FillLogUntil(Time when, size_t room_bytes, size_t journal_bytes);
+  void FillStateUntil(Time when);
   // Rounds take that much longer at most.
   void set_round_delay_max(Time delay) { round_delay_max_ = delay; }
   LogDisk& log() { return log_; }
@@ -171,6 +178,7 @@ class Server {
   std::vector<std::function<void()>> inbox_;  // what arrives during a pause
   bool round_planned_ = false;
   Time hello_slot_ = 0;
+  Time full_until_ = -10 * kSecond;
   Time round_delay_max_ = 0;
   int64_t clock_drift_permille_ = 0;
   int64_t unix_offset_us_ = 0;

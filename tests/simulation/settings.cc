@@ -113,11 +113,24 @@ FaultSettings DrawFaults(Random& random) {
   // From calm to wild.
   faults.interval = OneOf(random, {0, 5000, 2000, 1000, 500, 200, 60}) * kMillisecond;
   faults.duration_max = OneOf(random, {100, 700, 3000}) * kMillisecond;
-  for (size_t kind = 0; kind < kFaultCount; ++kind) {
+  constexpr auto kFirstOfSpace = static_cast<size_t>(Fault::kFullDisk);
+  for (size_t kind = 0; kind < kFirstOfSpace; ++kind) {
     if (random.Chance(400)) faults.kinds.push_back(static_cast<Fault>(kind));
   }
-  if (faults.kinds.empty()) faults.kinds.push_back(static_cast<Fault>(random.Below(kFaultCount)));
+  if (faults.kinds.empty()) faults.kinds.push_back(static_cast<Fault>(random.Below(kFirstOfSpace)));
   return faults;
+}
+
+// Full disks stay so for long, and would hide much if they were in most of the runs. What they
+// hold up for long shows best with little beside them.
+void DrawFullDisks(Random& random, FaultSettings* faults) {
+  if (random.Chance(600)) return;
+  if (random.Chance(300)) *faults = {OneOf(random, {2, 5}) * kSecond, 3 * kSecond, {}};
+  for (auto kind = static_cast<size_t>(Fault::kFullDisk); kind < kFaultCount; ++kind) {
+    if (faults->kinds.empty() || random.Chance(500)) {
+      faults->kinds.push_back(static_cast<Fault>(kind));
+    }
+  }
 }
 
 // In half of the runs the members stay the same.
@@ -164,6 +177,7 @@ Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   // Election timeouts decide how long a recovery takes.
   settings.calm = 5 * kSecond + 40 * settings.node.raft.election_timeout_ticks * settings.tick;
   settings.membership = DrawMembership(random);
+  DrawFullDisks(random, &settings.faults);
   return settings;
 }
 

@@ -154,8 +154,8 @@ class Simulation {
     }
   }
 
-  // With the smallest windows, batches and memtables, entries go to a follower one by one. A learner
-  // may have yet to join, with an empty folder.
+  // With the smallest windows, batches and memtables, entries go to a follower one by one. A
+  // learner may have yet to join, with an empty folder.
   Time CatchUpTime() const {
     uint64_t last = 0;
     uint64_t applied = UINT64_MAX;

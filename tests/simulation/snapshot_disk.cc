@@ -63,7 +63,11 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
   ~Target() override { work_->given_up = true; }
 
   void Add(std::string rows) override {
-    disk_.Later([work = work_, rows = std::move(rows)] {
+    disk_.Later([&disk = disk_, work = work_, rows = std::move(rows)] {
+      if (disk.state_.full() || work->given_up) {
+        Fail(*work, "no space is left on the disk");
+        return;
+      }
       storage::SnapshotRowReader reader(rows);
       while (const auto row = reader.Next()) {
         work->image->rows.insert_or_assign(std::string(storage::KeyOfRow(row->row_key)),
@@ -92,6 +96,10 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
     std::optional<storage::Status> finished;
   };
 
+  static void Fail(Work& work, std::string reason) {
+    if (!std::exchange(work.given_up, true)) work.finished = storage::Error{std::move(reason)};
+  }
+
   // When all that was added is written: events need not come in the order in which they were asked
   // for.
   static void Complete(SnapshotDisk& disk, std::shared_ptr<Work> work, uint64_t added) {
@@ -107,7 +115,7 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
       }
       const storage::StateMeta& meta = work->image->meta;
       if (work->damaged || work->image->rows.size() != meta.key_count || digest != meta.digest) {
-        work->finished = storage::Error{"the snapshot's rows are not those of its meta record"};
+        Fail(*work, "the snapshot's rows are not those of its meta record");
         return;
       }
       disk.complete_ = work->image;

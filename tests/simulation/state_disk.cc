@@ -7,6 +7,11 @@
 #include "storage/key_slot.h"
 
 namespace quorate::simulation {
+namespace {
+
+constexpr Time kSpaceInterval = 500 * kMillisecond;
+
+}  // namespace
 
 StateDisk::StateDisk(consensus::NodeId id, EventQueue& events, Trace& trace, Random random,
                      const DiskSettings& settings)
@@ -20,11 +25,12 @@ void StateDisk::Open(std::function<void()> on_finished) {
 
 void StateDisk::Crash() {
   ++life_;
-  if (under_way_ && random_.Chance(300)) Apply(*under_way_, &durable_);
+  if (under_way_ && !waits_for_space_ && random_.Chance(300)) Apply(*under_way_, &durable_);
   under_way_.reset();
   unseen_.reset();
   finished_ = false;
   on_finished_ = nullptr;
+  waits_for_space_ = false;
   stalled_until_ = 0;
 }
 
@@ -65,6 +71,11 @@ void StateDisk::Finish(uint64_t life) {
   if (life != life_) return;
   if (events_.now() < stalled_until_) {
     events_.At(stalled_until_, [this, life] { Finish(life); });
+    return;
+  }
+  waits_for_space_ = full();
+  if (waits_for_space_) {
+    events_.After(kSpaceInterval, [this, life] { Finish(life); });
     return;
   }
   Apply(*under_way_, &durable_);

@@ -38,6 +38,7 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
   // --- storage::Checkpointer ---
   void Start(storage::Checkpoint checkpoint) override;
   bool TakeFinished() override;
+  bool disk_full() const override { return waits_for_space_; }
 
   // --- Snapshots ---
   struct Image {
@@ -52,6 +53,9 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
   // No checkpoint completes before then.
   void StallUntil(Time when);
   bool stalled() const { return events_.now() < stalled_until_; }
+  // Until then no checkpoint finds space, whatever becomes of the node, nor does a snapshot.
+  void FillUntil(Time when) { full_until_ = when; }
+  bool full() const { return events_.now() < full_until_; }
 
  private:
   static void Apply(const storage::Checkpoint& checkpoint, Image* image);
@@ -71,7 +75,9 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
   std::optional<storage::Checkpoint> under_way_;
   std::optional<storage::Checkpoint> unseen_;  // durable, and not refreshed to
   bool finished_ = false;
+  bool waits_for_space_ = false;
   Time stalled_until_ = 0;
+  Time full_until_ = 0;
 };
 
 }  // namespace quorate::simulation

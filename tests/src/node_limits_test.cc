@@ -336,17 +336,35 @@ TEST(Node, HandsOverAgainWhenItWasInVain) {
   EXPECT_NE(cluster.WaitForLeader(), 1U);
 }
 
-// Twenty seconds later, another member's disk is full, and this one's has long had space.
-TEST(Node, HandsOverAgainWhenItsDiskWasWellMeanwhile) {
+// All disks were full, and those of the others are no more.
+TEST(Node, HandsOverWhenAnotherDiskHasSpaceAgain) {
   TestCluster cluster(3);
-  for (int round = 0; round < 3; ++round) {
-    cluster.MakeLeader(1);
-    cluster.member(1).disk.room = 0;
-    for (int ticks = 0; ticks < 10; ++ticks) cluster.Tick();
-    EXPECT_NE(cluster.WaitForLeader(), 1U) << round;
-    cluster.member(1).disk.room = std::numeric_limits<size_t>::max();
-    for (int ticks = 0; ticks < 600; ++ticks) cluster.Tick();
-  }
+  cluster.MakeLeader(1);
+  for (uint64_t id : {2, 3}) cluster.member(id).disk.room = 0;
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  cluster.member(1).disk.room = 0;
+  for (int ticks = 0; ticks < 200; ++ticks) cluster.Tick();
+  EXPECT_EQ(cluster.WaitForLeader(), 1U);
+  cluster.member(3).disk.room = std::numeric_limits<size_t>::max();
+  for (int ticks = 0; ticks < 110; ++ticks) cluster.Tick();
+  EXPECT_EQ(cluster.WaitForLeader(), 3U);
+  // Back and forth, as often as it takes.
+  cluster.member(1).disk.room = std::numeric_limits<size_t>::max();
+  cluster.member(3).disk.room = 0;
+  for (int ticks = 0; ticks < 110; ++ticks) cluster.Tick();
+  EXPECT_EQ(cluster.WaitForLeader(), 1U);
+}
+
+// Where the disks of all are nearly full, each would be too full for what the others send it away
+// for.
+TEST(Node, DoesNotHandOverToOneWithLittleRoom) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  for (uint64_t id : {2, 3}) cluster.member(id).disk.room = 1 << 20;
+  for (int ticks = 0; ticks < 20; ++ticks) cluster.Tick();
+  cluster.member(1).disk.room = 0;
+  for (int ticks = 0; ticks < 300; ++ticks) cluster.Tick();
+  EXPECT_EQ(cluster.WaitForLeader(), 1U);
 }
 
 // Its log is well, so Raft sees nothing; but nothing is applied any more, so nobody is answered.
