@@ -85,7 +85,7 @@ TEST_F(SimulationTest, MuchHappens) {
   EXPECT_GT(all.operations_done, 100'000u);
   EXPECT_GT(all.operations_unknown, 2'000u);
   EXPECT_LT(all.keys_undecided, 5u);
-  EXPECT_GT(all.looks_due, 5'000u);
+  EXPECT_GT(all.looks_due, 2'500u);
   EXPECT_GT(all.changes, 300u);
 }
 
