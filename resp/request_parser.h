@@ -94,6 +94,13 @@ class RequestParser {
   // buffer towards this size by what arrives.
   size_t bytes_wanted() const { return bytes_wanted_; }
 
+  // What it holds beside itself. Of a request with many small arguments, that is a multiple of what
+  // was received.
+  size_t memory_bytes() const {
+    return positions_.capacity() * sizeof(ArgumentPosition) +
+           arguments_.capacity() * sizeof(std::string_view) + unescaped_.capacity();
+  }
+
   // After kError: the error reply without '-' and line end, "ERR Protocol error: ...". It may hold
   // a byte of the client's, CR and LF among them: ReplyWriter::Error replaces these.
   std::string_view error() const { return error_; }

@@ -39,8 +39,8 @@ namespace {
 // A disk is taken for stalled when a commit takes longer than this many election timeouts.
 constexpr uint32_t kDiskStallElectionTimeouts = 4;
 
-// Arguments of a request, as in Redis up to 6.2: a read of many more keys would hold up the loop for
-// longer than an election timeout.
+// Arguments of a request, as in Redis up to 6.2: a read of many more keys would hold up the loop
+// for longer than an election timeout.
 constexpr size_t kArgumentsMax = 1024 * 1024;
 
 // How often a start that found no space on the disk is tried again: each time the log is read.

@@ -56,7 +56,9 @@ struct Session : std::enable_shared_from_this<Session> {
   // Replies that the kernel has not taken yet.
   size_t reply_bytes() const { return writing_bytes + replies.bytes(); }
   // What this client takes of maxmemory-clients.
-  size_t memory_bytes() const { return sizeof(Session) + input.capacity() + reply_bytes(); }
+  size_t memory_bytes() const {
+    return sizeof(Session) + input.capacity() + parser.memory_bytes() + reply_bytes();
+  }
 
   // The entry that this client's newest write was proposed as; reads wait for it.
   consensus::Index last_write;

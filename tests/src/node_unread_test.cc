@@ -114,6 +114,17 @@ TEST_F(Unread, ClientsThatGoTakeWhatWaitsWithThem) {
   EXPECT_EQ(cluster_.node(1).requests_in_flight(), 0U);
 }
 
+TEST_F(Unread, ManySmallArgumentsCountAsWhatTheyTake) {
+  constexpr size_t kArguments = 10'000;
+  auto client = cluster_.Connect(1);
+  std::string half = "*1000000\r\n";
+  for (size_t i = 0; i < kArguments; ++i) half += "$0\r\n\r\n";
+  const size_t before = sessions().memory_bytes();
+  cluster_.Send(1, *client, half);
+  EXPECT_GE(sessions().memory_bytes() - before,
+            half.size() + kArguments * sizeof(std::string_view));
+}
+
 // A request of few bytes may ask for more than there is memory. The client is given up while the
 // replies are made, and not when they all have been.
 TEST_F(Unread, WhoeverAsksForTooMuchIsGivenUpOnTheWay) {
