@@ -1,5 +1,8 @@
 // The server itself (https://redis.io/docs/latest/commands/?group=server).
+#include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "src/ascii.h"
 #include "src/commands/families.h"
@@ -21,19 +24,21 @@ void Role(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   const Member* leader = node.leader();
   const auto applied = static_cast<int64_t>(node.keys().last_applied().value());
   if (leader == &node.self()) {
-    const auto peers = node.raft().peers();
+    // Raft's peers are those of the configuration in force, which may not be applied yet.
+    std::vector<std::pair<const Member*, consensus::Index>> followers;
+    for (const consensus::PeerStatus& peer : node.raft().peers()) {
+      const auto member = std::ranges::find(node.members(), peer.id.value(), &Member::id);
+      if (member != node.members().end()) followers.emplace_back(&*member, peer.match_index);
+    }
     writer.Array(3);
     writer.BulkString("master");
     writer.Integer(applied);
-    writer.Array(peers.size());
-    for (const Member& member : node.members()) {
-      for (const consensus::PeerStatus& peer : peers) {
-        if (peer.id.value() != member.id) continue;
-        writer.Array(3);
-        writer.BulkString(member.host);
-        writer.BulkString(std::to_string(member.port));
-        writer.BulkString(std::to_string(peer.match_index.value()));
-      }
+    writer.Array(followers.size());
+    for (const auto& [member, match_index] : followers) {
+      writer.Array(3);
+      writer.BulkString(member->host);
+      writer.BulkString(std::to_string(member->port));
+      writer.BulkString(std::to_string(match_index.value()));
     }
     return;
   }

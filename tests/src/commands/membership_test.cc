@@ -41,6 +41,30 @@ class MembershipCommand : public testing::Test {
   TestCluster cluster_{3};
 };
 
+// An entry that is in force but not applied: clients are shown whom it adds when it is applied, and
+// whom it removes until then.
+TEST_F(MembershipCommand, RoleCountsTheFollowersThatItShows) {
+  TestClient client(cluster_, kLeader);
+  const auto followers = [&] {
+    const std::string role = client.Call({"ROLE"});
+    const size_t after_index = role.find("\r\n", role.find(':')) + 2;
+    EXPECT_EQ(role[after_index], '*') << role;
+    const auto announced = std::stoul(role.substr(after_index + 1));
+    const auto shown = std::ranges::count(role.substr(after_index + 1), '*');
+    EXPECT_EQ(announced, static_cast<size_t>(shown)) << role;
+    return announced;
+  };
+  EXPECT_EQ(followers(), 2U);
+  for (uint64_t id : {1, 3}) cluster_.member(id).disk_works = false;
+  TestClient changer(cluster_, kLeader);
+  EXPECT_EQ(changer.Call(Meet("7009")), "");
+  ASSERT_EQ(cluster_.node(kLeader).raft().configuration().members.size(), 4U);
+  EXPECT_EQ(followers(), 2U);
+  for (uint64_t id : {1, 3}) cluster_.member(id).disk_works = true;
+  Pass(100);
+  EXPECT_EQ(followers(), 3U);
+}
+
 class AnyMember : public MembershipCommand, public testing::WithParamInterface<uint64_t> {
  protected:
   // With the time that a follower takes to hear of a commit.
@@ -152,8 +176,8 @@ TEST_F(MembershipCommand, IsMadeByTheNextLeaderWhereItWasLostWithOne) {
   EXPECT_EQ(Ids(1), (Some{1, 2, 3, 4}));
 }
 
-// Its clients are told where to go on, and none waits, or is left without knowing what has become of
-// its write.
+// Its clients are told where to go on, and none waits, or is left without knowing what has become
+// of its write.
 TEST_F(MembershipCommand, ALeaderThatIsRemovedLeavesNobodyWaiting) {
   std::vector<std::unique_ptr<TestClient>> clients;
   const auto ask = [&] {
