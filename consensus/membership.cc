@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "consensus/raft_impl.h"
 
@@ -223,15 +225,18 @@ void Raft::Impl::Handle(NodeId from, const ChangeRequest& request) {
 void Raft::Impl::MakeChanges(Leader& leader) {
   // As long as it takes to find out that a member is gone, and then some.
   const uint64_t patience = 2 * uint64_t{config_.election_timeout_ticks};
-  std::erase_if(leader.changes, [&](AskedChange& asked) {
+  std::vector<AskedChange> waiting;
+  for (AskedChange& asked : leader.changes) {
     const auto outcome = TryChange(leader, asked.change, asked.force, &asked.round);
     const auto* error = std::get_if<ChangeError>(&outcome);
     const bool waits = error && IsForTheMoment(error->reason) && now_ - asked.asked_at < patience;
-    if (!waits) {
+    if (waits) {
+      waiting.push_back(std::move(asked));
+    } else {
       AnswerChange(asked, outcome);
     }
-    return !waits;
-  });
+  }
+  leader.changes = std::move(waiting);
 }
 
 void Raft::Impl::AnswerChange(const AskedChange& change,
