@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kRefillMs = 200;
 // Full disks are full for good when so long no write was acknowledged.
 constexpr int64_t kStillMs = 1'000;
+constexpr int64_t kFillMsMax = 30'000;
 // So short a log that a few hundred writes are too many for it.
 constexpr const char* kBacklogEntries = "repl-backlog-entries";
 constexpr const char* kShortBacklog = "100";
@@ -92,10 +93,12 @@ void FillDisks(Scene* scene) {
   }
 }
 
-// What a trimmed log or a checkpoint gives back is taken as well, until no write finds any room.
+// What a trimmed log or a checkpoint gives back is taken as well, until no write finds any room. Or
+// until it has become clear that writes can go on for ever, in the pages that trims leave free.
 void FillDisksForGood(Scene* scene) {
   int64_t acknowledged = -1;
   auto since = Clock::now();
+  const auto enough = since + std::chrono::milliseconds(kFillMsMax);
   WaitFor(scene, "writes are refused because all disks are full", [&] {
     FillDisks(scene);
     SleepMs(kRefillMs);
@@ -103,7 +106,7 @@ void FillDisksForGood(Scene* scene) {
       acknowledged = now;
       since = Clock::now();
     }
-    return Clock::now() - since >= std::chrono::milliseconds(kStillMs);
+    return Clock::now() - since >= std::chrono::milliseconds(kStillMs) || Clock::now() >= enough;
   });
 }
 
