@@ -226,6 +226,27 @@ TEST(Node, AFollowersReadonlyReadsAreCurrent) {
   EXPECT_EQ(TestCluster::Replies(*reader), "-MOVED 15495 127.0.0.1:7001\r\n");
 }
 
+TEST(Node, AFollowerThatIsBehindAnswersWhenItHasCaughtUp) {
+  TestCluster cluster(3);
+  cluster.MakeLeader(1);
+  cluster.member(2).connected = false;
+  auto writer = cluster.Connect(1);
+  cluster.Send(1, *writer, Set("a", "1"));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*writer), "+OK\r\n");
+  cluster.member(2).connected = true;
+  auto reader = cluster.Connect(2);
+  cluster.Send(2, *reader, Request({"READONLY"}) + Get("a"));
+  cluster.Steps(kSettle);
+  ASSERT_EQ(TestCluster::Replies(*reader), "+OK\r\n") << "proven, and not applied here";
+  std::string replies;
+  for (int ticks = 0; ticks < 300 && replies.empty(); ++ticks) {
+    cluster.Tick();
+    replies = TestCluster::Replies(*reader);
+  }
+  EXPECT_EQ(replies, "$1\r\n1\r\n");
+}
+
 TEST(Node, AFollowerWithoutItsLeaderAnswersNoRead) {
   TestCluster cluster(3);
   cluster.MakeLeader(1);
