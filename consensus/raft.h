@@ -176,7 +176,7 @@ class Raft {
   // fit, if any is.
   bool TransferLeadership();
 
-  // Whether this server would lead badly for now, as one whose disk is full. It tells its leader.
+  // Whether this server would lead badly just now, as one whose disk is full. It tells its leader.
   // The same is said while its disk is stalled.
   void set_unfit(bool unfit);
 

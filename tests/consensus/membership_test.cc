@@ -4,60 +4,11 @@
 #include <variant>
 
 #include "gtest/gtest.h"
+#include "tests/consensus/established_leader.h"
 #include "tests/consensus/lone_server.h"
 
 namespace quorate::consensus {
 namespace {
-
-constexpr NodeId kFourth{4};
-
-// A leader whose no-op is committed and known to be everywhere.
-class Established : public LoneServer {
- public:
-  explicit Established(size_t voters = 3) : LoneServer({.voters = voters}) {
-    BecomeLeader();
-    CommitAll();
-  }
-
-  // The refusal, or nothing where there is none.
-  std::optional<ChangeRefusal> Refused(const Change& change, bool force = false) {
-    auto proposed = raft().ProposeChange(change, force);
-    if (const auto* error = std::get_if<ChangeError>(&proposed)) {
-      EXPECT_FALSE(error->text.empty());
-      return error->reason;
-    }
-    EXPECT_EQ(std::get<Index>(proposed), raft().last_log_index());
-    EXPECT_EQ(std::get<Index>(proposed), raft().configuration_index());
-    return std::nullopt;
-  }
-
-  // Lets an election timeout pass in which only these are heard from.
-  void HearOnly(std::vector<NodeId> heard) {
-    for (int i = 0; i < 10; ++i) {
-      Tick();
-      for (NodeId id : heard) {
-        Receive(id, HeartbeatReply{raft().current_term(), 0});
-      }
-      Settle();
-    }
-  }
-
-  // Adds server 4, which acknowledges the whole log until it is a voter.
-  void AddVoter() {
-    ASSERT_EQ(Refused(AddLearner{"d"}), std::nullopt);
-    CommitAll();
-    Acknowledge(kFourth, raft().last_log_index());
-    Settle();
-    Acknowledge(kFourth, raft().last_log_index());
-    CommitAll();
-    ASSERT_TRUE(IsVoter(raft().configuration(), kFourth));
-  }
-};
-
-// In term 1.
-ChangeReply Made(uint64_t request, uint64_t index) {
-  return {Term(1), request, Index(index), ChangeRefusal::kNone, ""};
-}
 
 PeerStatus StatusOf(const Raft& raft, NodeId id) {
   for (const PeerStatus& peer : raft.peers()) {
@@ -478,124 +429,6 @@ TEST(Replacement, AMemberThatIsKnownToBeGoneIsReplacedAtOnce) {
   ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
   EXPECT_EQ(server.raft().last_log_index(), end + 1) << "by one entry";
   EXPECT_FALSE(FindMember(server.raft().configuration(), kFourth));
-}
-
-// --- Asked for from elsewhere ---
-
-TEST(ChangeForwarding, AFollowerAsksItsLeader) {
-  LoneServer server;
-  EXPECT_FALSE(server.raft().RequestChange(AddLearner{"d"}, false));
-  server.Follow(kSecond, 1);
-  std::optional<uint64_t> request = server.raft().RequestChange(AddLearner{"d"}, true);
-  ASSERT_TRUE(request);
-  EXPECT_EQ(Only<ChangeRequest>(server.Settle(), kSecond),
-            (ChangeRequest{Term(1), *request, true, AddLearner{"d"}}));
-  server.Receive(kSecond, Made(*request, 9));
-  server.Round();
-  ASSERT_EQ(server.change_answers.size(), 1U);
-  EXPECT_EQ(server.change_answers[0].request, *request);
-  EXPECT_EQ(server.change_answers[0].index, Index(9));
-  EXPECT_EQ(server.change_answers[0].term, Term(1));
-}
-
-TEST(ChangeForwarding, ALeaderAnswersOthersAndItself) {
-  Established server;
-  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
-  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond), Made(7, 2));
-  server.CommitAll();
-  server.Receive(kThird, ChangeRequest{Term(1), 8, false, RemoveMember{NodeId(9)}});
-  const ChangeReply refused = Only<ChangeReply>(server.Settle(), kThird);
-  EXPECT_EQ(refused.index, Index());
-  EXPECT_EQ(refused.refusal, ChangeRefusal::kUnknownMember);
-  EXPECT_FALSE(refused.error.empty());
-  const std::optional<uint64_t> request = server.raft().RequestChange(AddLearner{"e"}, false);
-  server.Round();
-  ASSERT_EQ(server.change_answers.size(), 1U);
-  EXPECT_EQ(server.change_answers[0].request, request);
-  EXPECT_EQ(server.change_answers[0].index, Index(3));
-}
-
-TEST(ChangeForwarding, AtTheLeaderItWaitsForTheChangeBefore) {
-  Established server;
-  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
-  server.Receive(kThird, ChangeRequest{Term(1), 8, false, AddLearner{"e"}});
-  EXPECT_TRUE(Of<ChangeReply>(server.Settle(), kThird).empty());
-  server.Acknowledge(kSecond, Index(2));
-  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kThird), Made(8, 3));
-}
-
-TEST(ChangeForwarding, ItWaitsUntilTheLeaderIsEstablished) {
-  LoneServer server;
-  server.BecomeLeader();
-  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
-  EXPECT_TRUE(Of<ChangeReply>(server.Settle()).empty());
-  server.Acknowledge(kThird, Index(1));
-  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond), Made(7, 2));
-}
-
-// But not for ever: whoever asks knows how long it makes sense.
-TEST(ChangeForwarding, WhoWaitsLongIsToldWhyAndMayAskAgain) {
-  Established server;
-  ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
-  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"e"}});
-  Messages messages;
-  for (int ticks = 0; ticks < 20; ++ticks) {
-    EXPECT_TRUE(Of<ChangeReply>(server.Settle()).empty());
-    server.Tick();
-    server.Receive(kSecond, HeartbeatReply{Term(1), 0});
-  }
-  const ChangeReply reply = Only<ChangeReply>(server.Settle(), kSecond);
-  EXPECT_EQ(reply.refusal, ChangeRefusal::kChangePending);
-  EXPECT_TRUE(IsForTheMoment(reply.refusal));
-}
-
-// Whoever asks anew has given up what it asked for before.
-TEST(ChangeForwarding, TheLastQuestionOfAServerCounts) {
-  Established server;
-  ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
-  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"e"}});
-  server.Receive(kSecond, ChangeRequest{Term(1), 8, false, AddLearner{"f"}});
-  server.Settle();
-  server.Acknowledge(kThird, Index(2));
-  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond), Made(8, 3));
-  EXPECT_FALSE(FindAddress(server.raft().configuration(), "e"));
-}
-
-// Server 2 asks leader 3 of term 1. Leader 1 of term 2 commits its own entry where that of 3 would
-// have been, so the client has been told that nothing has come of it. Then the question arrives at
-// server 1, late.
-TEST(ChangeForwarding, AQuestionOfAnEarlierTermIsRefused) {
-  Established server;
-  server.Follow(kThird, 2);
-  server.BecomeLeader();
-  server.CommitAll();
-  const Index end = server.raft().last_log_index();
-  const Term term = server.raft().current_term();
-  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
-  const ChangeReply reply = Only<ChangeReply>(server.Settle(), kSecond);
-  EXPECT_EQ(reply.term, term);
-  EXPECT_EQ(reply.refusal, ChangeRefusal::kNotLeader);
-  EXPECT_EQ(server.raft().last_log_index(), end);
-}
-
-TEST(ChangeForwarding, IsRefusedByAnyButTheLeader) {
-  LoneServer server;
-  server.Follow(kThird, 1);
-  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"d"}});
-  EXPECT_EQ(Only<ChangeReply>(server.Settle(), kSecond).refusal, ChangeRefusal::kNotLeader);
-}
-
-TEST(ChangeForwarding, WhatWaitsIsRefusedWhenLeadershipIsLost) {
-  Established server;
-  ASSERT_EQ(server.Refused(AddLearner{"d"}), std::nullopt);
-  server.Receive(kSecond, ChangeRequest{Term(1), 7, false, AddLearner{"e"}});
-  const std::optional<uint64_t> own = server.raft().RequestChange(AddLearner{"f"}, false);
-  server.Settle();
-  server.Receive(kThird, Heartbeat{Term(2), Index(), 0});
-  server.Round();
-  ASSERT_EQ(server.change_answers.size(), 1U);
-  EXPECT_EQ(server.change_answers[0].request, own);
-  EXPECT_EQ(server.change_answers[0].error.reason, ChangeRefusal::kNotLeader);
 }
 
 }  // namespace

@@ -8,20 +8,11 @@
 #include <vector>
 
 #include "src/node.h"
+#include "tests/src/client_requests.h"
 #include "tests/src/node_support.h"
 
 namespace quorate {
 namespace {
-
-constexpr const char* kOk = "+OK\r\n";
-
-std::string Set(std::string_view key, std::string_view value) {
-  return Request({"SET", key, value});
-}
-std::string Get(std::string_view key) { return Request({"GET", key}); }
-
-// Settles everything that needs no further time.
-constexpr int kSettle = 10;
 
 // What comes while a commit is under way travels as one entry, unless it is large.
 TEST(Node, SmallBatchesWaitForTheCommitUnderWay) {
