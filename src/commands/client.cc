@@ -181,15 +181,16 @@ void Kill(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
   }
 
   int64_t killed = 0;
-  for (const auto& [id, session] : context.instance.sessions.all()) {
-    const bool itself = session.get() == &context.session;
+  for (const auto& entry : context.instance.sessions.all()) {
+    Session& session = *entry.second;
+    const bool itself = &session == &context.session;
     if (itself && skip_me) continue;
     const bool chosen = std::all_of(filters.begin(), filters.end(),
-                                    [&](const Filter& filter) { return filter(*session); });
+                                    [&](const Filter& filter) { return filter(session); });
     if (!chosen) continue;
     // Whoever kills itself still gets the reply.
-    (itself ? session->close_after_replies : session->close_now) = true;
-    context.instance.sessions.Schedule(*session);
+    (itself ? session.close_after_replies : session.close_now) = true;
+    context.instance.sessions.Schedule(session);
     ++killed;
   }
   if (!by_address) {

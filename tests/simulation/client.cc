@@ -194,7 +194,9 @@ void Client::Deliver(std::string bytes) {
       std::max(connection.last_to_server, world_.events.now() + world_.network.Latency());
   world_.events.At(connection.last_to_server,
                    [server = world_.servers[server_].get(), shared = connection_,
-                    bytes = std::move(bytes)] { server->ReceiveFromClient(shared, bytes); });
+                    bytes = std::move(bytes)]() mutable {
+                     server->ReceiveFromClient(shared, std::move(bytes));
+                   });
 }
 
 std::vector<uint32_t> Client::DrawKeys(size_t count_max) {

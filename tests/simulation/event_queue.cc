@@ -1,24 +1,28 @@
 #include "tests/simulation/event_queue.h"
 
 #include <algorithm>
-#include <cassert>
-#include <utility>
 
 namespace quorate::simulation {
 
-void EventQueue::At(Time when, Action action) {
-  assert(when >= now_);
+EventQueue::~EventQueue() {
+  for (const Planned& planned : heap_) {
+    Slot& slot = slots_[planned.slot];
+    slot.destroy(slot.bytes);
+  }
+}
+
+EventQueue::Slot& EventQueue::Plan(Time when) {
   uint32_t slot = 0;
   if (free_slots_.empty()) {
-    slot = static_cast<uint32_t>(actions_.size());
-    actions_.push_back(std::move(action));
+    slot = static_cast<uint32_t>(slots_.size());
+    slots_.emplace_back();
   } else {
     slot = free_slots_.back();
     free_slots_.pop_back();
-    actions_[slot] = std::move(action);
   }
   heap_.push_back({when, sequence_++, slot});
   std::push_heap(heap_.begin(), heap_.end(), IsLater{});
+  return slots_[slot];
 }
 
 bool EventQueue::RunNext() {
@@ -28,9 +32,10 @@ bool EventQueue::RunNext() {
   heap_.pop_back();
   now_ = next.when;
   ++events_;
-  const Action action = std::exchange(actions_[next.slot], {});
+  Slot& slot = slots_[next.slot];
+  slot.run(slot.bytes);
+  slot.destroy(slot.bytes);
   free_slots_.push_back(next.slot);
-  action();
   return true;
 }
 

@@ -2,9 +2,12 @@
 // the order in which they were planned.
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <deque>
+#include <new>
+#include <utility>
 #include <vector>
 
 namespace quorate::simulation {
@@ -16,23 +19,45 @@ inline constexpr Time kSecond = 1'000'000;
 
 class EventQueue {
  public:
-  using Action = std::function<void()>;
+  EventQueue() = default;
+  ~EventQueue();
+  EventQueue(const EventQueue&) = delete;
+  EventQueue& operator=(const EventQueue&) = delete;
 
   Time now() const { return now_; }
   uint64_t events() const { return events_; }
 
-  // Precondition: when >= now().
-  void At(Time when, Action action);
-  void After(Time delay, Action action) { At(now_ + delay, std::move(action)); }
+  // `action`: any function object without arguments. Precondition: when >= now().
+  template <typename Action>
+  void At(Time when, Action action) {
+    assert(when >= now_);
+    Slot& slot = Plan(when);
+    static_assert(sizeof(Action) <= sizeof(slot.bytes) && alignof(Action) <= alignof(Slot));
+    new (slot.bytes) Action(std::move(action));
+    slot.run = [](void* bytes) { (*static_cast<Action*>(bytes))(); };
+    slot.destroy = [](void* bytes) { static_cast<Action*>(bytes)->~Action(); };
+  }
+  template <typename Action>
+  void After(Time delay, Action action) {
+    At(now_ + delay, std::move(action));
+  }
 
   // Moves on to the next event and runs it. False: there is none.
   bool RunNext();
 
  private:
+  // An action where it was planned: it takes no memory of its own, and is not moved. Many
+  // millions of them are what a run consists of.
+  struct alignas(std::max_align_t) Slot {
+    std::byte bytes[120];
+    void (*run)(void*);
+    void (*destroy)(void*);
+  };
+
   struct Planned {
     Time when;
     uint64_t sequence;
-    uint32_t slot;  // in actions_
+    uint32_t slot;  // in slots_
   };
 
   // For a heap with the earliest in front. A type, since calls through a pointer would not be
@@ -43,11 +68,14 @@ class EventQueue {
     }
   };
 
+  // An empty slot, whose action is due then.
+  Slot& Plan(Time when);
+
   Time now_ = 0;
   uint64_t sequence_ = 0;
   uint64_t events_ = 0;
   std::vector<Planned> heap_;
-  std::vector<Action> actions_;
+  std::deque<Slot> slots_;  // which stay where they are, also while one of them plans others
   std::vector<uint32_t> free_slots_;
 };
 

@@ -30,6 +30,12 @@ class History {
     if (outcome == Outcome::kDone) ++done_;
     if (outcome == Outcome::kUnknown) ++unknown_;
   }
+  // No more answers come.
+  void EndAll() {
+    for (Operation& operation : operations_) {
+      if (operation.outcome == Outcome::kPending) operation.outcome = Outcome::kUnknown;
+    }
+  }
 
   Operation& at(size_t id) { return operations_[id]; }
   size_t size() const { return operations_.size(); }

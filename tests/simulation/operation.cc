@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "resp/command_encoder.h"
@@ -14,12 +15,12 @@ constexpr const char* kCommandNames[] = {"GET",        "MGET",   "EXISTS",  "SET
                                          "SET NX",     "SET XX", "SET GET", "SET NX GET",
                                          "SET XX GET", "MSET",   "DEL"};
 
-void AppendWords(std::string_view words, std::vector<std::string>* arguments) {
-  while (!words.empty()) {
-    const size_t end = words.find(' ');
-    arguments->emplace_back(words.substr(0, end));
-    words = end == std::string_view::npos ? std::string_view() : words.substr(end + 1);
-  }
+// Up to the next space; the rest follows in `words`.
+std::string_view TakeWord(std::string_view* words) {
+  const size_t end = std::min(words->find(' '), words->size());
+  const std::string_view word = words->substr(0, end);
+  words->remove_prefix(std::min(end + 1, words->size()));
+  return word;
 }
 
 }  // namespace
@@ -44,20 +45,22 @@ std::string ValueBytes(ValueId value, uint32_t bytes_max) {
 }
 
 std::string Encode(const Operation& operation, uint32_t value_bytes_max) {
-  std::vector<std::string> words;
-  AppendWords(kCommandNames[static_cast<size_t>(operation.kind)], &words);
+  std::string_view words = kCommandNames[static_cast<size_t>(operation.kind)];
+  std::vector<std::string> arguments;
+  arguments.reserve(4 + 2 * operation.keys.size());
   // "SET NX GET" has its key and value behind the first word.
-  std::vector<std::string> arguments = {words.front()};
+  arguments.emplace_back(TakeWord(&words));
   for (size_t i = 0; i < operation.keys.size(); ++i) {
     arguments.push_back(KeyName(operation.keys[i]));
     if (!operation.values.empty()) {
       arguments.push_back(ValueBytes(operation.values[i], value_bytes_max));
     }
   }
-  arguments.insert(arguments.end(), words.begin() + 1, words.end());
+  while (!words.empty()) arguments.emplace_back(TakeWord(&words));
   if (operation.kind == CommandKind::kDel) arguments.push_back(fmt::format("-{}", operation.id));
   const std::vector<std::string_view> views(arguments.begin(), arguments.end());
   std::string encoded;
+  encoded.reserve(resp::EncodedCommandBytes(views));
   resp::AppendCommand(views, &encoded);
   return encoded;
 }

@@ -246,16 +246,6 @@ void Server::Resume() {
 
 // --- The loop ---
 
-void Server::Enqueue(std::function<void()> action) {
-  if (!up()) return;
-  if (paused()) {
-    inbox_.push_back(std::move(action));
-    return;
-  }
-  action();
-  ScheduleRound();
-}
-
 // What happens until the round's end shares the round.
 void Server::ScheduleRound() {
   if (round_planned_) return;

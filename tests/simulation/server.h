@@ -99,7 +99,7 @@ class Server {
   void PeerIsEmpty(consensus::NodeId peer, uint64_t folder);
   // False: nobody listens.
   bool Accept(const std::shared_ptr<Connection>& connection);
-  void ReceiveFromClient(const std::shared_ptr<Connection>& connection, const std::string& bytes);
+  void ReceiveFromClient(const std::shared_ptr<Connection>& connection, std::string bytes);
   void ClientClosed(const std::shared_ptr<Connection>& connection);
 
   // --- Faults ---
@@ -140,7 +140,17 @@ class Server {
   void FollowAddress(const Address& address);
   bool IsConnected(const Link& link) const;
   Time HeardAt(consensus::NodeId member) const;
-  void Enqueue(std::function<void()> action);
+  // Now, or at the end of a pause; not at all where it is not up.
+  template <typename Action>
+  void Enqueue(Action action) {
+    if (!up()) return;
+    if (paused()) {
+      inbox_.emplace_back(std::move(action));
+      return;
+    }
+    action();
+    ScheduleRound();
+  }
   void ScheduleRound();
   void ScheduleTick();
   void OnTick(uint64_t life);

@@ -128,13 +128,15 @@ bool Server::Accept(const std::shared_ptr<Connection>& connection) {
 }
 
 void Server::ReceiveFromClient(const std::shared_ptr<Connection>& connection,
-                               const std::string& bytes) {
+                               std::string bytes) {
   if (connection->server_closed) return;
-  Enqueue([this, connection, bytes] {
+  Enqueue([this, connection, bytes = std::move(bytes)] {
     if (connection->server_closed) return;
-    connection->unread += bytes;
-    if (connection->paused) return;
-    Feed(*connection, std::exchange(connection->unread, {}));
+    if (connection->paused) {
+      connection->unread += bytes;
+    } else {
+      Feed(*connection, bytes);
+    }
   });
 }
 

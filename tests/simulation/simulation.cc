@@ -280,10 +280,8 @@ class Simulation {
 
   void JudgeHistory() {
     if (verdict_.failed()) return;
-    std::vector<Operation> operations = history_.operations();
-    for (Operation& operation : operations) {
-      if (operation.outcome == Outcome::kPending) operation.outcome = Outcome::kUnknown;
-    }
+    history_.EndAll();
+    const std::vector<Operation>& operations = history_.operations();
     // With the key of the watch.
     const uint32_t key_count = settings_.clients.key_count + 1;
     report_ = CheckHistory(operations, key_count, kSearchStepsMax);
