@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 namespace quorate::consensus {
@@ -167,13 +168,20 @@ std::optional<Change> DecodeChange(std::string_view bytes) {
 // --- Questions ---
 
 bool IsValid(const Configuration& configuration) {
-  if (configuration.members.size() > kConfigurationMembersMax) {
+  // The next id can be given, and there is one behind it.
+  if (configuration.members.size() > kConfigurationMembersMax ||
+      configuration.next_id == NodeId(std::numeric_limits<uint64_t>::max())) {
     return false;
   }
   NodeId last;
   for (const ConfigurationMember& member : configuration.members) {
     if (member.id <= last || member.id >= configuration.next_id ||
         member.address.size() > kAddressBytesMax) {
+      return false;
+    }
+    // One that joins takes the place of the member at its address: of one at most.
+    const ConfigurationMember* there = FindAddress(configuration, member.address);
+    if (there != nullptr && there != &member) {
       return false;
     }
     last = member.id;

@@ -1,6 +1,8 @@
 // Configurations and changes as bytes, and the arithmetic on them.
 #include "consensus/configuration.h"
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -49,12 +51,23 @@ TEST(Configuration, DamagedBytesGiveNothingThatIsNotValid) {
   EXPECT_GT(refused, 0U);
 }
 
+// Proves that no configuration has two members at one address: whoever joins takes the place of the
+// member there, and of two voters with it majorities would not overlap (dissertation 4.1).
+TEST(Configuration, IsValidWithOneMemberAtAnAddress) {
+  EXPECT_TRUE(IsValid({{{NodeId(1), true, ""}, {NodeId(2), true, ""}}, NodeId(3)}));
+  EXPECT_TRUE(IsValid({{{NodeId(1), true, "a"}, {NodeId(2), true, "b"}}, NodeId(3)}));
+  EXPECT_FALSE(IsValid({{{NodeId(1), true, "a"}, {NodeId(2), true, "a"}}, NodeId(3)}));
+  EXPECT_FALSE(IsValid({{{NodeId(1), true, "a"}, {NodeId(2), false, "a"}}, NodeId(3)}));
+}
+
 TEST(Configuration, IsValidWithRisingIdsThatWereGivenOut) {
   EXPECT_TRUE(IsValid(Some()));
   EXPECT_FALSE(IsValid({{{NodeId(), true, ""}}, NodeId(2)}));
   EXPECT_FALSE(IsValid({{{NodeId(2), true, ""}}, NodeId(2)}));
   EXPECT_FALSE(IsValid({{{NodeId(2), true, ""}, {NodeId(1), true, ""}}, NodeId(3)}));
   EXPECT_FALSE(IsValid({{{NodeId(1), true, ""}, {NodeId(1), true, ""}}, NodeId(3)}));
+  // Ids that follow can be given, however often one joins.
+  EXPECT_FALSE(IsValid({{{NodeId(1), true, ""}}, NodeId(std::numeric_limits<uint64_t>::max())}));
   EXPECT_FALSE(IsValid({{{NodeId(1), true, std::string(kAddressBytesMax + 1, 'a')}}, NodeId(3)}));
 }
 

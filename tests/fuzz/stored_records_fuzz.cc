@@ -1,5 +1,5 @@
 // Fuzz target: what is read back from the data folder: rows of log and state, and the small
-// records.
+// records; and the rows of a snapshot's chunk, which comes from a peer.
 //
 // The input: one byte that names the record, one of switches, the record. With kSealed the checksum
 // is made right first, to reach what it guards.
@@ -10,16 +10,28 @@
 #include <string>
 #include <string_view>
 
+#include "storage/encoding.h"
+#include "storage/folder_recovery.h"
 #include "storage/identity.h"
 #include "storage/log_record.h"
 #include "storage/record.h"
 #include "storage/sealed_record.h"
+#include "storage/snapshot_rows.h"
 #include "storage/state_meta.h"
 
 namespace quorate::storage {
 namespace {
 
-enum Record : uint8_t { kLogHeader, kEntry, kRow, kStateMeta, kIdentity, kSealedRecord };
+enum Record : uint8_t {
+  kLogHeader,
+  kEntry,
+  kRow,
+  kStateMeta,
+  kIdentity,
+  kSealedRecord,
+  kFolderChange,
+  kSnapshotRows
+};
 enum Switches : uint8_t { kSealed = 1 };
 
 constexpr uint64_t kTransaction = 3;
@@ -80,9 +92,42 @@ void CheckSealed(std::string_view body) {
   assert(!Unseal("name", kTransaction, damaged));
 }
 
+void CheckFolderChange(std::string_view record) {
+  if (const auto change = DecodeFolderChange(record)) {
+    assert(DecodeFolderChange(EncodeFolderChange(*change)) == change);
+  }
+}
+
+// Gives each row the checksum that fits it, to reach what is behind that: as far as a row is there.
+std::string WithChecksums(std::string_view rows) {
+  std::string again;
+  FieldReader fields(rows);
+  while (fields.ok() && !fields.finished()) {
+    const auto row_key_bytes = fields.Take<uint16_t>();
+    const auto row_bytes = fields.Take<uint32_t>();
+    const std::string_view row_key = fields.TakeBytes(row_key_bytes);
+    const std::string_view row = fields.TakeBytes(row_bytes);
+    if (!fields.ok()) break;
+    AppendSnapshotRow(&again, row_key, EncodeRow(row_key, {RecordHeader(), row}));
+  }
+  return again;
+}
+
+void CheckSnapshotRows(std::string_view rows) {
+  SnapshotRowReader reader(rows);
+  std::string again;
+  while (const auto next = reader.Next()) {
+    assert(EncodeRow(next->row_key, next->record) == next->row);
+    AppendSnapshotRow(&again, next->row_key, next->row);
+  }
+  // What was taken is what had been put there; the rest is damaged.
+  assert(rows.starts_with(again));
+  assert(reader.damaged() == (again.size() < rows.size()));
+}
+
 void Check(uint8_t record, uint8_t switches, std::string_view bytes) {
   const bool sealed = (switches & kSealed) != 0;
-  switch (record % (kSealedRecord + 1)) {
+  switch (record % (kSnapshotRows + 1)) {
     case kLogHeader:
       return CheckLogHeader(sealed ? Seal("log header", kTransaction, bytes) : bytes);
     case kStateMeta:
@@ -95,6 +140,10 @@ void Check(uint8_t record, uint8_t switches, std::string_view bytes) {
       return CheckRow(bytes);
     case kSealedRecord:
       return CheckSealed(bytes);
+    case kFolderChange:
+      return CheckFolderChange(sealed ? Seal("folder change", kAnyTransaction, bytes) : bytes);
+    case kSnapshotRows:
+      return CheckSnapshotRows(sealed ? WithChecksums(bytes) : bytes);
   }
 }
 
