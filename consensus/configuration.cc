@@ -168,9 +168,7 @@ std::optional<Change> DecodeChange(std::string_view bytes) {
 // --- Questions ---
 
 bool IsValid(const Configuration& configuration) {
-  // The next id can be given, and there is one behind it.
-  if (configuration.members.size() > kConfigurationMembersMax ||
-      configuration.next_id == NodeId(std::numeric_limits<uint64_t>::max())) {
+  if (configuration.members.size() > kConfigurationMembersMax) {
     return false;
   }
   NodeId last;
@@ -248,6 +246,9 @@ std::variant<Configuration, ChangeError> Changed(const Configuration& configurat
       return ChangeError{
           ChangeRefusal::kTooManyMembers,
           "a cluster has at most " + std::to_string(kConfigurationMembersMax) + " members"};
+    }
+    if (configuration.next_id == NodeId(std::numeric_limits<uint64_t>::max())) {
+      return ChangeError{ChangeRefusal::kTooManyMembers, "there is no id left for a new member"};
     }
     changed.members.push_back({configuration.next_id, false, add->address, 0});
     ++changed.next_id;

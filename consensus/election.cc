@@ -20,9 +20,12 @@ constexpr uint64_t kPeerGoneDelayTicksMax = 3;
 
 void Raft::Impl::TickElection() {
   if (IsSoleVoter()) {
-    // Nobody to wait for, or to ask.
-    if (!std::holds_alternative<Candidate>(role_) && !DiskIsStalled() && !has_lost_its_data_) {
-      BecomeCandidate(false);
+    // Nobody to ask. But to wait for: a leader that has removed itself, and left this server alone,
+    // leads until that is committed (dissertation 4.2.2), which takes this server's
+    // acknowledgement.
+    if (!std::holds_alternative<Candidate>(role_) && !DiskIsStalled() && !has_lost_its_data_ &&
+        !HearsLeader()) {
+      BecomeCandidate(current_term() + 1, false);
     }
     return;
   }
@@ -50,8 +53,9 @@ void Raft::Impl::ResetElectionTimer() {
       config_.election_timeout_ticks + random_.Below(config_.election_timeout_ticks);
 }
 
-// After a start, a living leader is heard within a heartbeat or two. If none is, all the servers may
-// have been started, and need not wait as for a leader that is only late: a pre-vote disturbs nobody.
+// After a start, a living leader is heard within a heartbeat or two. If none is, all the servers
+// may have been started, and need not wait as for a leader that is only late: a pre-vote disturbs
+// nobody.
 void Raft::Impl::BeginElectionTimer() {
   election_elapsed_ = 0;
   election_timeout_ = std::min(2 * config_.heartbeat_ticks, config_.election_timeout_ticks) +
@@ -96,18 +100,22 @@ void Raft::Impl::BecomePreCandidate() {
     pre_candidate.votes.Grant(config_.id);
   }
   role_ = std::move(pre_candidate);
-  SendToVoters(VoteRequest(true, false));
+  // In the cluster's first election, one that no earlier attempt has asked for: what answers those
+  // may be of a time before that election, see FirstVoteIsDue.
+  newest_pre_vote_ =
+      IsInFirstElection() ? std::max(current_term(), newest_pre_vote_) + 1 : current_term() + 1;
+  SendToVoters(VoteRequest(newest_pre_vote_, true, false));
 }
 
-void Raft::Impl::BecomeCandidate(bool leadership_transfer) {
+void Raft::Impl::BecomeCandidate(Term term, bool leadership_transfer) {
   assert(!is_leader());
   AbandonRequests();
   ResetElectionTimer();
-  SetHardState(current_term() + 1, config_.id);
+  SetHardState(term, config_.id);
   outbox_.clear();
   // Its own vote counts once it is durable, like any other.
   role_ = Candidate{VoteTally(VotesNeeded())};
-  SendToVoters(VoteRequest(false, leadership_transfer));
+  SendToVoters(VoteRequest(term, false, leadership_transfer));
 }
 
 void Raft::Impl::CountOwnVote() {
@@ -130,7 +138,19 @@ void Raft::Impl::CountOwnVote() {
 // become leader with C's help.
 size_t Raft::Impl::VotesNeeded() const {
   size_t voters = VoterCount(configurations_.current());
-  return log_.last_index() == origin_index_ ? voters : Majority(voters);
+  return IsInFirstElection() ? voters : Majority(voters);
+}
+
+// Such a candidate does not win a later election, but it must not be given a vote, either, by a
+// server that has lost its folder: having voted, that would look whole. A and B have voted for A,
+// as has C, whose vote is late. B becomes impatient and asks for pre-votes; A and C grant them, and
+// B is stopped before it hears of it. A leads, commits entries with C, and crashes; C loses its
+// folder; B goes on and finds the grants. It would ask C for its vote, and get it. So the first
+// vote is for who was granted a pre-vote for it in this life: then that was asked for since the
+// folder was lost, by a request of its own, to which whoever has committed anything since does not
+// agree.
+bool Raft::Impl::FirstVoteIsDue(NodeId candidate, Term term) const {
+  return granted_pre_vote_ == std::pair(candidate, term);
 }
 
 // True: the message is not for a server that has nothing. See Raft::has_lost_its_data.
@@ -185,8 +205,8 @@ void Raft::Impl::BecomeLeader() {
   role_ = std::move(leader);
 }
 
-RequestVote Raft::Impl::VoteRequest(bool pre_vote, bool leadership_transfer) const {
-  return {.term = pre_vote ? current_term() + 1 : current_term(),
+RequestVote Raft::Impl::VoteRequest(Term term, bool pre_vote, bool leadership_transfer) const {
+  return {.term = term,
           .last_log_index = log_.last_index(),
           .last_log_term = log_.last_term(),
           .pre_vote = pre_vote,
@@ -227,6 +247,9 @@ void Raft::Impl::Handle(NodeId from, const RequestVote& request) {
     HandlePreVote(from, request);
     return;
   }
+  if (pristine_ && !FirstVoteIsDue(from, request.term)) {
+    return;
+  }
   if (request.term > current_term()) {
     EnterTerm(request.term);
   }
@@ -254,7 +277,14 @@ void Raft::Impl::HandlePreVote(NodeId from, const RequestVote& request) {
     // on: the other may have ignored its request while it still believed in the leader, so it asks
     // again.
     granted = false;
-    Send(from, VoteRequest(true, false));
+    if (IsInFirstElection()) {
+      BecomePreCandidate();
+    } else {
+      Send(from, VoteRequest(newest_pre_vote_, true, false));
+    }
+  }
+  if (granted) {
+    granted_pre_vote_ = {from, request.term};
   }
   Send(from, RequestVoteReply{.term = granted ? request.term : current_term(),
                               .vote_granted = granted,
@@ -263,7 +293,7 @@ void Raft::Impl::HandlePreVote(NodeId from, const RequestVote& request) {
 
 bool Raft::Impl::OutranksPreCandidate(NodeId from, const RequestVote& request) const {
   return std::holds_alternative<PreCandidate>(role_) && config_.id > from &&
-         request.term == current_term() + 1 && request.last_log_term == log_.last_term() &&
+         request.term == newest_pre_vote_ && request.last_log_term == log_.last_term() &&
          request.last_log_index == log_.last_index();
 }
 
@@ -273,12 +303,12 @@ void Raft::Impl::Handle(NodeId from, const RequestVoteReply& reply) {
   }
   if (reply.pre_vote) {
     PreCandidate* pre_candidate = std::get_if<PreCandidate>(&role_);
-    if (pre_candidate == nullptr || reply.term != current_term() + 1) {
+    if (pre_candidate == nullptr || reply.term != newest_pre_vote_) {
       return;
     }
     pre_candidate->votes.Grant(from);
     if (pre_candidate->votes.Won()) {
-      BecomeCandidate(false);
+      BecomeCandidate(newest_pre_vote_, false);
     }
     return;
   }
@@ -296,7 +326,7 @@ void Raft::Impl::Handle(NodeId /*from*/, const TimeoutNow& request) {
   // Without a pre-vote: the others still hear the leader. Its request is the leave to disturb them.
   if (request.term == current_term() && !is_leader() && !DiskIsStalled() &&
       configurations_.MayVote(config_.id, commit_index_)) {
-    BecomeCandidate(true);
+    BecomeCandidate(current_term() + 1, true);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -177,12 +178,16 @@ class Raft::Impl {
   void ResetElectionTimer();
   bool HearsLeader() const;
   bool NoticesLoss(const Message& message);
+  // Nobody can have been elected yet, as far as this server's log tells.
+  bool IsInFirstElection() const { return log_.last_index() == origin_index_; }
   size_t VotesNeeded() const;
+  // Precondition: pristine_.
+  bool FirstVoteIsDue(NodeId candidate, Term term) const;
   void BecomePreCandidate();
-  void BecomeCandidate(bool leadership_transfer);
+  void BecomeCandidate(Term term, bool leadership_transfer);
   void BecomeLeader();
   void CountOwnVote();
-  RequestVote VoteRequest(bool pre_vote, bool leadership_transfer) const;
+  RequestVote VoteRequest(Term term, bool pre_vote, bool leadership_transfer) const;
   bool MayVoteFor(NodeId candidate, Term term) const;
   bool IsUpToDate(const RequestVote& request) const;
   bool OutranksPreCandidate(NodeId from, const RequestVote& request) const;
@@ -267,6 +272,8 @@ class Raft::Impl {
   const Index origin_index_;
   // A voter of the cluster's first configuration that has neither voted nor stored anything.
   bool pristine_;
+  std::pair<NodeId, Term> granted_pre_vote_;  // the newest
+  Term newest_pre_vote_;                      // that this server has asked for
   bool has_lost_its_data_ = false;
   std::optional<NodeId> successor_;
   Index commit_index_;

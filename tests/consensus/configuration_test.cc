@@ -51,6 +51,14 @@ TEST(Configuration, DamagedBytesGiveNothingThatIsNotValid) {
   EXPECT_GT(refused, 0U);
 }
 
+// Proves that ids are not given anew when there are none left.
+TEST(Configuration, TakesNobodyWhenThereIsNoIdLeft) {
+  const NodeId last(std::numeric_limits<uint64_t>::max());
+  const auto changed = Changed({{{NodeId(1), true, "a"}}, last}, AddLearner{"b"});
+  ASSERT_TRUE(std::holds_alternative<ChangeError>(changed));
+  EXPECT_EQ(std::get<ChangeError>(changed).reason, ChangeRefusal::kTooManyMembers);
+}
+
 // Proves that no configuration has two members at one address: whoever joins takes the place of the
 // member there, and of two voters with it majorities would not overlap (dissertation 4.1).
 TEST(Configuration, IsValidWithOneMemberAtAnAddress) {
@@ -66,8 +74,6 @@ TEST(Configuration, IsValidWithRisingIdsThatWereGivenOut) {
   EXPECT_FALSE(IsValid({{{NodeId(2), true, ""}}, NodeId(2)}));
   EXPECT_FALSE(IsValid({{{NodeId(2), true, ""}, {NodeId(1), true, ""}}, NodeId(3)}));
   EXPECT_FALSE(IsValid({{{NodeId(1), true, ""}, {NodeId(1), true, ""}}, NodeId(3)}));
-  // Ids that follow can be given, however often one joins.
-  EXPECT_FALSE(IsValid({{{NodeId(1), true, ""}}, NodeId(std::numeric_limits<uint64_t>::max())}));
   EXPECT_FALSE(IsValid({{{NodeId(1), true, std::string(kAddressBytesMax + 1, 'a')}}, NodeId(3)}));
 }
 

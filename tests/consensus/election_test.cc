@@ -70,24 +70,16 @@ TEST(PreVote, OfTwoAtOnceTheHigherIdGoesOn) {
 }
 
 TEST(PreVote, OfTwoAtOnceTheLowerIdIsAskedAgain) {
-  Given given{.term = 3};
-  MemoryDisk disk;
-  disk.SetHardState({Term(3), NodeId()});
-  disk.SetConfiguration(MakeConfiguration({1, 2, 3}));
-  Config config = given.config;
-  config.id = kThird;
-  Raft raft(config, disk.Recover(Index()), disk);
-  for (int i = 0; i < 20; ++i) {
-    raft.Tick();
-  }
-  raft.TakeEffects();
-  raft.Receive(kSecond, AskPreVote(4, 0, 0));
-  Messages messages = raft.TakeEffects().messages;
+  LoneServer server({.term = 3, .self = kThird});
+  server.Tick(20);
+  server.Settle();
+  server.Receive(kSecond, AskPreVote(4, 0, 0));
+  const Messages messages = server.Settle();
   EXPECT_EQ(Only<RequestVoteReply>(messages, kSecond), PreVote(3, false));
   EXPECT_EQ(Only<RequestVote>(messages, kSecond), AskPreVote(4, 0, 0));
   // With a longer log, the lower id is in the right.
-  raft.Receive(kSecond, AskPreVote(4, 1, 3));
-  EXPECT_EQ(Only<RequestVoteReply>(raft.TakeEffects().messages, kSecond), PreVote(4));
+  server.Receive(kSecond, AskPreVote(4, 1, 3));
+  EXPECT_EQ(Only<RequestVoteReply>(server.Settle(), kSecond), PreVote(4));
 }
 
 // --- Stickiness ---

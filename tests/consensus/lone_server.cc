@@ -14,11 +14,11 @@ Config Given::Defaults() {
 }
 
 LoneServer::LoneServer(const Given& given) : config_(given.config) {
-  config_.id = kSelf;
+  config_.id = given.self;
   std::vector<uint64_t> voters;
   for (size_t i = 1; i <= given.voters; ++i) {
     voters.push_back(i);
-    if (NodeId(i) != kSelf) {
+    if (NodeId(i) != given.self) {
       others_.push_back(NodeId(i));
     }
   }

@@ -1,5 +1,6 @@
-// One Raft under test: server 1 of a cluster whose other members are played by the test. Its disk
-// writes nothing by itself, so that a test can look between a write and its durability.
+// One Raft under test: server 1 (or another) of a cluster whose other members are played by the
+// test. Its disk writes nothing by itself, so that a test can look between a write and its
+// durability.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ struct Given {
   uint64_t base = 0;                     // trimmed up to here
   uint64_t last_applied = 0;
   bool joined = false;  // to a cluster that exists: it knows no configuration
-  bool fresh = false;   // the rules for a cluster's first election apply if its log is empty
+  NodeId self = kSelf;
+  bool fresh = false;  // the rules for a cluster's first election apply if its log is empty
   Config config = Defaults();
 
   // Short timeouts, so that tests tick little.

@@ -332,6 +332,22 @@ TEST(Removal, ALeaderThatCannotHandOverStepsDown) {
   EXPECT_FALSE(server.raft().is_leader());
 }
 
+// Left alone by a leader that removes itself, it needs nobody's vote. But that leader waits for its
+// acknowledgement, to know that all is committed, and to say who is next.
+TEST(Removal, WhoeverIsLeftAloneDoesNotDeposeItsLeader) {
+  LoneServer server({.voters = 2, .term = 1, .log_terms = {1}});
+  server.Receive(kSecond, MakeAppend(1, 1, 1, 1, {MakeEntry(2, 1, MakeConfiguration({1}))}));
+  server.Round();
+  server.Tick();
+  EXPECT_EQ(server.raft().role(), Role::kFollower);
+  EXPECT_EQ(Only<AppendEntriesReply>(server.Settle(), kSecond), Success(1, 2));
+  // The leader has gone, or hands over.
+  server.raft().PeerGone(kSecond);
+  server.Tick();
+  server.Settle();
+  EXPECT_TRUE(server.raft().leader_is_established());
+}
+
 // As long as the removal is not committed, the removed one may be the only one that can be elected.
 TEST(Removal, AServerWhoseRemovalIsNotCommittedStands) {
   LoneServer server({.voters = 2, .term = 1, .log_terms = {1}});

@@ -97,6 +97,7 @@ TEST(Node, ARemovedLeaderAnswersNoReadWithoutTheMemberThatIsLeft) {
   ASSERT_TRUE(cluster.node(1).raft().is_leader());
 
   cluster.member(2).connected = false;
+  cluster.node(2).PeerGone(consensus::NodeId(1));
   cluster.member(2).disk_works = true;
   cluster.Tick();
   ASSERT_TRUE(cluster.node(2).raft().leader_is_established());
