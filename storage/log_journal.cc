@@ -133,6 +133,8 @@ bool HasRecordBehind(std::string_view file, JournalMark mark) {
   return false;
 }
 
+std::string Unfinished(const std::string& path) { return path + ".new"; }
+
 }  // namespace
 
 void LogJournal::AlignedFree::operator()(char* bytes) const { std::free(bytes); }
@@ -142,20 +144,28 @@ LogJournal::LogJournal(std::string path, size_t file_bytes, uint64_t generation)
 
 Status LogJournal::Prepare(const std::string& path, size_t file_bytes) {
   assert(file_bytes % kBlockBytes == 0);
-  const FileDescriptor file(path, O_RDWR | O_CREAT | O_TRUNC);
-  if (!file.is_open()) return FileError(path, "cannot be created", errno);
+  // Under another name until it is durable: a start that ends in between, or whose sync fails,
+  // leaves nothing that the next one would take for a journal.
+  const std::string unfinished = Unfinished(path);
+  const FileDescriptor file(unfinished, O_RDWR | O_CREAT | O_TRUNC);
+  if (!file.is_open()) return FileError(unfinished, "cannot be created", errno);
   // Written, not only reserved: the first write to a block that was reserved changes the file
   // system's own records, and waits for them.
   const std::string zeros(std::min<size_t>(file_bytes, 1 << 20), '\0');
   for (size_t at = 0; at < file_bytes;) {
     const size_t size = std::min(zeros.size(), file_bytes - at);
     const ssize_t written = pwrite(file.get(), zeros.data(), size, static_cast<off_t>(at));
-    if (written <= 0) return FileError(path, "cannot be written", written == 0 ? ENOSPC : errno);
+    if (written <= 0) {
+      return FileError(unfinished, "cannot be written", written == 0 ? ENOSPC : errno);
+    }
     at += static_cast<size_t>(written);
   }
-  if (fsync(file.get()) != 0) return FileError(path, "cannot be synced", errno);
-  return SyncDirectory(ParentOf(path));
+  if (fsync(file.get()) != 0) return FileError(unfinished, "cannot be synced", errno);
+  return Rename(unfinished, path);
 }
+
+// Syncs the folder, too: the rename may have been the last that was done.
+Status LogJournal::Settle(const std::string& path) { return RemoveFile(Unfinished(path)); }
 
 Result<std::vector<Persist>> LogJournal::Recover(const std::string& path, JournalMark from) {
   assert(from.generation != 0);

@@ -30,9 +30,11 @@ namespace quorate::storage {
 
 class LogJournal {
  public:
-  // Makes the file, all of it written, or brings it to another size. Durable. Nothing in an earlier
-  // file of that name may be needed any more.
+  // Makes the file, all of it written, in the place of an earlier one, in which nothing may be
+  // needed any more. Durable. A file of that name has been made to its end.
   static Status Prepare(const std::string& path, size_t file_bytes);
+  // Ends what a Prepare that was interrupted has begun. Before anything rests on the file.
+  static Status Settle(const std::string& path);
 
   // The writes of all records from `from` on. An error when there is a record behind one that is
   // not intact: a record is begun only when all before it are durable, so that one was

@@ -234,6 +234,8 @@ Status LogStore::StartJournal() {
     if (Status put = CommitHeader(header); !put.ok()) return put;
     Status prepared = LogJournal::Prepare(path, options_.journal_bytes);
     if (!prepared.ok()) return prepared;
+  } else {
+    if (Status settled = LogJournal::Settle(path); !settled.ok()) return settled;
   }
   std::random_device device;
   header.journal = {.generation = (uint64_t{device()} << 32 | device()) | 1,

@@ -12,6 +12,8 @@ namespace {
 // Rows in one transaction. Durable one by one: so nobody waits long behind this on the disk, nor
 // this at its end.
 constexpr size_t kTransactionBytes = 16 << 20;
+// What LMDB's pages hold for a row beside its bytes.
+constexpr size_t kRowOverheadBytes = 16;
 
 }  // namespace
 
@@ -70,7 +72,7 @@ Status StateBuilder::Add(std::string_view rows) {
     last_key_ = next->row_key;
     ++key_count_;
     digest_ += RecordDigest(KeyOfRow(next->row_key), next->record);
-    transaction_bytes_ += next->row.size();
+    transaction_bytes_ += next->row_key.size() + next->row.size() + kRowOverheadBytes;
   }
   if (reader.damaged()) {
     return environment_->MakeError("a row behind the snapshot's first " +

@@ -60,6 +60,32 @@ TEST(InterruptedStart, AtEachStepTheNextStartTakesItUp) {
   EXPECT_GT(call, 20U);
 }
 
+// What is in the journal is acknowledged, so its name has to be durable before, whatever has become
+// of the start that made it. Its bytes are, before it has that name.
+TEST(InterruptedStart, TheJournalsNameIsDurableBeforeItIsUsed) {
+  TemporaryDirectory directory;
+  int made = 0;
+  uint64_t call = 0;
+  for (int status = kEnded; status == kEnded;) {
+    ++call;
+    const std::string path = directory / std::to_string(call);
+    status = OpenAndEndBefore(path, call);
+    const std::string journal = path + "/log/journal";
+    if (!std::filesystem::exists(journal)) continue;
+    ++made;
+    EXPECT_EQ(std::filesystem::file_size(journal), LogStore::Options().journal_bytes);
+    EXPECT_EQ(RunChild([&] {
+                system_calls::Record(path + "/log");
+                if (OpenFresh(path) != 0) return 1;
+                return system_calls::TakeRecord().empty() ? 2 : 0;
+              }),
+              0)
+        << "after call " << call;
+    EXPECT_FALSE(std::filesystem::exists(journal + ".new"));
+  }
+  EXPECT_GT(made, 2);
+}
+
 TEST(InterruptedStart, ManyTimesInARow) {
   const uint64_t seed = TestSeed(1);
   SCOPED_TRACE("QUORATE_TEST_SEED=" + std::to_string(seed));
