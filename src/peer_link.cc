@@ -82,6 +82,17 @@ void PeerLink::Connect() {
   }
 }
 
+void PeerLink::MayAlsoBeAt(const Member& place) {
+  if (!peer_.SameAddress(place)) {
+    other_place_ = place;
+    other_place_->id = peer_.id;
+    other_place_->folder = peer_.folder;
+    if (state_ != State::kWaiting) return;  // it is tried when this fails
+    std::swap(peer_, *other_place_);
+  }
+  RetryNow();
+}
+
 void PeerLink::RetryNow() {
   if (state_ != State::kWaiting || refused_) return;
   retry_ms_ = options_.retry_ms_min;
@@ -172,6 +183,7 @@ void PeerLink::Fail(const std::string& reason) {
     retry_ms_ = options_.retry_ms_min;
   }
   DropSocket();
+  if (other_place_) std::swap(peer_, *other_place_);
   state_ = State::kWaiting;
   StartTimer(retry_ms_);
   retry_ms_ = std::min(2 * retry_ms_, options_.retry_ms_max);

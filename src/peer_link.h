@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,9 +43,13 @@ class PeerLink {
   PeerLink& operator=(const PeerLink&) = delete;
 
   void Connect();
+  // Somebody else says that the peer is there. That may be old, or newer than what this node knows:
+  // both places are tried in turn, this one first.
+  void MayAlsoBeAt(const Member& place);
   // The peer is there: if a failed attempt is being waited for, tries again now.
   void RetryNow();
   bool connected() const { return state_ == State::kConnected; }
+  // With the address that it is connected to, or that is tried next.
   const Member& peer() const { return peer_; }
 
   // Queue it until EndRound. Dropped without a connection, or when too much is queued.
@@ -73,7 +78,8 @@ class PeerLink {
   void StartTimer(unsigned after_ms);
 
   uv_loop_t* loop_;
-  const Member peer_;
+  Member peer_;
+  std::optional<Member> other_place_;  // the same with another address
   const Options options_;
   State state_ = State::kWaiting;
   // These three live until libuv has let go of them, which may be after the link is gone.

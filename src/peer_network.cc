@@ -169,26 +169,40 @@ void PeerNetwork::OnHelloOfAnother(const consensus::Hello& hello) {
     return incoming->from == hello.from.value();  // from itself
   });
   if (knows_better || Refusal(hello)) return;
-  const auto link = links_.find(hello.from.value());
-  FollowAddress(hello.from.value(), hello.address,
-                link != links_.end() ? MemberAddress(link->second->peer()) : "");
+  const uint64_t id = hello.from.value();
+  const auto link = links_.find(id);
+  const std::string seen_at = link != links_.end() ? MemberAddress(link->second->peer()) : "";
+  const std::optional<Member> member = ParseAddress(id, hello.address, seen_at);
+  if (!member) return;
+  if (link != links_.end()) {
+    link->second->MayAlsoBeAt(*member);
+  } else {
+    links_.emplace(id, MakeLink(*member));
+  }
 }
 
 // The other side may be a member of which this node has not heard yet (be it that it has yet to
 // learn of any), or one that has moved: it has to be answered where it is (dissertation, 4.1).
 void PeerNetwork::FollowAddress(uint64_t id, std::string address, const std::string& seen_at) {
-  if (address.starts_with(':')) {  // it knows no name for itself
-    address.insert(0, seen_at.substr(0, seen_at.rfind(':')));
-  }
-  Parsed<Member> parsed = ParseMemberAddress(address);
-  Member* member = std::get_if<Member>(&parsed);
+  const std::optional<Member> member = ParseAddress(id, std::move(address), seen_at);
   const auto link = links_.find(id);
   if (link != links_.end() && (!member || link->second->peer().SameAddress(*member))) {
     link->second->RetryNow();
   } else if (member) {
-    member->id = id;
     links_.insert_or_assign(id, MakeLink(*member));
   }
+}
+
+std::optional<Member> PeerNetwork::ParseAddress(uint64_t id, std::string address,
+                                                const std::string& seen_at) {
+  if (address.starts_with(':')) {  // it knows no name for itself
+    address.insert(0, seen_at.substr(0, seen_at.rfind(':')));
+  }
+  Parsed<Member> parsed = ParseMemberAddress(address);
+  Member* const member = std::get_if<Member>(&parsed);
+  if (!member) return std::nullopt;
+  member->id = id;
+  return *member;
 }
 
 void PeerNetwork::PassOn(const Incoming& member, PeerLink& link) const {

@@ -73,6 +73,10 @@ class PeerNetwork : public Network {
   void OnHello(Incoming* incoming, const consensus::Hello& hello);
   void OnHelloOfAnother(const consensus::Hello& hello);
   void FollowAddress(uint64_t id, std::string address, const std::string& seen_at);
+  // As a Hello gives it, of a connection that is seen to come from there; nothing: it cannot be
+  // read.
+  static std::optional<Member> ParseAddress(uint64_t id, std::string address,
+                                            const std::string& seen_at);
   void PassOn(const Incoming& member, PeerLink& link) const;
   // Why that Hello is not for this node, as the line that it is answered with; nothing: it is.
   std::optional<std::string> Refusal(const consensus::Hello& hello) const;

@@ -132,6 +132,7 @@ class Server {
     consensus::NodeId id;
     uint16_t told_port = 0;  // with SetPeers
     uint16_t port = 0;
+    uint16_t other_port = 0;  // where it may also be, as others say or said; 0: nowhere
     uint64_t folder = 0;
     std::optional<Time> said_at = std::nullopt;  // by itself, where it is
   };

@@ -20,12 +20,15 @@ constexpr Time kConnectionAgeMax = 2 * kSecond;
 void Server::SetPeers(const std::vector<Member>& peers) {
   const std::vector<Link> before = std::exchange(links_, {});
   for (const Member& peer : peers) {
-    Link link = {consensus::NodeId(peer.id), peer.port, peer.port, peer.folder};
+    Link link = {consensus::NodeId(peer.id), peer.port, peer.port, 0, peer.folder};
     for (const Link& known : before) {
       if (known.id != link.id) continue;
       link.said_at = known.said_at;
       // It may have moved since, and said so itself.
-      if (known.told_port == link.told_port) link.port = known.port;
+      if (known.told_port == link.told_port) {
+        link.port = known.port;
+        link.other_port = known.other_port;
+      }
     }
     links_.push_back(link);
   }
@@ -47,7 +50,9 @@ void Server::SendTo(consensus::NodeId to, const consensus::Message& message) {
 // of them are there already.
 void Server::SayHello() {
   if (links_.empty() || surroundings_.settings.membership.interval == 0) return;
-  const Link& link = random_.Pick(links_);
+  Link& link = links_[random_.Below(links_.size())];
+  // As PeerLink does, where it has found nobody.
+  if (link.other_port != 0 && !IsConnected(link)) std::swap(link.port, link.other_port);
   surroundings_.network.SendHello(place_, PlaceOf(link.port), AddressOf(link));
   for (const Link& other : links_) {
     if (other.id == link.id || !IsConnected(other)) continue;
@@ -87,9 +92,14 @@ bool Server::Accepts(const Address& address) {
 void Server::FollowAddress(const Address& address) {
   auto link = std::ranges::find(links_, address.from, &Link::id);
   if (link == links_.end()) link = links_.insert(link, {address.from, 0, address.from_port});
-  if (address.passed_on && IsConnected(*link)) return;
-  link->port = address.from_port;
-  if (!address.passed_on) link->said_at = surroundings_.events.now();
+  if (!address.passed_on) {
+    link->port = address.from_port;
+    link->other_port = 0;
+    link->said_at = surroundings_.events.now();
+  } else if (link->port != address.from_port && !IsConnected(*link)) {
+    link->other_port = link->port;
+    link->port = address.from_port;
+  }
 }
 
 void Server::PeerIsEmpty(consensus::NodeId peer, uint64_t folder) {
@@ -127,8 +137,7 @@ bool Server::Accept(const std::shared_ptr<Connection>& connection) {
   return true;
 }
 
-void Server::ReceiveFromClient(const std::shared_ptr<Connection>& connection,
-                               std::string bytes) {
+void Server::ReceiveFromClient(const std::shared_ptr<Connection>& connection, std::string bytes) {
   if (connection->server_closed) return;
   Enqueue([this, connection, bytes = std::move(bytes)] {
     if (connection->server_closed) return;

@@ -93,6 +93,18 @@ class PeerLinkTest : public testing::Test {
     }
   }
 
+  // Nobody listens there.
+  static uint16_t FreePort() {
+    const Descriptor taken(socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(taken.number(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(getsockname(taken.number(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    return ntohs(address.sin_port);
+  }
+
   Descriptor Accept() {
     Descriptor accepted(-1);
     Until([&] {
@@ -136,6 +148,22 @@ Message Large() {
   entry.payload = Payload(std::string(size_t{16} << 20, 'x'));
   append.entries.push_back(std::move(entry));
   return append;
+}
+
+// Others may have an old address of the peer, or a newer one than this node.
+TEST_F(PeerLinkTest, TriesInTurnWhereItMayBe) {
+  for (const bool others_are_right : {true, false}) {
+    Member nowhere = peer_;
+    nowhere.peer_port = FreePort();
+    const Member there = peer_;
+    if (others_are_right) peer_ = nowhere;
+    Connect({});
+    link_->MayAlsoBeAt(others_are_right ? there : nowhere);
+    const Descriptor accepted = Accept();
+    Until([&] { return link_->connected(); });
+    EXPECT_EQ(link_->peer().peer_port, there.peer_port);
+    peer_ = there;
+  }
 }
 
 TEST_F(PeerLinkTest, SaysWhoItIsFirst_OnEachConnection) {
