@@ -139,7 +139,7 @@ class Machine {
     instance_ = std::make_unique<Instance>(Instance{
         config_, *node_, sessions_, statistics_, clock_, *backups_, {}, {}, {}, {}, {}, {}});
     instance_->storage_statistics = [] { return StorageStatistics{}; };
-    instance_->config_changed = [] {};
+    instance_->config_changed = [] { return std::nullopt; };
     dispatcher_ = std::make_unique<Dispatcher>(*instance_);
   }
 

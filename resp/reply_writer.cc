@@ -28,9 +28,7 @@ char* WriteHeader(char type, int64_t number, char* to) {
 }  // namespace
 
 ReplyWriter::ReplyWriter(Protocol protocol, std::string* output)
-    : output_(output), protocol_(protocol) {
-  assert(output != nullptr);
-}
+    : output_(output), start_(output->size()), protocol_(protocol) {}
 
 void ReplyWriter::Raw(std::string_view encoded) { output_->append(encoded); }
 

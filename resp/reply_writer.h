@@ -28,6 +28,8 @@ class ReplyWriter {
   ReplyWriter(Protocol protocol, std::string* output);
 
   Protocol protocol() const { return protocol_; }
+  // Written so far.
+  size_t bytes() const { return output_->size() - start_; }
 
   // Complete replies that were encoded before.
   void Raw(std::string_view encoded);
@@ -59,6 +61,7 @@ class ReplyWriter {
   void Header(char type, int64_t number);
 
   std::string* output_;
+  size_t start_;
   Protocol protocol_;
 };
 

@@ -52,13 +52,16 @@ void ClientConnection::OnRead(ssize_t size, const uv_buf_t* buffer) {
     reading_ = false;
     paused_ = true;
     listener_.paused_.insert(session_->id);
-    listener_.look_at_all_paused_ = true;
+    NoteWaiting();
   }
 }
 
 bool ClientConnection::Resume() {
   assert(paused_);
-  if (!listener_.dispatcher_.MayRead(*session_)) return false;
+  if (!listener_.dispatcher_.MayRead(*session_)) {
+    NoteWaiting();
+    return false;
+  }
   const bool had_input = !session_->input.empty();
   listener_.dispatcher_.Resume(*session_);
   if (listener_.dispatcher_.MayRead(*session_)) {
@@ -66,9 +69,16 @@ bool ClientConnection::Resume() {
     listener_.paused_.erase(session_->id);
     if (!listener_.reading_stopped_) StartReading();
   } else {
-    listener_.look_at_all_paused_ = true;
+    NoteWaiting();
   }
   return had_input;
+}
+
+// Who waits for its own replies is looked at when they move; who waits for what all clients do
+// together is told by nobody.
+void ClientConnection::NoteWaiting() {
+  if (listener_.instance_.node.throttled()) listener_.some_wait_for_node_ = true;
+  if (listener_.instance_.sessions.replies_are_tight()) listener_.some_wait_for_room_ = true;
 }
 
 void ClientConnection::Update() {

@@ -43,6 +43,7 @@ class ClientConnection {
   void OnRead(ssize_t size, const uv_buf_t* buffer);
   void OnWritten(int status);
   void Write();
+  void NoteWaiting();
   // The soft bound of client-output-buffer-limit; Sessions keeps to the hard one.
   bool LeavesRepliesTooLong();
 

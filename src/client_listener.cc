@@ -92,18 +92,19 @@ bool ClientListener::EndRound() {
     if (found == connections_.end()) continue;
     ClientConnection& connection = *found->second;
     connection.Update();
-    if (connection.paused()) ran |= connection.Resume();
+    if (connection.paused() && !connection.session().gone()) ran |= connection.Resume();
   }
   ran |= ResumePaused();
   return ran;
 }
 
 bool ClientListener::ResumePaused() {
-  if (!look_at_all_paused_ || instance_.node.throttled() ||
-      instance_.sessions.replies_are_tight()) {
-    return false;
-  }
-  look_at_all_paused_ = false;
+  // One does not wait for the other: where replies are tight, whoever is owed none goes on.
+  const bool node_is_free = some_wait_for_node_ && !instance_.node.throttled();
+  const bool there_is_room = some_wait_for_room_ && !instance_.sessions.replies_are_tight();
+  if (!node_is_free && !there_is_room) return false;
+  if (node_is_free) some_wait_for_node_ = false;
+  if (there_is_room) some_wait_for_room_ = false;
   bool ran = false;
   for (auto it = paused_.begin(); it != paused_.end();) {
     ClientConnection& connection = *connections_.at(*it++);  // may leave paused_

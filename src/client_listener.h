@@ -61,8 +61,10 @@ class ClientListener {
   std::unordered_map<uint64_t, std::unique_ptr<ClientConnection>> connections_;  // by session id
   std::set<uint64_t> paused_;
   // Some may have paused because of what all clients do together, so any may go on when that is
-  // over. Else, they go on when something has happened to their own session.
-  bool look_at_all_paused_ = false;
+  // over: the node is throttled, or replies are tight. Else, they go on when something has happened
+  // to their own session.
+  bool some_wait_for_node_ = false;
+  bool some_wait_for_room_ = false;
   bool reading_stopped_ = false;
   // All clients are read into this; what is complete runs straight from it.
   std::array<char, 64 << 10> read_buffer_;

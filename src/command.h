@@ -33,6 +33,8 @@ using Arguments = std::span<const std::string_view>;
 struct LocalContext {
   Instance& instance;
   Session& session;
+  // A reply that has grown larger is not sent, and need not be complete.
+  size_t reply_bytes_max;
 };
 
 struct ReadContext {
@@ -76,6 +78,8 @@ struct Command {
       function;  // monostate: a container of subcommands only
   KeyPositions keys = {};
   CheckFunction check = nullptr;
+  // Looks at more keys than it names: one of them at a time, see Node::RunScan. Reads only.
+  bool scans = false;
 
   // For COMMAND and COMMAND DOCS. Redis's flags less readonly and write, which follow from
   // `function`; blanks between them, as between key_flags ("RO access") and tips.

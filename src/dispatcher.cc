@@ -29,7 +29,11 @@ bool LooksLikeHttp(std::string_view name) {
 }  // namespace
 
 bool Dispatcher::MayRead(const Session& session) const {
-  if (session.close_now || session.close_after_replies ||
+  // What takes long has to be done before the same client asks for more.
+  if (session.last_command && session.last_command->scans && session.replies.waiting() > 0) {
+    return false;
+  }
+  if (session.gone() || session.close_after_replies ||
       session.replies.waiting() >= kRequestsWaitingMax || session.reply_bytes() >= kReplyBytesMax ||
       instance_.node.throttled()) {
     return false;
@@ -105,7 +109,7 @@ void Dispatcher::Execute(Session& session, const resp::Request& request) {
   if (std::holds_alternative<LocalFunction>(command.function)) {
     RunLocal(session, command, arguments);
   } else if (const auto* deferred = std::get_if<DeferredFunction>(&command.function)) {
-    LocalContext context{instance_, session};
+    LocalContext context{instance_, session, instance_.sessions.ReplyBytesMax(session)};
     if (const auto error = (*deferred)(context, command)) ReplyError(session, *error);
   } else if (const auto* change = std::get_if<ChangeFunction>(&command.function)) {
     const auto wanted = (*change)(instance_.node, arguments);
@@ -120,7 +124,7 @@ void Dispatcher::Execute(Session& session, const resp::Request& request) {
 }
 
 void Dispatcher::RunLocal(Session& session, const Command& command, Arguments arguments) {
-  LocalContext context{instance_, session};
+  LocalContext context{instance_, session, instance_.sessions.ReplyBytesMax(session)};
   const int64_t start_ns = instance_.clock.monotonic_ns();
   const std::string_view reply =
       session.replies.Reply(session.protocol, [&](resp::ReplyWriter& writer) {

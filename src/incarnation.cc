@@ -228,12 +228,20 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
           {config.client_output_buffer_limit.hard_bytes, config.maxmemory_clients_bytes});
     };
     bound_clients();
-    instance.config_changed = [&, bound_clients] {
+    instance.config_changed = [&, bound_clients]() -> std::optional<std::string> {
+      if (const uint64_t possible = RaiseOpenFileLimit(config.maxclients);
+          possible < config.maxclients) {
+        return fmt::format(
+            "ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating "
+            "system is not able to handle the specified number of clients, try with {}",
+            possible);
+      }
       SetLogLevel(config.loglevel);
       bound_clients();
       limits.bulk_bytes_max = config.proto_max_bulk_len;
       node.set_request_timeout_ms(static_cast<int64_t>(config.request_timeout_ms));
       node.set_backlog(config.repl_backlog_size, config.repl_backlog_entries);
+      return std::nullopt;
     };
     instance.storage_statistics = [&] { return StorageFigures(log_writer, checkpointer, data); };
 
@@ -271,7 +279,14 @@ LifeEnd Live(ProcessFacts& process) {
     if (!opened.ok()) return {false, Fail(config, opened.error())};
     storage::OpenedStorage& data = opened.value();
     LookAtBackups(process);
-    AdjustOpenFileLimit(config);
+    if (const uint64_t possible = RaiseOpenFileLimit(config.maxclients);
+        possible < config.maxclients) {
+      spdlog::warn(
+          "the system does not allow that many open files: maxclients is reduced from {} "
+          "to {}",
+          config.maxclients, possible);
+      config.maxclients = possible;
+    }
     SetLogNode(chosen.identity.node_id.value());
     spdlog::info("Quorate {} started: {}, data in {}", kVersion, storage::Describe(chosen.identity),
                  config.dir);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "src/backups.h"
@@ -23,8 +24,9 @@ struct Instance {
   Backups& backups;
   // Figures that only storage has; called for INFO.
   std::function<StorageStatistics()> storage_statistics;
-  // Applies a directive changed by CONFIG SET to what is already running (log level, timeouts).
-  std::function<void()> config_changed;
+  // Applies directives changed by CONFIG SET to what is already running (log level, timeouts). The
+  // error where that cannot be done: then nothing was.
+  std::function<std::optional<std::string>()> config_changed;
   std::string executable;       // absolute path
   std::string config_file;      // absolute path, or empty
   bool stop_requested = false;  // by a command or a signal; cannot be taken back

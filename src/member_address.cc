@@ -12,6 +12,8 @@
 namespace quorate {
 namespace {
 
+// Of a name in the DNS (RFC 1035).
+constexpr size_t kHostBytesMax = 253;
 constexpr uint64_t kPortMax = std::numeric_limits<uint16_t>::max();
 
 // A number within [1, max].
@@ -32,7 +34,8 @@ bool IsIPv6Address(const std::string& host) {
 bool IsNameOrIPv4Address(std::string_view host) {
   constexpr std::string_view kHostBytes =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
-  return !host.empty() && host.find_first_not_of(kHostBytes) == std::string_view::npos;
+  return !host.empty() && host.size() <= kHostBytesMax &&
+         host.find_first_not_of(kHostBytes) == std::string_view::npos;
 }
 
 // A host as written in `host:port`, without brackets.

@@ -111,8 +111,8 @@ bool Node::DiskHasRoomFor(size_t bytes) const {
 }
 
 size_t Node::requests_in_flight() const {
-  size_t requests =
-      filling_.operations.size() + reads_.reads.size() + held_.size() + held_back_.size();
+  size_t requests = filling_.operations.size() + reads_.reads.size() + held_.size() +
+                    held_back_.size() + scans_.size();
   for (const auto& [index, batch] : proposed_) requests += batch.operations.size();
   for (const auto& [token, group] : unproven_) requests += group.reads.size();
   for (const auto& [index, group] : late_reads_) requests += group.reads.size();
@@ -168,6 +168,7 @@ bool Node::Flush() {
     raft_.Persisted(durable);
   }
   AnswerHeldBack();
+  RunScan();
   if (BatchMayGo()) {
     ProposeBatch();
   } else {
@@ -186,7 +187,7 @@ bool Node::Flush() {
   AnswerHeld();
   CheckpointIfDue();
   TrimLog();
-  return more;
+  return more || !scans_.empty();
 }
 
 bool Node::TransferLeadership(std::optional<NodeId> target) {

@@ -148,7 +148,7 @@ class Node {
   void Tick();
   static constexpr int64_t kTickMs = 10;
 
-  // Ends a round: proposes, persists, sends, applies, answers. True: there is more to apply, call
+  // Ends a round: proposes, persists, sends, applies, answers. True: there is more to do, call
   // again after a look at the sockets.
   bool Flush();
 
@@ -233,9 +233,15 @@ class Node {
   void AnswerLateReads(bool term_begins);
   void RunRead(const PendingRequest& request, Arguments arguments);
   void RunKeptRead(const PendingRequest& request, std::string_view bytes);
+  void RunScan();
   // False: the clients leave too much unread for this reply, and it is not made.
   bool HasMemoryFor(const PendingRequest& request, std::string_view bytes);
   void HoldBack(PendingRequest request, std::string_view bytes);
+  struct Held {
+    PendingRequest request;
+    std::string bytes;
+  };
+  void RunHeldBack(const Held& held);
   // Runs those that were held back, as far as there is memory; those of one client in any case.
   void AnswerHeldBack();
   void AnswerHeldBackOf(const Session& session);
@@ -295,14 +301,11 @@ class Node {
   std::multimap<consensus::Index, ReadGroup> late_reads_;
 
   // Certainly not executed, waiting for a leader to be sent to.
-  struct Held {
-    PendingRequest request;
-    std::string bytes;
-  };
   std::vector<Held> held_;
   // Proven reads, whose large replies wait until clients have taken others. In the order of
   // arrival.
   std::deque<Held> held_back_;
+  std::deque<Held> scans_;       // proven, too
   int64_t leaderless_since_ms_;  // meaningful while no leader is known
   bool had_leader_ = false;      // at the last look
 

@@ -32,7 +32,7 @@ void Node::SubmitRead(Session& session, const Command& command, const resp::Requ
   }
   // Alone in the cluster, there is nobody to ask.
   if (IsAlone() && !parts_.sessions.replies_are_tight() && session.reads_held_back == 0 &&
-      raft_.leader_is_established() &&
+      !command.scans && raft_.leader_is_established() &&
       keys_.last_applied() >= std::max(raft_.commit_index(), session.last_write)) {
     RunRead(pending, request.arguments);
     return;
@@ -107,7 +107,22 @@ void Node::AnswerLateReads(bool term_begins) {
 }
 
 void Node::RunKeptRead(const PendingRequest& request, std::string_view bytes) {
-  if (!request.session->gone()) RunRead(request, Parse(bytes));
+  if (request.session->gone()) return;
+  if (request.command->scans) {
+    scans_.push_back({request, std::string(bytes)});
+  } else {
+    RunRead(request, Parse(bytes));
+  }
+}
+
+// What looks at many keys holds up all else, so it is done once a round, however many clients ask
+// for it. A client waits for it with all that it sends behind it (Dispatcher::MayRead): no write of
+// its own can have been applied meanwhile.
+void Node::RunScan() {
+  if (scans_.empty()) return;
+  const Held scan = std::move(scans_.front());
+  scans_.pop_front();
+  if (!scan.request.session->gone()) RunRead(scan.request, Parse(scan.bytes));
 }
 
 // Clients that ask for much and read nothing would otherwise have a reply made for each of them. A
@@ -132,16 +147,24 @@ bool Node::HasMemoryFor(const PendingRequest& request, std::string_view bytes) {
 }
 
 void Node::HoldBack(PendingRequest request, std::string_view bytes) {
-  ++request.session->reads_held_back;
+  Session& session = *request.session;
+  ++session.reads_held_back;
+  session.held_back_bytes += bytes.size();
   held_back_.push_back({std::move(request), std::string(bytes)});
+  parts_.sessions.Count(session);
+}
+
+void Node::RunHeldBack(const Held& held) {
+  --held.request.session->reads_held_back;
+  held.request.session->held_back_bytes -= held.bytes.size();
+  RunKeptRead(held.request, held.bytes);
 }
 
 void Node::AnswerHeldBack() {
   while (!held_back_.empty() && !parts_.sessions.replies_are_tight()) {
     const Held held = std::move(held_back_.front());
     held_back_.pop_front();
-    --held.request.session->reads_held_back;
-    RunKeptRead(held.request, held.bytes);
+    RunHeldBack(held);
   }
 }
 
@@ -151,8 +174,7 @@ void Node::AnswerHeldBackOf(const Session& session) {
   std::deque<Held> others;
   for (Held& held : held_back_) {
     if (held.request.session.get() == &session) {
-      --held.request.session->reads_held_back;
-      RunKeptRead(held.request, held.bytes);
+      RunHeldBack(held);
     } else {
       others.push_back(std::move(held));
     }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <climits>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -34,6 +35,12 @@ int64_t SystemClock::unix_us() const {
       .count();
 }
 
+void IgnoreSignals() {
+  // A peer or client that has gone is an error of write(), and so is a file that may not grow: the
+  // same as a full disk. Redis ignores hang-ups.
+  for (const int number : {SIGPIPE, SIGXFSZ, SIGHUP}) std::signal(number, SIG_IGN);
+}
+
 uint64_t RandomSeed() {
   std::random_device device;
   return (uint64_t{device()} << 32) | device();
@@ -55,23 +62,19 @@ uint64_t FileBytes(const std::string& path) {
   return stat(path.c_str(), &facts) == 0 ? static_cast<uint64_t>(facts.st_blocks) * 512 : 0;
 }
 
-void AdjustOpenFileLimit(Config& config) {
+uint64_t RaiseOpenFileLimit(uint64_t clients) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = config.maxclients + kReservedDescriptors;
-  if (limit.rlim_cur >= wanted) return;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return clients;
+  const rlim_t wanted = clients + kReservedDescriptors;
+  if (limit.rlim_cur >= wanted) return clients;
   rlimit raised = limit;
   raised.rlim_cur = wanted;
   raised.rlim_max = std::max(limit.rlim_max, wanted);
-  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return clients;
   raised = {limit.rlim_max, limit.rlim_max};
   if (setrlimit(RLIMIT_NOFILE, &raised) != 0) raised = limit;
-  if (raised.rlim_cur >= wanted) return;
-  const uint64_t possible =
-      raised.rlim_cur > kReservedDescriptors ? raised.rlim_cur - kReservedDescriptors : 1;
-  spdlog::warn("the system allows {} open files: maxclients is reduced from {} to {}",
-               raised.rlim_cur, config.maxclients, possible);
-  config.maxclients = possible;
+  if (raised.rlim_cur >= wanted) return clients;
+  return raised.rlim_cur > kReservedDescriptors ? raised.rlim_cur - kReservedDescriptors : 1;
 }
 
 void EndProcess(const std::string& text) {

@@ -16,6 +16,9 @@ class SystemClock : public Clock {
   int64_t unix_us() const override;
 };
 
+// Those that are to end nothing. Once, before anything else.
+void IgnoreSignals();
+
 uint64_t RandomSeed();
 // 40 hex digits.
 std::string RandomRunId();
@@ -24,8 +27,9 @@ std::string ExecutablePath();
 // What a file takes on the disk: LMDB's files have holes. 0: there is none.
 uint64_t FileBytes(const std::string& path);
 
-// As many open files as maxclients asks for; fewer clients where the system does not give them.
-void AdjustOpenFileLimit(Config& config);
+// As many open files as so many clients need. How many clients that is enough for: fewer, where the
+// system does not give them.
+uint64_t RaiseOpenFileLimit(uint64_t clients);
 
 // Ends the process, with the reason in the log. Nothing is tidied up: what is on the disk is what
 // counts. Any thread.

@@ -56,7 +56,8 @@ class ReplyQueue {
     return std::string_view(output_).substr(start, size);
   }
 
-  // Drops all replies: they will not be sent, nor any that are still to come.
+  // Drops all replies: they will not be sent, nor any that are still to come. Not while one is
+  // written.
   void Discard();
 
   // Bytes that may be sent. The owner takes them from the front.

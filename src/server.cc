@@ -60,10 +60,6 @@ std::optional<std::string> Server::Listen() {
 }
 
 Server::End Server::Run() {
-  // A peer or client that has gone is an error of write(), not a signal; and Redis ignores
-  // hang-ups.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGHUP, SIG_IGN);
   const auto on_signal = [](uv_signal_t* signal, int number) {
     static_cast<Server*>(signal->data)->OnSignal(number);
   };

@@ -48,6 +48,7 @@ struct Session : std::enable_shared_from_this<Session> {
   const Command* last_command = nullptr;
   size_t writing_bytes = 0;  // taken from `replies` by the socket's owner, not by the kernel yet
   uint32_t reads_held_back = 0;  // by the node, for their large replies
+  size_t held_back_bytes = 0;    // of these requests
   uint64_t input_bytes_total = 0;
   uint64_t output_bytes_total = 0;
 
@@ -57,7 +58,9 @@ struct Session : std::enable_shared_from_this<Session> {
   size_t reply_bytes() const { return writing_bytes + replies.bytes(); }
   // What this client takes of maxmemory-clients.
   size_t memory_bytes() const {
-    return sizeof(Session) + input.capacity() + parser.memory_bytes() + reply_bytes();
+    return sizeof(Session) + name.capacity() + library_name.capacity() +
+           library_version.capacity() + input.capacity() + parser.memory_bytes() + held_back_bytes +
+           reply_bytes();
   }
 
   // The entry that this client's newest write was proposed as; reads wait for it.
@@ -98,10 +101,12 @@ class Sessions {
   void Close(Session& session);
 
   // Has the sockets' owner look at a session: it has output, or is to be closed. Counts it, and
-  // keeps to the bounds.
+  // keeps to the bounds. Not while a reply is written: it may be among those that are given up.
   void Schedule(Session& session);
   // The greatest reply that is of any use: with a greater one the client is given up.
   size_t ReplyBytesMax(const Session& session) const;
+  // The same without counting, and so without giving anybody up: for while a reply is written.
+  void Enqueue(Session& session);
   // Gives up whoever takes most, as long as all take more than the bound.
   void KeepToMemoryBound();
   // The sessions scheduled since the last call, each once. They may be closed by now.
@@ -117,7 +122,6 @@ class Sessions {
   const std::map<uint64_t, std::shared_ptr<Session>>& all() const { return sessions_; }
 
  private:
-  void Enqueue(Session& session);
   // Its replies are dropped at once; what it has sent may be just being looked at.
   void GiveUp(Session& session, std::string_view why);
 

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "consensus/configuration.h"
 #include "storage/sealed_record.h"
 #include "storage/state_meta.h"
 
@@ -46,8 +47,10 @@ void SnapshotReceiver::Receive(NodeId from, InstallSnapshot message, Index last_
 void SnapshotReceiver::Begin(NodeId from, const InstallSnapshot& message, Index last_applied) {
   const std::optional<storage::StateMeta> meta =
       storage::DecodeStateMeta(message.data.bytes(), storage::kAnyTransaction);
+  // An unreadable one could not be started with, when the state here is gone already.
   if (!meta || meta->last_applied != message.last_included_index ||
-      meta->last_applied_term != message.last_included_term) {
+      meta->last_applied_term != message.last_included_term ||
+      (!meta->configuration.empty() && !consensus::DecodeConfiguration(meta->configuration))) {
     spdlog::warn("node {} offers a snapshot that cannot be read", from.value());
     refused_ = {from, message.transfer, true};
     return;

@@ -90,7 +90,9 @@ void List(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
   const Instance& instance = context.instance;
   const int64_t now_ms = instance.clock.monotonic_ms();
   std::string lines;
-  const auto add = [&](const Session& session) { lines += Describe(session, now_ms) + '\n'; };
+  const auto add = [&](const Session& session) {
+    if (lines.size() <= context.reply_bytes_max) lines += Describe(session, now_ms) + '\n';
+  };
   if (arguments.size() == 2) {
     for (const auto& [id, session] : instance.sessions.all()) add(*session);
   } else if (arguments.size() == 4 && EqualsIgnoringCase(arguments[2], "type")) {
@@ -126,19 +128,18 @@ void Info(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
 
 using Filter = std::function<bool(const Session&)>;
 
-// One filter of CLIENT KILL, or an error's text.
+// One filter of CLIENT KILL, which lives as long as `value`, or an error's text.
 std::variant<Filter, std::string> ParseFilter(std::string_view name, std::string_view value) {
-  const std::string wanted(value);
   if (EqualsIgnoringCase(name, "id")) {
     const auto id = resp::ParseInteger(value);
     if (!id || *id < 1) return std::string("ERR client-id should be greater than 0");
     return [id = static_cast<uint64_t>(*id)](const Session& session) { return session.id == id; };
   }
   if (EqualsIgnoringCase(name, "addr")) {
-    return [wanted](const Session& session) { return session.address == wanted; };
+    return [value](const Session& session) { return session.address == value; };
   }
   if (EqualsIgnoringCase(name, "laddr")) {
-    return [wanted](const Session& session) { return session.local_address == wanted; };
+    return [value](const Session& session) { return session.local_address == value; };
   }
   if (EqualsIgnoringCase(name, "type")) {
     auto included = IncludesClients(value);
@@ -146,7 +147,7 @@ std::variant<Filter, std::string> ParseFilter(std::string_view name, std::string
     return [all = std::get<bool>(included)](const Session&) { return all; };
   }
   if (EqualsIgnoringCase(name, "user")) {
-    if (wanted != "default") return fmt::format("ERR No such user '{}'", value);
+    if (value != "default") return fmt::format("ERR No such user '{}'", value);
     return [](const Session&) { return true; };
   }
   return std::string(kSyntaxError);
@@ -190,7 +191,7 @@ void Kill(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
     if (!chosen) continue;
     // Whoever kills itself still gets the reply.
     (itself ? session.close_after_replies : session.close_now) = true;
-    context.instance.sessions.Schedule(session);
+    context.instance.sessions.Enqueue(session);
     ++killed;
   }
   if (!by_address) {

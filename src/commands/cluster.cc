@@ -323,6 +323,7 @@ constexpr Command kSubcommands[] = {
      .arity = 3,
      .function = ReadFunction(&CountKeysInSlot),
      .check = &CheckSlot,
+     .scans = true,
      .flags = "stale",
      .group = "cluster",
      .since = "3.0.0",

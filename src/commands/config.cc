@@ -13,6 +13,10 @@ namespace quorate {
 namespace {
 
 void Get(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  if (AreTooLong(arguments.subspan(2))) {
+    writer.Error(kPatternTooLong);
+    return;
+  }
   const auto values = ConfigGet(context.instance.config, arguments.subspan(2));
   writer.Map(values.size());
   for (const auto& [name, value] : values) {
@@ -27,15 +31,21 @@ std::optional<std::string> CheckSet(Arguments arguments) {
 }
 
 void Set(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  const Config before = context.instance.config;
   std::vector<std::pair<std::string_view, std::string_view>> settings;
   for (size_t i = 2; i + 1 < arguments.size(); i += 2) {
     settings.emplace_back(arguments[i], arguments[i + 1]);
   }
-  if (const auto error = ConfigSet(context.instance.config, settings)) {
+  Config& config = context.instance.config;
+  if (const auto error = ConfigSet(config, settings)) {
     writer.Error(*error);
     return;
   }
-  context.instance.config_changed();
+  if (const auto error = context.instance.config_changed()) {
+    config = before;
+    writer.Error(*error);
+    return;
+  }
   writer.Raw(resp::kReplyOk);
 }
 

@@ -164,6 +164,7 @@ void Info(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
   }
   writer.Array(arguments.size() - 2);
   for (std::string_view name : arguments.subspan(2)) {
+    if (writer.bytes() > context.reply_bytes_max) return;
     if (const Command* command = FindByFullName(name)) {
       WriteInfo(*command, writer);
     } else {
@@ -172,7 +173,7 @@ void Info(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
   }
 }
 
-void Docs(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
+void Docs(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   std::vector<const Command*> chosen;
   if (arguments.size() == 2) {
     for (const Command& command : CommandTable()) chosen.push_back(&command);
@@ -181,13 +182,20 @@ void Docs(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
     if (const Command* command = FindByFullName(name)) chosen.push_back(command);
   }
   writer.Map(chosen.size());
-  for (const Command* command : chosen) WriteDocs(*command, writer);
+  for (const Command* command : chosen) {
+    if (writer.bytes() > context.reply_bytes_max) return;
+    WriteDocs(*command, writer);
+  }
 }
 
 void List(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
   const bool filtered = arguments.size() == 5 && EqualsIgnoringCase(arguments[2], "filterby");
   if (!filtered && arguments.size() != 2) {
     writer.Error(kSyntaxError);
+    return;
+  }
+  if (filtered && AreTooLong(arguments.subspan(4))) {
+    writer.Error(kPatternTooLong);
     return;
   }
   std::vector<std::string_view> names;

@@ -53,12 +53,10 @@ void Strlen(const ReadContext& context, Arguments arguments, resp::ReplyWriter& 
 
 void Mget(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   writer.Array(arguments.size() - 1);
-  size_t bytes = 0;
   for (std::string_view key : arguments.subspan(1)) {
-    if (bytes > context.reply_bytes_max) return;
+    if (writer.bytes() > context.reply_bytes_max) return;
     const auto record = Lookup(context, key);
     if (record && IsString(*record)) {
-      bytes += record->value.size();
       writer.BulkString(record->value);
     } else {
       writer.Null();

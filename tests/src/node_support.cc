@@ -107,7 +107,7 @@ void TestMember::Start() {
   instance = std::make_unique<Instance>(
       Instance{config, *node, sessions, statistics, clock, *backups, {}, {}, {}, {}, {}, {}});
   instance->storage_statistics = [] { return StorageStatistics{}; };
-  instance->config_changed = [] {};
+  instance->config_changed = [] { return std::nullopt; };
   dispatcher = std::make_unique<Dispatcher>(*instance);
 }
 

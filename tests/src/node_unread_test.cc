@@ -105,6 +105,23 @@ TEST_F(Unread, ClientsThatGoTakeWhatWaitsWithThem) {
   EXPECT_EQ(cluster_.node(1).requests_in_flight(), 0U);
 }
 
+TEST_F(Unread, RequestsThatWaitForRoomCountAsMemory) {
+  Ask(Sessions::kReplyBytesMax / kValueBytes + 1);
+  cluster_.Steps(kSettle);
+  std::vector<std::string_view> mget(10'000, "large");
+  mget[0] = "MGET";
+  const std::string request = Request(mget);
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, request);
+  cluster_.Steps(kSettle);
+  ASSERT_EQ(client->reads_held_back, 1U);
+  EXPECT_GE(client->memory_bytes(), request.size());
+  sessions().Close(*client);
+  for (auto& other : clients_) Take(*other);
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(client->held_back_bytes, 0U);
+}
+
 TEST_F(Unread, ManySmallArgumentsCountAsWhatTheyTake) {
   constexpr size_t kArguments = 10'000;
   auto client = cluster_.Connect(1);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "tests/src/commands/commands_support.h"
 
@@ -119,6 +121,45 @@ TEST_F(ClientCommand, KillItself) {
   EXPECT_EQ(first_.Call({"CLIENT", "KILL", "127.0.0.1:50001"}), kOk);
   EXPECT_FALSE(first_.session().close_now);
   EXPECT_TRUE(first_.session().close_after_replies);
+}
+
+// Whoever takes too much is given up, but not in the middle of its own reply.
+TEST_F(ClientCommand, KillItselfBeyondABound) {
+  Sessions& sessions = cluster_.member(1).sessions;
+  for (const Sessions::Bounds& bounds :
+       {Sessions::Bounds{.reply_bytes = 1000}, Sessions::Bounds{.memory_bytes = 1000}}) {
+    TestClient client(cluster_, 1, "127.0.0.1:50004");
+    client.session().replies.output() = std::string(2000, 'x');
+    sessions.set_bounds(bounds);
+    EXPECT_EQ(client.Call({"CLIENT", "KILL", "ID", IdOf(client), "SKIPME", "no"}), "");
+    EXPECT_TRUE(client.session().close_now);
+    sessions.set_bounds({});
+    sessions.Close(client.session());
+  }
+}
+
+// As many lines as are asked for may be more than there is memory.
+TEST_F(ClientCommand, ListEndsWhereItIsTooLongToBeSent) {
+  first_.Call({"CLIENT", "SETNAME", std::string(10'000, 'n')});
+  const std::string id = IdOf(first_);
+  std::vector<std::string_view> arguments = {"client", "list", "id"};
+  arguments.resize(1000, id);
+  LocalContext context{*cluster_.member(1).instance, first_.session(), 100'000};
+  std::string reply;
+  resp::ReplyWriter writer(resp::Protocol::kResp2, &reply);
+  const Command& list = *FindSubcommand(*FindCommand("client"), "list");
+  std::get<LocalFunction>(list.function)(context, arguments, writer);
+  EXPECT_GT(reply.size(), 100'000U);
+  EXPECT_LT(reply.size(), 120'000U);
+}
+
+TEST_F(ClientCommand, NamesCountAsMemory) {
+  const std::string text(100'000, 'n');
+  const size_t before = cluster_.member(1).sessions.memory_bytes();
+  first_.Call({"CLIENT", "SETNAME", text});
+  first_.Call({"CLIENT", "SETINFO", "LIB-NAME", text});
+  first_.Call({"CLIENT", "SETINFO", "LIB-VER", text});
+  EXPECT_GE(cluster_.member(1).sessions.memory_bytes(), before + 3 * text.size());
 }
 
 TEST_F(ClientCommand, KillByFilters) {

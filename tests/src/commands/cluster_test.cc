@@ -183,6 +183,35 @@ TEST_F(ClusterCommand, CountKeysInSlot) {
             "-ERR value is not an integer or out of range\r\n");
 }
 
+// It looks at many keys: once a round, for all clients together. What a client sends behind it
+// waits for it, in its place.
+TEST_F(ClusterCommand, CountKeysInSlotOnceARound) {
+  const std::string count = Request({"CLUSTER", "COUNTKEYSINSLOT", "12182"});
+  const std::string set = Request({"SET", "foo", "1"});
+  constexpr int kClients = 20;
+  std::vector<std::shared_ptr<Session>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(cluster_.Connect(2));
+    cluster_.Send(2, *clients.back(), count + set + count);
+  }
+  auto& calls = cluster_.member(2).statistics.commands;
+  const size_t number = FindSubcommand(*FindCommand("cluster"), "countkeysinslot")->number;
+  std::vector<std::string> replies(kClients);
+  uint64_t before = 0;
+  for (int round = 0; round < 8 * kClients; ++round) {
+    cluster_.Step();
+    EXPECT_LE(calls[number].calls, before + 1);
+    before = calls[number].calls;
+    for (size_t i = 0; i < clients.size(); ++i) {
+      replies[i] += TestCluster::Replies(*clients[i]);
+      cluster_.member(2).dispatcher->Resume(*clients[i]);
+    }
+  }
+  EXPECT_EQ(before, 2U * kClients);
+  EXPECT_EQ(replies[0], ":0\r\n+OK\r\n:1\r\n");
+  for (const std::string& each : replies) EXPECT_TRUE(each.ends_with("\r\n+OK\r\n:1\r\n")) << each;
+}
+
 TEST_F(ClusterCommand, ReplicasAreTheFollowers) {
   for (std::string_view name : {"REPLICAS", "slaves"}) {
     const std::string reply = Ask(1, {"CLUSTER", name, IdOf(2)});

@@ -88,6 +88,20 @@ TEST_F(Introspection, DocsHaveRedisFields) {
   EXPECT_NE(client.find("$9\r\nclient|id\r\n"), std::string::npos);
 }
 
+// A request of few bytes may ask for more than there is memory.
+TEST_F(Introspection, DocsAndInfoEndWhereTheyAreTooLongToBeSent) {
+  std::vector<std::string_view> arguments(100'000, "client");
+  LocalContext context{*cluster_.member(1).instance, client_.session(), 100'000};
+  for (std::string_view name : {"docs", "info"}) {
+    std::string reply;
+    resp::ReplyWriter writer(resp::Protocol::kResp2, &reply);
+    const Command& command = *FindSubcommand(*FindCommand("command"), name);
+    std::get<LocalFunction>(command.function)(context, arguments, writer);
+    EXPECT_GT(reply.size(), 100'000U);
+    EXPECT_LT(reply.size(), 120'000U);
+  }
+}
+
 TEST_F(Introspection, ListsNames) {
   const std::string all = client_.Call({"COMMAND", "LIST"});
   EXPECT_EQ(all.find("*" + std::to_string(CommandCount()) + "\r\n"), 0U) << "subcommands too";

@@ -84,6 +84,15 @@ TEST_P(AnyMember, AddsWhoIsNoMember) {
   EXPECT_EQ(Ids(GetParam()), (Some{1, 2, 3, 4}));
 }
 
+// Whoever is asked looks at the address before anybody else hears of it.
+TEST_P(AnyMember, KnowsWhatIsNoAddress) {
+  for (const std::string& host :
+       {std::string(254, 'a'), std::string(100'000, 'a'), std::string()}) {
+    EXPECT_EQ(client_.Call({"CLUSTER", "MEET", host, "7009"}),
+              "-ERR Invalid node address specified: " + host + ":7009\r\n");
+  }
+}
+
 TEST_P(AnyMember, LeavesAloneWhoIsThere) {
   const consensus::Index end = cluster_.node(kLeader).raft().last_log_index();
   for (const char* port : {"7001", "7002", "7003"}) {

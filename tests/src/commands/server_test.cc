@@ -147,7 +147,10 @@ TEST_F(ServerCommand, ResetStatSetsCountersToZero) {
 
 TEST_F(ServerCommand, ConfigGetAndSet) {
   int changes = 0;
-  server().instance->config_changed = [&changes] { ++changes; };
+  server().instance->config_changed = [&changes] {
+    ++changes;
+    return std::nullopt;
+  };
   EXPECT_EQ(client_.Call({"CONFIG", "GET", "maxclients"}),
             "*2\r\n$10\r\nmaxclients\r\n$5\r\n10000\r\n");
   EXPECT_EQ(client_.Call({"CONFIG", "SET", "timeout", "7", "maxclients", "5"}), kOk);
@@ -163,7 +166,10 @@ TEST_F(ServerCommand, ConfigGetAndSet) {
 // One wrong directive, and none of them is changed.
 TEST_F(ServerCommand, ConfigSetChangesAllOrNothing) {
   int changes = 0;
-  server().instance->config_changed = [&changes] { ++changes; };
+  server().instance->config_changed = [&changes] {
+    ++changes;
+    return std::nullopt;
+  };
   EXPECT_EQ(client_.Call({"CONFIG", "SET", "timeout", "7", "nope", "1"}),
             "-ERR Unknown option or number of arguments for CONFIG SET - 'nope'\r\n");
   EXPECT_EQ(client_.Call({"CONFIG", "SET", "timeout", "7", "maxclients"}),
@@ -171,6 +177,27 @@ TEST_F(ServerCommand, ConfigSetChangesAllOrNothing) {
   EXPECT_EQ(client_.Call({"CONFIG", "SET", "timeout", "x"})[0], '-');
   EXPECT_EQ(changes, 0);
   EXPECT_EQ(server().config.timeout_seconds, 0U);
+}
+
+// What the process cannot do is not in force.
+TEST_F(ServerCommand, ConfigSetTakesBackWhatCannotBeApplied) {
+  server().instance->config_changed = [this]() -> std::optional<std::string> {
+    EXPECT_EQ(server().config.maxclients, 5U);
+    return "ERR no";
+  };
+  EXPECT_EQ(client_.Call({"CONFIG", "SET", "timeout", "7", "maxclients", "5"}), "-ERR no\r\n");
+  EXPECT_EQ(server().config.timeout_seconds, 0U);
+  EXPECT_EQ(server().config.maxclients, 10'000U);
+}
+
+// Matching takes the length of all patterns times that of all names.
+TEST_F(ServerCommand, ConfigGetRefusesEndlessPatterns) {
+  const std::string half = "[" + std::string(8'191, 'z');
+  EXPECT_EQ(client_.Call({"CONFIG", "GET", half, half}), "*0\r\n");
+  const std::string refused = "-ERR pattern is too long (maximum 16384 bytes)\r\n";
+  EXPECT_EQ(client_.Call({"CONFIG", "GET", half, half, "z"}), refused);
+  EXPECT_EQ(client_.Call({"COMMAND", "LIST", "FILTERBY", "PATTERN", std::string(16'385, '[')}),
+            refused);
 }
 
 TEST_F(ServerCommand, ConfigRewriteSaysWhyNot) {
