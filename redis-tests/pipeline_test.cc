@@ -1,11 +1,16 @@
 // Many commands on one connection without waiting: replies in order, each reading what was written
 // before.
 
+#include <chrono>
+#include <future>
+#include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "redis-tests/support/cluster_test.h"
+#include "redis-tests/support/eventually.h"
 #include "redis-tests/support/key_slot.h"
 #include "redis-tests/support/raw_connection.h"
 
@@ -156,6 +161,50 @@ TEST_F(Pipelines, QuitAnswersWhatCameBeforeItAndCloses) {
                   EncodeCommand({"QUIT"}) + EncodeCommand({"SET", Key("a"), "2"}));
   EXPECT_EQ(connection.ReadUntilClosed(), "+OK\r\n$1\r\n1\r\n+OK\r\n");
   EXPECT_EQ(LeaderClient().Command({"GET", Key("a")}), Text("1"));
+}
+
+// A client that leaves much unread makes those wait that are owed replies, too, but nobody else: not
+// those whose writes had to wait until followers took more.
+TEST(Waiting, ForTheNodeIsNotForTheRepliesOfOthers) {
+  constexpr size_t kMebibyte = size_t{1} << 20;
+  constexpr int kLargeValues = 90;  // more than all clients together may leave unread
+  constexpr size_t kWriters = 40;   // more than may be in flight
+  // Both long enough for the followers' pause.
+  Cluster cluster({.flags = {"--election-timeout", "6000", "--request-timeout", "60000"}});
+  ASSERT_TRUE(cluster.Start());
+  const int leader = cluster.WaitForLeader();
+  const std::string value(kMebibyte, 'v');
+  Client control(cluster.port(leader));
+  Arguments mget = {"MGET"};
+  for (int i = 0; i < kLargeValues; ++i) {
+    mget.push_back("large" + std::to_string(i));
+    ASSERT_EQ(control.Command({"SET", mget.back(), value}), Status("OK"));
+  }
+  RawConnection reader(cluster.port(leader));
+  ASSERT_TRUE(reader.SendCommand(mget));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return std::stoull(Field(control.Command({"INFO"}).text, "mem_clients_normal")) >
+           70 * kMebibyte;
+  }));
+
+  for (int id = 1; id <= cluster.size(); ++id) {
+    if (id != leader) cluster.Pause(id);
+  }
+  std::vector<std::future<Reply>> writers;
+  for (size_t i = 0; i < kWriters; ++i) {
+    writers.push_back(std::async(std::launch::async, [&, i] {
+      RawConnection writer(cluster.port(leader));
+      writer.SendCommand({"SET", "writer" + std::to_string(i), value});
+      return writer.Read();
+    }));
+  }
+  // By then the node reads from nobody any more. (Where it is slower, this proves less.)
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  for (int id = 1; id <= cluster.size(); ++id) {
+    if (id != leader) cluster.Resume(id);
+  }
+  for (auto& writer : writers) EXPECT_EQ(writer.get(), Status("OK"));
+  if (testing::Test::HasFailure()) cluster.PrintLogs(std::cerr);
 }
 
 }  // namespace

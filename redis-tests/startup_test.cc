@@ -196,6 +196,25 @@ TEST_F(Startup, TooManyClientsAreToldSo) {
       Eventually(kDeadlineMs, [&] { return Client(port_).Command({"PING"}) == Status("PONG"); }));
 }
 
+// A limit on files' sizes (ulimit -f) is a disk that is full, and no signal that ends the process.
+TEST_F(Startup, AFileThatMayNotGrowIsAFullDisk) {
+  Flags line = {"/bin/sh", "-c", "ulimit -f 40000; exec \"$0\" \"$@\""};
+  const Flags server_line = CommandLine({"--port", port_text_, "--request-timeout", "1000"});
+  line.insert(line.end(), server_line.begin(), server_line.end());
+  auto server = ChildProcess::Start({line, folder_.path(), -1, -1, -1});
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(port_).Command({"SET", "first", "1"}) == Status("OK");
+  }));
+  Client client(port_);
+  Reply reply = Status("OK");
+  for (int i = 0; i < 100 && reply == Status("OK"); ++i) {
+    reply = client.Command({"SET", std::to_string(i), std::string(1 << 20, 'v')});
+  }
+  EXPECT_TRUE(reply.text.starts_with("UNKNOWN") || reply.text.starts_with("MISCONF")) << reply.text;
+  EXPECT_EQ(client.Command({"GET", "first"}), Text("1"));
+  EXPECT_TRUE(server->running());
+}
+
 TEST_F(Startup, AnIdleClientIsClosedAfterTheTimeoutAndABusyOneIsNot) {
   auto server = StartServing({"--port", port_text_, "--timeout", "1"}, port_);
   Client idle(port_);

@@ -113,7 +113,7 @@ void Node::ExpireRequests() {
     return true;
   });
   if (builder_.command_count() > 0 && filling_.deadline_ms <= now_ms) {
-    // Held back while leadership was handed over, and never proposed.
+    // Never proposed: leadership was being handed over, or the entry before it was not committed.
     const PendingBatch batch = std::exchange(filling_, {});
     ++batch_number_;
     RefuseBatch(batch, builder_.commands(), kNotExecuted, kNotExecuted);

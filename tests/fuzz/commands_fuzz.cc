@@ -1,7 +1,8 @@
 // Fuzz target: what a client sends to a whole node: the dispatcher, all commands, the log, and the
 // state that they lead to. Disks, network and clock are those of the unit tests.
 //
-// The input: one byte that says how the stream is cut, the stream.
+// The input: one byte that says how the stream is cut, and whether clients are bounded tightly, the
+// stream.
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
@@ -17,6 +18,8 @@ namespace quorate {
 namespace {
 
 constexpr int kStepsPerPiece = 4;
+// So low that short inputs reach them.
+constexpr Sessions::Bounds kTightBounds = {.reply_bytes = 20'000, .memory_bytes = 10'000};
 
 // Whether the stream may ask for another protocol than the one that is read here.
 bool SaysHello(std::string_view stream) {
@@ -25,10 +28,11 @@ bool SaysHello(std::string_view stream) {
   return lower.find("hello") != std::string::npos;
 }
 
-void Check(size_t piece_bytes, std::string_view stream) {
+void Check(size_t piece_bytes, bool tightly, std::string_view stream) {
   TestCluster cluster(1);
   TestMember& member = cluster.member(cluster.WaitForLeader());
   const std::shared_ptr<Session> session = cluster.Connect(1);
+  if (tightly) member.sessions.set_bounds(kTightBounds);
   simulation::ReplyReader replies;
   const bool is_resp2 = !SaysHello(stream);
   const auto settle = [&] {
@@ -73,7 +77,7 @@ void Check(size_t piece_bytes, std::string_view stream) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size >= 2) {
-    quorate::Check(size_t{data[0]} + 1,
+    quorate::Check(size_t{data[0]} / 2 + 1, data[0] % 2 == 0,
                    std::string_view(reinterpret_cast<const char*>(data + 1), size - 1));
   }
   return 0;
