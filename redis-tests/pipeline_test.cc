@@ -163,8 +163,8 @@ TEST_F(Pipelines, QuitAnswersWhatCameBeforeItAndCloses) {
   EXPECT_EQ(LeaderClient().Command({"GET", Key("a")}), Text("1"));
 }
 
-// A client that leaves much unread makes those wait that are owed replies, too, but nobody else: not
-// those whose writes had to wait until followers took more.
+// A client that leaves much unread makes those wait that are owed replies, too, but nobody else:
+// not those whose writes had to wait until followers took more.
 TEST(Waiting, ForTheNodeIsNotForTheRepliesOfOthers) {
   constexpr size_t kMebibyte = size_t{1} << 20;
   constexpr int kLargeValues = 90;  // more than all clients together may leave unread

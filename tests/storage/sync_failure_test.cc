@@ -24,7 +24,7 @@ class SyncFailureTest : public testing::Test {
 
 // A start writes to both files and waits for the disk, so that what it has read is not only in the
 // page cache, where the run before may have left it when a sync failed.
-TEST_F(SyncFailureTest, AStartWaitsForBothFiles) {
+TEST_F(SyncFailureTest, AStartWaitsForTheFilesAndTheNames) {
   const std::string path = directory_ / "data";
   ASSERT_TRUE(OpenStorage(path, SomeIdentity(), {}).ok());
   std::set<std::string> files;
@@ -35,7 +35,8 @@ TEST_F(SyncFailureTest, AStartWaitsForBothFiles) {
     EXPECT_NE(opened.error().find("Input/output error"), std::string::npos) << opened.error();
     files.insert(opened.error().substr(0, opened.error().find(": ")));
   }
-  EXPECT_EQ(files, (std::set<std::string>{path, path + "/log/data.mdb", path + "/state/data.mdb"}));
+  EXPECT_EQ(files, (std::set<std::string>{path, path + "/log", path + "/log/data.mdb",
+                                          path + "/state/data.mdb"}));
 }
 
 // A change that cannot be made durable is not reported as made; it is taken up, or has never been,
