@@ -177,13 +177,13 @@ void PeerLink::Fail(const std::string& reason) {
                  peer_.peer_port, reason);
     failure_logged_ = true;
   }
-  // A connection that held for a while is tried again at once; not so one that the other side
-  // refuses each time.
-  if (state_ == State::kConnected && uv_now(loop_) - connected_at_ms_ >= options_.retry_ms_max) {
-    retry_ms_ = options_.retry_ms_min;
-  }
+  // A connection that held for a while is tried again at once, and where it was; not so one that the
+  // other side refuses each time.
+  const bool held =
+      state_ == State::kConnected && uv_now(loop_) - connected_at_ms_ >= options_.retry_ms_max;
+  if (held) retry_ms_ = options_.retry_ms_min;
   DropSocket();
-  if (other_place_) std::swap(peer_, *other_place_);
+  if (other_place_ && !held) std::swap(peer_, *other_place_);
   state_ = State::kWaiting;
   StartTimer(retry_ms_);
   retry_ms_ = std::min(2 * retry_ms_, options_.retry_ms_max);
