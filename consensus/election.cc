@@ -91,10 +91,7 @@ void Raft::Impl::BecomePreCandidate() {
   assert(!IsSoleVoter());
   AbandonRequests();
   ResetElectionTimer();
-  // Requests of an earlier attempt that still wait for the disk would only waste votes.
-  std::erase_if(outbox_, [](const Envelope& envelope) {
-    return std::holds_alternative<RequestVote>(envelope.message);
-  });
+  WithdrawVoteRequests();
   PreCandidate pre_candidate{VoteTally(VotesNeeded())};
   if (IsVoter()) {
     pre_candidate.votes.Grant(config_.id);
@@ -105,6 +102,12 @@ void Raft::Impl::BecomePreCandidate() {
   newest_pre_vote_ =
       IsInFirstElection() ? std::max(current_term(), newest_pre_vote_) + 1 : current_term() + 1;
   SendToVoters(VoteRequest(newest_pre_vote_, true, false));
+}
+
+void Raft::Impl::WithdrawVoteRequests() {
+  std::erase_if(outbox_, [](const Envelope& envelope) {
+    return std::holds_alternative<RequestVote>(envelope.message);
+  });
 }
 
 void Raft::Impl::BecomeCandidate(Term term, bool leadership_transfer) {

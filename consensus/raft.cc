@@ -289,6 +289,7 @@ void Raft::Impl::EnterTerm(Term term) {
 
 void Raft::Impl::BecomeFollower(std::optional<NodeId> leader) {
   AbandonRequests();
+  WithdrawVoteRequests();
   if (is_leader()) {
     // A leader's election timer stands still. Any other's goes on: learning of a term is not
     // hearing from its leader, and must not put off an election.

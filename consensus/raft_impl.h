@@ -184,6 +184,8 @@ class Raft::Impl {
   // Precondition: pristine_.
   bool FirstVoteIsDue(NodeId candidate, Term term) const;
   void BecomePreCandidate();
+  // Those that still wait for the disk, of an attempt that is over: they would only waste votes.
+  void WithdrawVoteRequests();
   void BecomeCandidate(Term term, bool leadership_transfer);
   void BecomeLeader();
   void CountOwnVote();

@@ -52,6 +52,21 @@ TEST(Withholding, ACandidateDoesNotLeadBeforeItsOwnVoteIsDurable) {
   EXPECT_TRUE(server.raft().is_leader());
 }
 
+// The candidate's requests wait for the disk when the term's leader speaks. Its candidature is
+// over, and by what the leader overwrites it may not even be a voter any more: it asks nobody.
+TEST(Withholding, WhoFollowsTheTermsLeaderAsksForNoVotes) {
+  LoneServer server({.term = 1, .log_terms = {1}});
+  server.Receive(kSecond, TimeoutNow{Term(1)});
+  ASSERT_EQ(server.raft().role(), Role::kCandidate);
+  server.Round();
+  server.Receive(kThird, Heartbeat{Term(2), Index(), 1});
+  server.Round();
+  server.MakeDurable();
+  Messages messages = server.Round();
+  EXPECT_EQ(messages.size(), 1U);
+  EXPECT_EQ(Only<HeartbeatReply>(messages, kThird), (HeartbeatReply{Term(2), 1}));
+}
+
 // While a disk stands still, peers go on talking. What waits for it is bounded.
 TEST(Withholding, WhatWaitsIsBounded) {
   LoneServer server;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "consensus/configuration.h"
+#include "consensus/quorum.h"
 
 namespace quorate::simulation {
 namespace {
@@ -21,6 +22,18 @@ Time ElectionTimeout(const Settings& settings) {
 // Old leaders have to be given up, several elections may fail, and what is in the queues before the
 // first new write has to be done.
 Time DueAfter(const Settings& settings) { return 3 * kSecond + 25 * ElectionTimeout(settings); }
+
+// What a majority has on its disks of a leader's log.
+consensus::Index Replicated(const consensus::Raft& leader) {
+  std::vector<consensus::Index> reached;
+  if (consensus::IsVoter(leader.configuration(), leader.id())) {
+    reached.push_back(leader.durable_index());
+  }
+  for (const consensus::PeerStatus& peer : leader.peers()) {
+    if (peer.voter) reached.push_back(peer.match_index);
+  }
+  return consensus::ReachedByMajority(reached);
+}
 
 }  // namespace
 
@@ -108,8 +121,16 @@ void Availability::LookForProgress() {
   if (checker_.committed() == 0) Disturbed();
   if (surroundings_.network.weather() != surroundings_.settings.network) Disturbed();
   for (const auto& server : servers_) {
-    if (server->in_cluster() && server->up() && server->node().raft().leader_is_established()) {
+    if (!server->in_cluster() || !server->up()) continue;
+    const consensus::Raft& raft = server->node().raft();
+    if (raft.leader_is_established()) {
       led_at_ = now;
+    } else if (raft.is_leader()) {
+      const consensus::Index reached = Replicated(raft);
+      if (reached <= replicated_) continue;
+      replicated_ = reached;
+      led_at_ = now;
+      progress_at_ = now;
     }
   }
   if (checker_.configurations().rbegin()->first != configuration_index_) FollowVoters();

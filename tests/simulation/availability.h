@@ -4,7 +4,8 @@
 //   long a time one is, whatever happens to the others. While the voters change, it has to be a
 //   majority by what each of it knows. (Whether a write's client still waits is another matter.
 //   Some runs ask of tiny queues more than they can ever answer in time. And where checkpoints are
-//   slow, what is committed may have to be applied before a leader takes more.)
+//   slow, what is committed may have to be applied before a leader takes more. And what a new
+//   leader has to replicate before its own first entry may be much: it has to get on with it.)
 // - While a majority is healthy and in touch but for disks that are full, it has a leader, which
 //   answers reads.
 // - A leader that is cut off from the majority stops leading within an election timeout
@@ -77,6 +78,8 @@ class Availability {
   std::vector<Group> majorities_;
   uint64_t committed_batches_ = 0;
   consensus::Index applied_;  // the highest of all
+  // By a leader that has committed nothing of its own term yet, the highest of all.
+  consensus::Index replicated_;
   Time progress_at_ = 0;
   Time led_at_ = 0;
   Time disturbed_at_ = 0;
