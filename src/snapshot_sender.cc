@@ -28,12 +28,22 @@ storage::Status SnapshotSender::Start(NodeId to, int64_t now_ms) {
     spdlog::warn("node {} has come back without its snapshot", to.value());
     transfers_.erase(found);
   }
+  if (const auto failed = retry_at_ms_.find(to); failed != retry_at_ms_.end()) {
+    if (now_ms < failed->second) return storage::Ok();
+    retry_at_ms_.erase(failed);
+  }
   Transfer transfer;
+  transfer.started_at_ms = now_ms;
   if (storage::Status begun = Begin(transfer, now_ms); !begun.ok()) return begun;
   spdlog::info("sending node {} a snapshot of entry {}, {} keys", to.value(),
                transfer.index.value(), transfer.view->meta().key_count);
   transfers_.emplace(to, std::move(transfer));
   return storage::Ok();
+}
+
+void SnapshotSender::StopAll() {
+  transfers_.clear();
+  retry_at_ms_.clear();
 }
 
 storage::Status SnapshotSender::Begin(Transfer& transfer, int64_t now_ms) {
@@ -74,8 +84,11 @@ bool SnapshotSender::Receive(NodeId from, const InstallSnapshotReply& reply, int
     return true;
   }
   if (reply.failed) {
-    spdlog::warn("node {} could not take the snapshot, its log says why; it is sent another",
-                 from.value());
+    const int64_t pause_ms = std::max(options_.retry_ms_min, now_ms - transfer.started_at_ms);
+    spdlog::warn(
+        "node {} could not take the snapshot, its log says why; it is sent another in {} ms",
+        from.value(), pause_ms);
+    retry_at_ms_[from] = now_ms + pause_ms;
     transfers_.erase(found);
     return false;
   }

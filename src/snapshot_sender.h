@@ -34,6 +34,9 @@ class SnapshotSender {
     // A follower begins anew with a snapshot, which is a restart within its process. One that still
     // lacks entries after this, and says so, has crashed just before, and is sent another.
     int64_t join_ms = 2'000;
+    // A follower that could not take one, for want of space perhaps, is sent another after this, or
+    // after as long as that one took.
+    int64_t retry_ms_min = 500;
   };
   struct Progress {
     uint64_t chunks = 0;  // acknowledged
@@ -44,11 +47,10 @@ class SnapshotSender {
   // `store` must outlive the sender.
   SnapshotSender(storage::SnapshotStore& store, const Options& options);
 
-  // That follower says that it needs a snapshot. Nothing changes where it is being sent one, or has
-  // just got one. The reason, where none can be had.
+  // That follower says that it needs a snapshot. Nothing changes where it is being sent one, has
+  // just got one, or could not take the last one just now. The reason, where none can be had.
   storage::Status Start(consensus::NodeId to, int64_t now_ms);
-  void Stop(consensus::NodeId to) { transfers_.erase(to); }
-  void StopAll() { transfers_.clear(); }
+  void StopAll();
   // True: the follower has the whole snapshot and begins anew with it. What follows in the log is
   // kept for it meanwhile: see Joined.
   bool Receive(consensus::NodeId from, const consensus::InstallSnapshotReply& reply,
@@ -78,6 +80,7 @@ class SnapshotSender {
     bool all_read = false;
     bool installed = false;  // the follower has said so
     consensus::Index index;  // the view's
+    int64_t started_at_ms = 0;
     int64_t opened_at_ms = 0;
     int64_t progress_at_ms = 0;
     int64_t sent_at_ms = 0;
@@ -95,6 +98,7 @@ class SnapshotSender {
   const Options options_;
   uint64_t next_transfer_;
   std::map<consensus::NodeId, Transfer> transfers_;
+  std::map<consensus::NodeId, int64_t> retry_at_ms_;  // of those that could not take the last one
 };
 
 }  // namespace quorate

@@ -94,6 +94,22 @@ Availability::State Availability::Observe(bool (Server::*healthy)() const) const
   return state;
 }
 
+// Such a one takes part in elections, but no entry that would establish the leader.
+void Availability::LeaveOutThoseWithoutSpaceForASnapshot(State& state) const {
+  for (const auto& leader : servers_) {
+    if (!leader->in_cluster() || !leader->up()) continue;
+    for (const consensus::PeerStatus& peer : leader->node().raft().peers()) {
+      if (!peer.needs_snapshot) continue;
+      for (const auto& server : servers_) {
+        const bool full = server->log().full() || server->state().full();
+        if (server->in_cluster() && server->id() == peer.id && full) {
+          state.in_touch[server->place()] = 0;
+        }
+      }
+    }
+  }
+}
+
 bool Availability::IsGood(const Group& group, const State& state) {
   for (Places rest = group.members; rest != 0; rest &= rest - 1) {
     const auto member = static_cast<size_t>(std::countr_zero(rest));
@@ -137,7 +153,8 @@ void Availability::LookForProgress() {
   const State writes = Observe(&Server::healthy);
   const bool any_full = std::ranges::any_of(
       servers_, [](const auto& server) { return server->log().full() || server->state().full(); });
-  const State reads = any_full ? Observe(&Server::healthy_or_full) : writes;
+  State reads = any_full ? Observe(&Server::healthy_or_full) : writes;
+  if (any_full) LeaveOutThoseWithoutSpaceForASnapshot(reads);
   for (Group& group : majorities_) {
     if (!IsGood(group, writes)) group.good_since = now;
     if (!IsGood(group, reads)) group.reads_since = now;

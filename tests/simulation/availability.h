@@ -7,7 +7,7 @@
 //   slow, what is committed may have to be applied before a leader takes more. And what a new
 //   leader has to replicate before its own first entry may be much: it has to get on with it.)
 // - While a majority is healthy and in touch but for disks that are full, it has a leader, which
-//   answers reads.
+//   answers reads. Not so where one of it needs a snapshot, and has no space for it.
 // - A leader that is cut off from the majority stops leading within an election timeout
 //   (dissertation 6.2), so that its clients look elsewhere.
 #pragma once
@@ -60,6 +60,8 @@ class Availability {
 
   State Observe(bool (Server::*healthy)() const) const;
   Places VotersOf(const consensus::Configuration& configuration) const;
+  // A snapshot does not fit on a full disk.
+  void LeaveOutThoseWithoutSpaceForASnapshot(State& state) const;
   static bool IsGood(const Group& group, const State& state);
   // All sets of at least a majority of the voters.
   void FollowVoters();

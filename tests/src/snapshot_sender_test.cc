@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -103,6 +104,24 @@ TEST_F(SnapshotSenderTest, SendsAnotherToAFollowerThatComesBackWithoutIt) {
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_EQ(sent.front().last_included_index, Index(200));
   EXPECT_EQ(sender_.oldest_index(), Index(200));
+}
+
+// Its disk is full. Half a state may fit in, again and again.
+TEST_F(SnapshotSenderTest, WaitsBeforeItSendsAnotherToAFollowerThatCouldNotTakeIt) {
+  for (const int64_t took_ms : {int64_t{0}, 7 * kOptions.retry_ms_min}) {
+    ASSERT_TRUE(sender_.Start(kFollower, 0).ok());
+    InstallSnapshotReply reply;
+    reply.transfer = Run(0).at(0).transfer;
+    reply.failed = true;
+    ASSERT_FALSE(sender_.Receive(kFollower, reply, took_ms));
+    EXPECT_TRUE(sender_.idle());
+    const int64_t again_ms = took_ms + std::max(took_ms, kOptions.retry_ms_min);
+    ASSERT_TRUE(sender_.Start(kFollower, again_ms - 1).ok());
+    EXPECT_TRUE(Run(again_ms - 1).empty());
+    ASSERT_TRUE(sender_.Start(kFollower, again_ms).ok());
+    EXPECT_EQ(Run(again_ms).size(), 2U);
+    sender_.StopAll();
+  }
 }
 
 }  // namespace
