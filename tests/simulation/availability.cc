@@ -40,7 +40,11 @@ consensus::Index Replicated(const consensus::Raft& leader) {
 Availability::Availability(const Surroundings& surroundings,
                            const std::vector<std::unique_ptr<Server>>& servers,
                            const RaftChecker& checker, Verdict& verdict)
-    : surroundings_(surroundings), servers_(servers), checker_(checker), verdict_(verdict) {
+    : surroundings_(surroundings),
+      servers_(servers),
+      checker_(checker),
+      verdict_(verdict),
+      applied_(servers.size()) {
   FollowVoters();
 }
 
@@ -128,11 +132,6 @@ void Availability::LookForProgress() {
     committed_batches_ = checker_.committed_batches();
     progress_at_ = now;
   }
-  for (const auto& server : servers_) {
-    if (!server->up() || server->node().keys().last_applied() <= applied_) continue;
-    applied_ = server->node().keys().last_applied();
-    progress_at_ = now;
-  }
   // The first election of a cluster waits for all its members.
   if (checker_.committed() == 0) Disturbed();
   if (surroundings_.network.weather() != surroundings_.settings.network) Disturbed();
@@ -141,6 +140,10 @@ void Availability::LookForProgress() {
     const consensus::Raft& raft = server->node().raft();
     if (raft.leader_is_established()) {
       led_at_ = now;
+      const consensus::Index applied = server->node().keys().last_applied();
+      consensus::Index& before = applied_[server->place()];
+      if (applied > before) progress_at_ = now;
+      before = applied;
     } else if (raft.is_leader()) {
       const consensus::Index reached = Replicated(raft);
       if (reached <= replicated_) continue;

@@ -79,7 +79,7 @@ class Availability {
   uint64_t configuration_index_ = 0;  // of the one that majorities_ are of
   std::vector<Group> majorities_;
   uint64_t committed_batches_ = 0;
-  consensus::Index applied_;  // the highest of all
+  std::vector<consensus::Index> applied_;  // by place, when it led last
   // By a leader that has committed nothing of its own term yet, the highest of all.
   consensus::Index replicated_;
   Time progress_at_ = 0;
