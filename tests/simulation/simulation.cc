@@ -379,13 +379,14 @@ std::string CommandFor(const Result& result) {
                      result.node_count);
 }
 
+// What has gone wrong stands at both ends: logs are cut in the middle, or read from their end.
 std::string Report(const Result& result) {
-  std::string text;
+  const std::string what =
+      fmt::format("seed {}, {} nodes: {}\n", result.seed, result.node_count, result.violation);
+  std::string text = what;
   for (const std::string& line : result.trace) text += line + '\n';
   for (const std::string& line : result.operations) text += line + '\n';
-  text += fmt::format("seed {}, {} nodes: {}\nRepeat it with: {}\n", result.seed, result.node_count,
-                      result.violation, CommandFor(result));
-  return text;
+  return text + what + "Repeat it with: " + CommandFor(result) + '\n';
 }
 
 }  // namespace quorate::simulation
