@@ -33,7 +33,6 @@ storage::Status SnapshotSender::Start(NodeId to, int64_t now_ms) {
     retry_at_ms_.erase(failed);
   }
   Transfer transfer;
-  transfer.started_at_ms = now_ms;
   if (storage::Status begun = Begin(transfer, now_ms); !begun.ok()) return begun;
   spdlog::info("sending node {} a snapshot of entry {}, {} keys", to.value(),
                transfer.index.value(), transfer.view->meta().key_count);
@@ -84,7 +83,7 @@ bool SnapshotSender::Receive(NodeId from, const InstallSnapshotReply& reply, int
     return true;
   }
   if (reply.failed) {
-    const int64_t pause_ms = std::max(options_.retry_ms_min, now_ms - transfer.started_at_ms);
+    const int64_t pause_ms = std::max(options_.retry_ms_min, now_ms - transfer.opened_at_ms);
     spdlog::warn(
         "node {} could not take the snapshot, its log says why; it is sent another in {} ms",
         from.value(), pause_ms);

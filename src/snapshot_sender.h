@@ -80,7 +80,6 @@ class SnapshotSender {
     bool all_read = false;
     bool installed = false;  // the follower has said so
     consensus::Index index;  // the view's
-    int64_t started_at_ms = 0;
     int64_t opened_at_ms = 0;
     int64_t progress_at_ms = 0;
     int64_t sent_at_ms = 0;

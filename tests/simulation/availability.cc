@@ -105,8 +105,7 @@ void Availability::LeaveOutThoseWithoutSpaceForASnapshot(State& state) const {
     for (const consensus::PeerStatus& peer : leader->node().raft().peers()) {
       if (!peer.needs_snapshot) continue;
       for (const auto& server : servers_) {
-        const bool full = server->log().full() || server->state().full();
-        if (server->in_cluster() && server->id() == peer.id && full) {
+        if (server->in_cluster() && server->id() == peer.id && server->full()) {
           state.in_touch[server->place()] = 0;
         }
       }
@@ -154,8 +153,8 @@ void Availability::LookForProgress() {
   }
   if (checker_.configurations().rbegin()->first != configuration_index_) FollowVoters();
   const State writes = Observe(&Server::healthy);
-  const bool any_full = std::ranges::any_of(
-      servers_, [](const auto& server) { return server->log().full() || server->state().full(); });
+  const bool any_full =
+      std::ranges::any_of(servers_, [](const auto& server) { return server->full(); });
   State reads = any_full ? Observe(&Server::healthy_or_full) : writes;
   if (any_full) LeaveOutThoseWithoutSpaceForASnapshot(reads);
   for (Group& group : majorities_) {

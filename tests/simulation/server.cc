@@ -49,7 +49,7 @@ const Node& Server::node() const {
   return process_->node;
 }
 
-bool Server::healthy() const { return healthy_or_full() && !log_.full() && !state_.full(); }
+bool Server::healthy() const { return healthy_or_full() && !full(); }
 
 bool Server::healthy_or_full() const {
   return up() && !paused() && !lost_its_folder_ && log_.works() && !state_.stalled() &&

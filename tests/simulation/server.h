@@ -82,6 +82,7 @@ class Server {
   bool healthy() const;
   // The same, but its disk may be full.
   bool healthy_or_full() const;
+  bool full() const { return log_.full() || state_.full(); }
   // Its disk is full, or has been in the last seconds.
   bool full_lately() const { return surroundings_.events.now() < full_until_ + 10 * kSecond; }
   // As a leader, it has heard a majority (itself among it) in its term since then, or has become
