@@ -1,6 +1,5 @@
 // That the checks of what clients saw can fail: each of these histories has one thing wrong in it.
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -15,9 +14,6 @@ namespace quorate::redis_tests {
 
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
 constexpr uint64_t kNever = CounterOperation::kNever;
 constexpr uint32_t kPair = Workload::kFirstPair;
 constexpr uint32_t kCounter = Workload::kFirstCounter;
@@ -31,6 +27,10 @@ CounterOperation Get(uint64_t call, uint64_t ret, int64_t result) {
   return {call, ret, call, false, result};
 }
 
+bool Mentions(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 TEST(CheckCounter, AcceptsAnyOrderOfConcurrentIncrements) {
   EXPECT_EQ(CheckCounter({Incr(1, 10, 2), Incr(2, 9, 1), Get(3, 8, 1), Get(4, 7, 0)}), "");
 }
@@ -41,7 +41,7 @@ TEST(CheckCounter, AcceptsUnknownIncrementsThatHappenedOrDidNot) {
 }
 
 TEST(CheckCounter, FindsTwoIncrementsWithOneResult) {
-  EXPECT_THAT(CheckCounter({Incr(1, 2, 1), Incr(3, 4, 1)}), HasSubstr("two INCRs"));
+  EXPECT_PRED2(Mentions, CheckCounter({Incr(1, 2, 1), Incr(3, 4, 1)}), "two INCRs");
 }
 
 TEST(CheckCounter, FindsALostIncrement) {
@@ -67,7 +67,7 @@ TEST(CheckCounter, FindsRepliesOutOfOrderOnAConnection) {
   std::vector<CounterOperation> pipeline = {Incr(1, 10, 2), Incr(2, 11, 1)};
   EXPECT_EQ(CheckCounter(pipeline), "");
   pipeline[0].connection = pipeline[1].connection = 7;
-  EXPECT_THAT(CheckCounter(pipeline), HasSubstr("same connection"));
+  EXPECT_PRED2(Mentions, CheckCounter(pipeline), "same connection");
 }
 
 // --- Whole histories, from requests and replies ---
@@ -116,7 +116,7 @@ TEST_F(Histories, AcceptsWhatARightServerAnswers) {
   EXPECT_EQ(Add(Make(CommandKind::kDel, kPair), Integer(2)), "");
   EXPECT_EQ(Add(Increment(), Integer(1)), "");
   EXPECT_EQ(Add(Make(CommandKind::kGet, kCounter), Text("1")), "");
-  EXPECT_THAT(Violations(), IsEmpty());
+  EXPECT_EQ(Violations(), std::vector<std::string>{});
 }
 
 TEST_F(Histories, FindsALostAcknowledgedWrite) {
@@ -148,7 +148,7 @@ TEST_F(Histories, AllowsWhatIsUnknownToHaveHappenedOrNot) {
   Add(Make(CommandKind::kGet, 1), Text("v2"));
   Add(Increment(), NoReply("closed"));
   Add(Increment(), Integer(2));
-  EXPECT_THAT(Violations(), IsEmpty());
+  EXPECT_EQ(Violations(), std::vector<std::string>{});
 }
 
 TEST_F(Histories, FindsAnIncrementThatHappenedTwice) {
