@@ -216,7 +216,15 @@ Result<std::unique_ptr<LogJournal>> LogJournal::Open(const std::string& path, ui
     journal->file_ = std::make_unique<FileDescriptor>(path, O_RDWR | O_DSYNC);
   }
   if (!journal->file_->is_open()) return FileError(path, "cannot be opened", errno);
-  return journal;
+  switch (TryLock(journal->file_->get())) {
+    case LockAttempt::kTaken:
+      return journal;
+    case LockAttempt::kHeldByAnother:
+      return Error{path + ": the file is in use by another process"};
+    case LockAttempt::kFailed:
+      break;
+  }
+  return FileError(path, "cannot be locked", errno);
 }
 
 bool LogJournal::Takes(std::span<const Persist> writes) const {

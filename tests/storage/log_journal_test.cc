@@ -43,6 +43,7 @@ class LogJournalTest : public testing::Test {
     Open(kGeneration);
   }
   void Open(uint64_t generation) {
+    journal_.reset();
     auto opened = LogJournal::Open(path_, generation);
     ASSERT_TRUE(opened.ok()) << opened.error();
     journal_ = std::move(opened.value());
@@ -208,6 +209,12 @@ TEST_F(LogJournalTest, OnlyItsOwnRecordsCount) {
   forged.replace(kBlockBytes, kBlockBytes, old, kBlockBytes, kBlockBytes);
   WriteFile(path_, forged);
   EXPECT_EQ(Recovered({kGeneration + 1, 0, kFileBytes}), Numbers{6});
+}
+
+TEST_F(LogJournalTest, IsOfOneProcessOnly) {
+  const auto second = LogJournal::Open(path_, kGeneration + 1);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error(), path_ + ": the file is in use by another process");
 }
 
 // The journal that the log's header tells of is not there, or was made smaller.
