@@ -147,8 +147,8 @@ TEST_F(DataDirectoryTest, IsLockedAlsoWithoutItsLockFile) {
   const Result<OpenedStorage> opened = Open();
   ASSERT_TRUE(opened.ok()) << opened.error();
   ASSERT_TRUE(fs::remove(path_ + "/lock"));
-  EXPECT_CONTAINS(OpenError(), "in use by another process");
-  EXPECT_CONTAINS(OpenError(), "in use by another process");  // the last call has made a new one
+  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");
+  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");  // the last call has made a new one
 }
 
 TEST_F(DataDirectoryTest, IsLockedByWhateverPathItIsReached) {
@@ -157,11 +157,11 @@ TEST_F(DataDirectoryTest, IsLockedByWhateverPathItIsReached) {
   const std::string path = path_;
   fs::create_directory_symlink(path, directory_ / "link");
   path_ = directory_ / "link";
-  EXPECT_CONTAINS(OpenError(), "in use by another process");
+  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");
   // Moved away: the server goes on in it, and another folder may take its place.
   fs::rename(path, directory_ / "moved");
   path_ = directory_ / "moved";
-  EXPECT_CONTAINS(OpenError(), "in use by another process");
+  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");
   path_ = path;
   EXPECT_EQ(OpenError(), "");
 }
