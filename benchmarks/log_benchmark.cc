@@ -53,8 +53,8 @@ std::unique_ptr<LogStore> MakeStore(const TemporaryDirectory& folder) {
 void JournalAppend(benchmark::State& state) {
   const TemporaryDirectory folder;
   const std::string path = folder / "journal";
-  if (!LogJournal::Prepare(path, kJournalBytesDefault).ok()) std::abort();
-  auto journal = LogJournal::Open(path, 1);
+  if (!LogJournal::Prepare(path, kJournalBytesDefault, 1).ok()) std::abort();
+  auto journal = LogJournal::Open(path, 1, 1);
   if (!journal.ok()) std::abort();
   const consensus::Payload batch = MakeBatch(state.range(0));
   uint64_t number = 0;

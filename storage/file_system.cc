@@ -1,6 +1,7 @@
 #include "storage/file_system.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +62,18 @@ Result<std::string> ReadFile(const std::string& path) {
     at += static_cast<size_t>(got);
   }
   return bytes;
+}
+
+LockAttempt TryLock(int descriptor) {
+  if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return LockAttempt::kTaken;
+  return errno == EWOULDBLOCK ? LockAttempt::kHeldByAnother : LockAttempt::kFailed;
+}
+
+bool IsAt(const std::string& path, int descriptor) {
+  struct stat named;
+  struct stat opened;
+  if (stat(path.c_str(), &named) != 0 || fstat(descriptor, &opened) != 0) return false;
+  return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
 Status MakeDirectory(const std::string& path) {

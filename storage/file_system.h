@@ -40,6 +40,16 @@ class FileDescriptor {
   int descriptor_;
 };
 
+// Tries to take the lock of an open file or folder, which no two open descriptors of it can have at
+// the same time. It is given back when the descriptor is closed, or the process ends. After kFailed,
+// errno is as flock() has left it.
+enum class LockAttempt { kTaken, kHeldByAnother, kFailed };
+LockAttempt TryLock(int descriptor);
+
+// Whether the path leads to the file or folder that is open: false when another one has taken its
+// place, or none is there.
+bool IsAt(const std::string& path, int descriptor);
+
 // A folder of mode 0750, in a folder that exists.
 Status MakeDirectory(const std::string& path);
 Status Rename(const std::string& from, const std::string& to);

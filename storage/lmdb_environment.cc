@@ -44,6 +44,7 @@ Status Environment::Create(const std::string& path, const Options& options) {
   if (const int code = environment.OpenFile()) {
     return environment.MakeError("cannot be created" + environment.Advice(code), code);
   }
+  if (Status locked = environment.LockFile(); !locked.ok()) return locked;
   if (const int code = mdb_env_sync(environment.handle_, 1)) {
     return environment.MakeError("cannot be synced", code);
   }
@@ -71,10 +72,40 @@ Result<std::unique_ptr<Environment>> Environment::Open(const std::string& path,
   if (const int code = environment->OpenFile()) {
     return environment->MakeError("cannot be opened" + environment->Advice(code), code);
   }
+  if (Status locked = environment->LockFile(); !locked.ok()) return Error{locked.error()};
   if (Status extended = environment->ExtendToContents(); !extended.ok()) {
     return Error{extended.error()};
   }
   return environment;
+}
+
+// LMDB itself would let several processes work on one file. Its own locks are on its lock file, by
+// another system call, and know nothing of this one.
+Status Environment::LockFile() const {
+  int descriptor = -1;
+  if (const int code = mdb_env_get_fd(handle_, &descriptor)) {
+    return MakeError("cannot be locked", code);
+  }
+  switch (TryLock(descriptor)) {
+    case LockAttempt::kTaken:
+      return Ok();
+    case LockAttempt::kHeldByAnother:
+      return MakeError("the file is in use by another process");
+    case LockAttempt::kFailed:
+      break;
+  }
+  return FileError(file_, "cannot be locked", errno);
+}
+
+Status Environment::CheckInPlace() const {
+  int descriptor = -1;
+  if (const int code = mdb_env_get_fd(handle_, &descriptor)) {
+    return MakeError("cannot be looked at", code);
+  }
+  if (IsAt(file_, descriptor)) return Ok();
+  return MakeError(
+      "the data folder was moved or replaced while the server was running: restart the server on "
+      "the folder that it is to use");
 }
 
 // A file that was cut short behind LMDB's back ends this process with a SIGBUS when a page is read

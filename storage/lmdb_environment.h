@@ -47,7 +47,8 @@ class Environment {
 
   // Makes an environment that holds nothing, in a folder that exists and is empty.
   static Status Create(const std::string& path, const Options& options);
-  // Opens one that was made before. A missing file is an error, never a new environment.
+  // Opens one that was made before. A missing file is an error, never a new environment. So is one
+  // that is open elsewhere: its data file is locked, whatever the folder that it is reached by.
   static Result<std::unique_ptr<Environment>> Open(const std::string& path, const Options& options);
   ~Environment();
   Environment(const Environment&) = delete;
@@ -64,6 +65,11 @@ class Environment {
   // the disk.
   size_t PrepareGrowth() const;
 
+  // An error when the path of the environment leads elsewhere by now: its folder, or one above it,
+  // was moved or replaced. What is open stays usable; what is opened by its path would not be beside
+  // it.
+  Status CheckInPlace() const;
+
   MDB_env* handle() const { return handle_; }
   const std::string& file() const { return file_; }
   // "<file>: <what>: <LMDB's text>"
@@ -78,6 +84,7 @@ class Environment {
  private:
   Environment(std::string path, Options options);
   int OpenFile();
+  Status LockFile() const;
   Status ExtendToContents() const;
   // The file as it is and as its pages need it.
   struct Extent {

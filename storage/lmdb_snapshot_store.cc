@@ -30,7 +30,8 @@ std::unique_ptr<SnapshotTarget> LmdbSnapshotStore::BeginTarget(const StateMeta& 
   ThreadedSnapshotTarget::Options options{.parts = FolderParts(directory_),
                                           .identity = state_.identity(),
                                           .state = StateOptions(options_),
-                                          .wake = wake_};
+                                          .wake = wake_,
+                                          .check_folder = [this] { return state_.CheckInPlace(); }};
   return std::make_unique<ThreadedSnapshotTarget>(meta, std::move(options), &retired_);
 }
 

@@ -36,6 +36,8 @@ class LmdbStateStore : public StateReader {
 
   const Identity& identity() const { return identity_; }
   const std::string& file() const { return environment_->file(); }
+  // See Environment::CheckInPlace. Any thread.
+  Status CheckInPlace() const { return environment_->CheckInPlace(); }
 
   // --- Reading: one thread ---
 

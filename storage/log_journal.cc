@@ -1,6 +1,7 @@
 #include "storage/log_journal.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 
 #include "consensus/crc32c.h"
 #include "storage/encoding.h"
+#include "storage/sealed_record.h"
 
 namespace quorate::storage {
 namespace {
@@ -29,6 +31,15 @@ using consensus::Term;
 constexpr size_t kBlockBytes = 4096;
 // A larger record would leave LMDB too little time to take over what is before it.
 constexpr size_t kRecordsInFileMin = 4;
+
+// The head: the sealed generation, u64, at the block's beginning; the owner, u64, in a sector of its
+// own, so that neither is written with the other. Behind the head is the ring of records.
+constexpr std::string_view kHeadSealName = "log journal";
+constexpr size_t kHeadBytes = kBlockBytes;
+constexpr size_t kOwnerAt = 2048;
+
+constexpr const char* kNotShortened =
+    "; the log is not shortened to hide this: restore the data folder, or replace this member";
 
 // A record: generation u64, position where the record before it ends u64, body bytes u64, crc32c
 // u32 of these three and the body, body. Zeros up to the next block.
@@ -106,6 +117,22 @@ std::optional<Persist> TakeWrite(FieldReader* fields) {
   return write;
 }
 
+// Where in the file a record of that position lies.
+size_t OffsetOf(uint64_t position, size_t file_bytes) {
+  return kHeadBytes + position % (file_bytes - kHeadBytes);
+}
+
+std::string EncodeHead(uint64_t generation) {
+  std::string body;
+  AppendInteger(&body, generation);
+  return Seal(kHeadSealName, kAnyTransaction, body);
+}
+
+bool HasHeadOf(std::string_view file, uint64_t generation) {
+  const std::string head = EncodeHead(generation);
+  return file.substr(0, head.size()) == head;
+}
+
 uint32_t RecordChecksum(std::string_view header, std::string_view body) {
   return consensus::Crc32c(body, consensus::Crc32c(header.substr(0, kChecksumAt)));
 }
@@ -125,12 +152,42 @@ std::optional<std::string_view> FindBody(std::string_view bytes, JournalMark bef
 
 // Whether an intact record that comes behind `mark`, next or later, lies anywhere in the file.
 bool HasRecordBehind(std::string_view file, JournalMark mark) {
-  for (size_t at = 0; at + kRecordHeaderBytes <= file.size(); at += kBlockBytes) {
+  for (size_t at = kHeadBytes; at + kRecordHeaderBytes <= file.size(); at += kBlockBytes) {
     const std::string_view bytes = file.substr(at);
     const auto before = GetInteger<uint64_t>(bytes.data() + sizeof(uint64_t));
     if (before >= mark.position && FindBody(bytes, {mark.generation, before})) return true;
   }
   return false;
+}
+
+// Whether an intact record that ends at `mark` lies anywhere in the file.
+bool HasRecordThatEndsAt(std::string_view file, JournalMark mark) {
+  for (size_t at = kHeadBytes; at + kRecordHeaderBytes <= file.size(); at += kBlockBytes) {
+    const std::string_view bytes = file.substr(at);
+    const auto before = GetInteger<uint64_t>(bytes.data() + sizeof(uint64_t));
+    if (before >= mark.position) continue;
+    const auto body = FindBody(bytes, {mark.generation, before});
+    if (!body) continue;
+    // It begins where the one before it ends, or at the beginning of the ring's next round.
+    const uint64_t start = OffsetOf(before, file.size()) == at
+                               ? before
+                               : RoundUp(before, file.size() - kHeadBytes);
+    if (start + RoundUp(kRecordHeaderBytes + body->size(), kBlockBytes) == mark.position) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Status WriteAll(const FileDescriptor& file, const std::string& path, std::string_view bytes,
+                size_t at) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t written = pwrite(file.get(), bytes.data() + done, bytes.size() - done,
+                                   static_cast<off_t>(at + done));
+    if (written <= 0) return FileError(path, "cannot be written", written == 0 ? EIO : errno);
+    done += static_cast<size_t>(written);
+  }
+  return Ok();
 }
 
 std::string Unfinished(const std::string& path) { return path + ".new"; }
@@ -139,10 +196,19 @@ std::string Unfinished(const std::string& path) { return path + ".new"; }
 
 void LogJournal::AlignedFree::operator()(char* bytes) const { std::free(bytes); }
 
-LogJournal::LogJournal(std::string path, size_t file_bytes, uint64_t generation)
-    : path_(std::move(path)), file_bytes_(file_bytes), end_{generation, 0, file_bytes} {}
+LogJournal::LogJournal(std::string path, size_t file_bytes, uint64_t generation, uint64_t owner)
+    : path_(std::move(path)),
+      file_bytes_(file_bytes),
+      owner_(owner),
+      end_{generation, 0, file_bytes} {}
 
-Status LogJournal::Prepare(const std::string& path, size_t file_bytes) {
+LogJournal::~LogJournal() {
+  if (head_ != nullptr) munmap(const_cast<char*>(head_), kHeadBytes);
+}
+
+size_t LogJournal::ring_bytes() const { return file_bytes_ - kHeadBytes; }
+
+Status LogJournal::Prepare(const std::string& path, size_t file_bytes, uint64_t owner) {
   assert(file_bytes % kBlockBytes == 0);
   // Under another name until it is durable: a start that ends in between, or whose sync fails,
   // leaves nothing that the next one would take for a journal.
@@ -160,8 +226,25 @@ Status LogJournal::Prepare(const std::string& path, size_t file_bytes) {
     }
     at += static_cast<size_t>(written);
   }
+  char bytes[sizeof(owner)];
+  PutInteger(bytes, owner);
+  if (Status put = WriteAll(file, unfinished, {bytes, sizeof(bytes)}, kOwnerAt); !put.ok()) {
+    return put;
+  }
   if (fsync(file.get()) != 0) return FileError(unfinished, "cannot be synced", errno);
   return Rename(unfinished, path);
+}
+
+Status LogJournal::Claim(const std::string& path, uint64_t owner) {
+  const Result<size_t> file_bytes = FileBytes(path);
+  if (!file_bytes.ok()) return Error{file_bytes.error()};
+  if (file_bytes.value() < kHeadBytes) return Ok();
+  // Through the page cache, which is where the other process looks.
+  const FileDescriptor file(path, O_RDWR | O_DSYNC);
+  if (!file.is_open()) return FileError(path, "cannot be opened", errno);
+  char bytes[sizeof(owner)];
+  PutInteger(bytes, owner);
+  return WriteAll(file, path, {bytes, sizeof(bytes)}, kOwnerAt);
 }
 
 // Syncs the folder, too: the rename may have been the last that was done.
@@ -176,17 +259,22 @@ Result<std::vector<Persist>> LogJournal::Recover(const std::string& path, Journa
   const std::string_view file = read.value();
   if (file.size() != from.file_bytes) {
     return Error{path + ": the file has " + std::to_string(file.size()) + " bytes, not the " +
-                 std::to_string(from.file_bytes) + " that it was made with; the log is not " +
-                 "shortened to hide this: restore the data folder, or replace this member"};
+                 std::to_string(from.file_bytes) + " that it was made with" + kNotShortened};
   }
+  if (!HasHeadOf(file, from.generation)) {
+    return Error{path + ": the file is damaged, or is not the journal that this log was written " +
+                 "with: an older copy, or another log's" + kNotShortened};
+  }
+  const size_t ring_bytes = file.size() - kHeadBytes;
   std::vector<Persist> writes;
   JournalMark mark = from;
   while (true) {
     uint64_t start = mark.position;
-    std::optional<std::string_view> body = FindBody(file.substr(start % file.size()), mark);
+    std::optional<std::string_view> body =
+        FindBody(file.substr(OffsetOf(start, file.size())), mark);
     if (!body) {
-      start = RoundUp(start, file.size());  // where it is that does not fit before the file's end
-      body = FindBody(file, mark);
+      start = RoundUp(start, ring_bytes);  // where it is that does not fit before the file's end
+      body = FindBody(file.substr(kHeadBytes), mark);
     }
     if (!body) break;
     FieldReader fields(*body);
@@ -198,25 +286,68 @@ Result<std::vector<Persist>> LogJournal::Recover(const std::string& path, Journa
     mark.position = start + RoundUp(kRecordHeaderBytes + body->size(), kBlockBytes);
   }
   if (HasRecordBehind(file, mark)) {
-    return Error{path + ": the record at " + std::to_string(mark.position % file.size()) +
-                 " is damaged, and there are others behind it; the log is not shortened to hide "
-                 "this: restore the data folder, or replace this member"};
+    return Error{path + ": the record at " +
+                 std::to_string(OffsetOf(mark.position, file.size())) +
+                 " is damaged, and there are others behind it" + kNotShortened};
+  }
+  // LMDB has taken over what ends at `from`, so that record was durable. It is there until the next
+  // one is, which says where this one ended: a record takes at most a quarter of the file, so one
+  // that is torn leaves the record before it alone.
+  if (from.position > 0 && mark == from && !HasRecordThatEndsAt(file, from)) {
+    return Error{path + ": the file is damaged, or is an older copy: it has no record that ends at " +
+                 std::to_string(from.position) + ", and the log was written after that one" +
+                 kNotShortened};
   }
   return writes;
 }
 
-Result<std::unique_ptr<LogJournal>> LogJournal::Open(const std::string& path, uint64_t generation) {
+Result<std::unique_ptr<LogJournal>> LogJournal::Open(const std::string& path, uint64_t generation,
+                                                     uint64_t owner) {
   assert(generation != 0);
   const Result<size_t> bytes = FileBytes(path);
   if (!bytes.ok()) return Error{bytes.error()};
-  std::unique_ptr<LogJournal> journal(new LogJournal(path, bytes.value(), generation));
+  std::unique_ptr<LogJournal> journal(new LogJournal(path, bytes.value(), generation, owner));
   // Past the page cache, where the file system can: there is nobody who reads it.
   journal->file_ = std::make_unique<FileDescriptor>(path, O_RDWR | O_DSYNC | O_DIRECT);
   if (!journal->file_->is_open() && errno == EINVAL) {
     journal->file_ = std::make_unique<FileDescriptor>(path, O_RDWR | O_DSYNC);
   }
   if (!journal->file_->is_open()) return FileError(path, "cannot be opened", errno);
+  switch (TryLock(journal->file_->get())) {
+    case LockAttempt::kTaken:
+      break;
+    case LockAttempt::kHeldByAnother:
+      return Error{path + ": the file is in use by another process"};
+    case LockAttempt::kFailed:
+      return FileError(path, "cannot be locked", errno);
+  }
+  if (Status mapped = journal->MapHead(); !mapped.ok()) return Error{mapped.error()};
+  if (Status begun = journal->Begin(); !begun.ok()) return Error{begun.error()};
   return journal;
+}
+
+Status LogJournal::MapHead() {
+  void* head = mmap(nullptr, kHeadBytes, PROT_READ, MAP_SHARED, file_->get(), 0);
+  if (head == MAP_FAILED) return FileError(path_, "cannot be mapped", errno);
+  head_ = static_cast<const char*>(head);
+  return Ok();
+}
+
+Status LogJournal::Begin() {
+  if (Status checked = CheckOwner(); !checked.ok()) return checked;
+  const FileDescriptor file(path_, O_RDWR | O_DSYNC);
+  if (!file.is_open()) return FileError(path_, "cannot be opened", errno);
+  return WriteAll(file, path_, EncodeHead(end_.generation), 0);
+}
+
+Status LogJournal::CheckOwner() const {
+  const auto* owner = reinterpret_cast<const uint64_t*>(head_ + kOwnerAt);
+  char expected[sizeof(owner_)];
+  PutInteger(expected, owner_);
+  const uint64_t found = __atomic_load_n(owner, __ATOMIC_ACQUIRE);
+  if (std::memcmp(&found, expected, sizeof(found)) == 0) return Ok();
+  return Error{path_ + ": another process has opened this log: this process acknowledges nothing " +
+               "more. Make sure that one server alone uses the data folder, then start it again"};
 }
 
 bool LogJournal::Takes(std::span<const Persist> writes) const {
@@ -224,15 +355,15 @@ bool LogJournal::Takes(std::span<const Persist> writes) const {
 }
 
 uint64_t LogJournal::StartOf(size_t record_bytes) const {
-  const bool fits = end_.position % file_bytes_ + record_bytes <= file_bytes_;
-  return fits ? end_.position : RoundUp(end_.position, file_bytes_);
+  const bool fits = end_.position % ring_bytes() + record_bytes <= ring_bytes();
+  return fits ? end_.position : RoundUp(end_.position, ring_bytes());
 }
 
 bool LogJournal::HasRoom(std::span<const Persist> writes, JournalMark released) const {
   assert(released.generation == end_.generation);
   assert(released.position <= end_.position);
   const size_t size = RecordBytes(writes);
-  return StartOf(size) + size <= released.position + file_bytes_;
+  return StartOf(size) + size <= released.position + ring_bytes();
 }
 
 Status LogJournal::Append(std::span<const Persist> writes) {
@@ -254,14 +385,14 @@ Status LogJournal::Append(std::span<const Persist> writes) {
   PutInteger(to, RecordChecksum({buffer_.get(), kRecordHeaderBytes},
                                 {body, static_cast<size_t>(end - body)}));
 
-  for (size_t done = 0; done < size;) {
-    const ssize_t written = pwrite(file_->get(), buffer_.get() + done, size - done,
-                                   static_cast<off_t>(start % file_bytes_ + done));
-    if (written <= 0) {
-      failed_ = true;
-      return FileError(path_, "cannot be written", written == 0 ? EIO : errno);
-    }
-    done += static_cast<size_t>(written);
+  Status written =
+      WriteAll(*file_, path_, {buffer_.get(), size}, OffsetOf(start, file_bytes_));
+  // After the write: a process that has claimed the journal before this has read it without this
+  // record, or with it; one that claims it later finds it.
+  if (written.ok()) written = CheckOwner();
+  if (!written.ok()) {
+    failed_ = true;
+    return written;
   }
   end_.position = start + size;
   return Ok();

@@ -49,6 +49,12 @@ void AssertMayFollow(const HardState& before, const HardState& after) {
   }
 }
 
+// Not 0.
+uint64_t DrawNumber() {
+  std::random_device device;
+  return (uint64_t{device()} << 32 | device()) | 1;
+}
+
 // The first entry that these writes change, or `otherwise`.
 Index FirstChanged(std::span<const Persist> writes, Index otherwise) {
   Index first = otherwise;
@@ -62,7 +68,7 @@ Index FirstChanged(std::span<const Persist> writes, Index otherwise) {
 }  // namespace
 
 LogStore::LogStore(std::unique_ptr<Environment> environment, Options options)
-    : environment_(std::move(environment)), options_(std::move(options)) {}
+    : environment_(std::move(environment)), options_(std::move(options)), owner_(DrawNumber()) {}
 
 // --- Creating and opening ---
 
@@ -92,6 +98,13 @@ Result<std::unique_ptr<LogStore>> LogStore::Open(const std::string& path, const 
       Environment::Open(path, {.map_bytes = options.map_bytes, .fatal = options.fatal});
   if (!environment.ok()) return Error{environment.error()};
   std::unique_ptr<LogStore> store(new LogStore(std::move(environment.value()), options));
+  // Before anything is read: what another process acknowledges until it notices is read below.
+  const Result<bool> has_journal = Exists(store->JournalFile());
+  if (!has_journal.ok()) return Error{has_journal.error()};
+  if (has_journal.value()) {
+    Status claimed = LogJournal::Claim(store->JournalFile(), store->owner_);
+    if (!claimed.ok()) return Error{claimed.error()};
+  }
   if (Status loaded = store->Load(); !loaded.ok()) return Error{loaded.error()};
   if (Status recovered = store->RecoverJournal(); !recovered.ok()) {
     return Error{recovered.error(), recovered.disk_full()};
@@ -148,6 +161,7 @@ Status LogStore::LoadHeader(MDB_txn* transaction) {
         "wrong");
   }
   header_ = *header;
+  header_record_ = record;
   return Ok();
 }
 
@@ -220,30 +234,33 @@ Status LogStore::RecoverJournal() {
   return VerifyEntries(transaction.value().handle(), changed);
 }
 
+// Each step leaves a log that opens. First the header says that there is no journal, since the next
+// step takes away what the journal of the run before was known by: LMDB has all of its records. Then
+// the journal names its generation, then the header names the journal.
 Status LogStore::StartJournal() {
   assert(!failed_);
   const std::string path = JournalFile();
   LogHeader header = header_;
+  if (header.journal != JournalMark()) {
+    header.journal = {};
+    if (Status put = CommitHeader(header); !put.ok()) return put;
+  }
   const Result<bool> exists = Exists(path);
   if (!exists.ok()) return Error{exists.error()};
   const Result<size_t> bytes = exists.value() ? FileBytes(path) : Result<size_t>(size_t{0});
   if (!bytes.ok()) return Error{bytes.error()};
   if (bytes.value() != options_.journal_bytes) {
-    // A start that ends in between finds half a journal, and must not look for anything in it.
-    header.journal = {};
-    if (Status put = CommitHeader(header); !put.ok()) return put;
-    Status prepared = LogJournal::Prepare(path, options_.journal_bytes);
+    Status prepared = LogJournal::Prepare(path, options_.journal_bytes, owner_);
     if (!prepared.ok()) return prepared;
   } else {
     if (Status settled = LogJournal::Settle(path); !settled.ok()) return settled;
   }
-  std::random_device device;
-  header.journal = {.generation = (uint64_t{device()} << 32 | device()) | 1,
-                    .position = 0,
-                    .file_bytes = options_.journal_bytes};
-  if (Status put = CommitHeader(header); !put.ok()) return put;
-  auto journal = LogJournal::Open(path, header.journal.generation);
+  const uint64_t generation = DrawNumber();
+  auto journal = LogJournal::Open(path, generation, owner_);
   if (!journal.ok()) return Error{journal.error()};
+  header.journal = {
+      .generation = generation, .position = 0, .file_bytes = options_.journal_bytes};
+  if (Status put = CommitHeader(header); !put.ok()) return put;
   journal_ = std::move(journal.value());
   return Ok();
 }
@@ -270,7 +287,6 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
   if (journaled) header.journal = *journaled;
   Status committed = Commit(writes, trim_to, identity, &header);
   if (committed.ok()) {
-    header_ = header;
     NoteSizes(writes);
   } else {
     failed_ = !committed.disk_full();
@@ -280,7 +296,7 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
 
 Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> trim_to,
                         const Identity* identity, LogHeader* header) {
-  auto transaction = WriteTransaction::Begin(*environment_);
+  auto transaction = BeginWrite();
   if (!transaction.ok()) return Error{transaction.error()};
   MDB_txn* handle = transaction.value().handle();
   if (identity != nullptr) {
@@ -301,11 +317,7 @@ Status LogStore::Commit(std::span<const Persist> writes, std::optional<Index> tr
                           std::max(bytes, options_.trim_bytes_max), header);
     if (!trimmed.ok()) return trimmed;
   }
-  if (Status put = PutHeader(handle, *header); !put.ok()) return put;
-  if (const int code = transaction.value().Commit()) {
-    return environment_->MakeWriteError("the log cannot be written", code);
-  }
-  return Ok();
+  return CommitWith(*header, &transaction.value());
 }
 
 void LogStore::NoteSizes(std::span<const Persist> writes) {
@@ -317,14 +329,9 @@ void LogStore::NoteSizes(std::span<const Persist> writes) {
 }
 
 Status LogStore::CommitHeader(const LogHeader& header) {
-  auto transaction = WriteTransaction::Begin(*environment_);
+  auto transaction = BeginWrite();
   if (!transaction.ok()) return Error{transaction.error()};
-  if (Status put = PutHeader(transaction.value().handle(), header); !put.ok()) return put;
-  if (const int code = transaction.value().Commit()) {
-    return environment_->MakeWriteError("the log cannot be written", code);
-  }
-  header_ = header;
-  return Ok();
+  return CommitWith(header, &transaction.value());
 }
 
 Status LogStore::BeginAnew(Index base_index, Term base_term) {
@@ -335,17 +342,14 @@ Status LogStore::BeginAnew(Index base_index, Term base_term) {
   if (base_term > header.hard_state.current_term) header.hard_state = {base_term, NodeId()};
   header.base_index = header.last_index = base_index;
   header.base_term = header.last_term = base_term;
-  auto transaction = WriteTransaction::Begin(*environment_);
+  auto transaction = BeginWrite();
   if (!transaction.ok()) return Error{transaction.error()};
   MDB_txn* handle = transaction.value().handle();
   if (const int code = mdb_drop(handle, entries_, 0)) {
     return environment_->MakeWriteError("the log cannot be emptied", code);
   }
-  if (Status put = PutHeader(handle, header); !put.ok()) return put;
-  if (const int code = transaction.value().Commit()) {
-    return environment_->MakeWriteError("the log cannot be begun anew", code);
-  }
-  header_ = header;
+  Status begun = CommitWith(header, &transaction.value(), "the log cannot be begun anew");
+  if (!begun.ok()) return begun;
   recovered_ = {};
   recovered_.hard_state = header.hard_state;
   recovered_.base_index = recovered_.last_index = recovered_.last_applied = base_index;
@@ -445,13 +449,35 @@ Status LogStore::GetRow(MDB_txn* transaction, Index index, EntryRow* row) const 
   return Ok();
 }
 
-Status LogStore::PutHeader(MDB_txn* transaction, const LogHeader& header) {
+Result<WriteTransaction> LogStore::BeginWrite() const {
+  auto transaction = WriteTransaction::Begin(*environment_);
+  if (!transaction.ok()) return transaction;
+  // Each commit writes the header, with the number of its transaction and the generation of its
+  // journal: whoever has written to the log has changed these bytes.
+  std::string_view before;
+  if (const int code = GetRecord(transaction.value().handle(), kHeaderName, &before)) {
+    return environment_->MakeError("the log's header with term and vote is missing", code);
+  }
+  if (before != header_record_) {
+    return environment_->MakeError(
+        "another process has written to this log: this process acknowledges nothing more. Make "
+        "sure that one server alone uses the data folder, then start it again");
+  }
+  return transaction;
+}
+
+Status LogStore::CommitWith(const LogHeader& header, WriteTransaction* transaction,
+                            std::string_view what) {
   assert(header.base_index <= header.last_index);
   assert(header.base_term <= header.last_term);
-  const std::string record = EncodeLogHeader(header, mdb_txn_id(transaction));
-  if (const int code = PutRecord(transaction, kHeaderName, record)) {
+  MDB_txn* handle = transaction->handle();
+  std::string record = EncodeLogHeader(header, mdb_txn_id(handle));
+  if (const int code = PutRecord(handle, kHeaderName, record)) {
     return environment_->MakeWriteError("the log's header cannot be written", code);
   }
+  if (const int code = transaction->Commit()) return environment_->MakeWriteError(what, code);
+  header_ = header;
+  header_record_ = std::move(record);
   return Ok();
 }
 

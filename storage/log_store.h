@@ -44,7 +44,8 @@ class LogStore : public consensus::LogReader {
   // Opens a log and verifies all of it: the hard state, that the entries follow one another without
   // a gap from the base to the recorded end, that terms do not decrease, and each checksum. Where
   // the server did not come to an orderly end, LMDB is first given what only the journal has; else
-  // nothing is written.
+  // nothing is written but a mark in the journal. By that mark, another process that has the log open
+  // notices this one, where locks have not kept the two apart, and acknowledges nothing more.
   static Result<std::unique_ptr<LogStore>> Open(const std::string& path, const Options& options);
 
   // Whose log that is, without a look at its entries.
@@ -75,7 +76,7 @@ class LogStore : public consensus::LogReader {
   Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
                 std::optional<JournalMark> journaled = std::nullopt);
 
-  // Begins a new, empty journal, and writes the header, which names it. When this succeeds, what
+  // Begins a new, empty journal, and then writes the header, which names it. When this succeeds, what
   // Open has read is on the disk and not only in the page cache, where a run that ended with a
   // failed sync may have left it.
   Status StartJournal();
@@ -123,7 +124,11 @@ class LogStore : public consensus::LogReader {
               LogHeader* header);
   // The row points into the transaction's pages, until the next change.
   Status GetRow(MDB_txn* transaction, consensus::Index index, EntryRow* row) const;
-  Status PutHeader(MDB_txn* transaction, const LogHeader& header);
+  // An error when anybody else has written to the log since this store did.
+  Result<WriteTransaction> BeginWrite() const;
+  // Puts the header, commits, and notes what is in LMDB now; `what` is for the error text.
+  Status CommitWith(const LogHeader& header, WriteTransaction* transaction,
+                    std::string_view what = "the log cannot be written");
   Status CommitHeader(const LogHeader& header);
   Status RecoverJournal();
   std::string JournalFile() const;
@@ -140,7 +145,9 @@ class LogStore : public consensus::LogReader {
   Identity identity_;
   consensus::Recovered recovered_;
 
-  LogHeader header_;  // as last committed
+  LogHeader header_;           // as last committed
+  std::string header_record_;  // its bytes in LMDB
+  const uint64_t owner_;       // drawn by Open, for the journal's mark
   std::unique_ptr<LogJournal> journal_;
   LogSizes sizes_;
   bool failed_ = false;

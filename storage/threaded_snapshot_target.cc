@@ -39,7 +39,9 @@ void ThreadedSnapshotTarget::Work::Run() {
   NameThisThread("snapshot-target");
   Status filled = Fill();
   if (GivenUp()) return;
-  if (!filled.ok()) {
+  // In a folder that has taken the place of the server's, nothing is the server's to remove.
+  const bool in_place = !options.check_folder || options.check_folder().ok();
+  if (!filled.ok() && in_place) {
     // At once, since it may be the disk that is full. What cannot be removed is so at the next
     // start.
     [[maybe_unused]] const Status removed = RemoveDirectory(options.parts.incoming);
@@ -52,6 +54,9 @@ void ThreadedSnapshotTarget::Work::Run() {
 }
 
 Status ThreadedSnapshotTarget::Work::Fill() {
+  if (options.check_folder) {
+    if (Status checked = options.check_folder(); !checked.ok()) return checked;
+  }
   if (Status removed = RemoveDirectory(options.parts.received); !removed.ok()) return removed;
   if (Status made = MakeAnew(options.parts.incoming); !made.ok()) return made;
   auto builder = StateBuilder::Begin(options.parts.incoming, options.identity, meta, options.state);
@@ -67,6 +72,9 @@ Status ThreadedSnapshotTarget::Work::Fill() {
   }
   if (GivenUp()) return Error{"given up"};
   if (Status whole = builder.value()->Finish(); !whole.ok()) return whole;
+  if (options.check_folder) {
+    if (Status checked = options.check_folder(); !checked.ok()) return checked;
+  }
   return Rename(options.parts.incoming, options.parts.received);
 }
 

@@ -21,6 +21,9 @@ class ThreadedSnapshotTarget : public SnapshotTarget {
     Identity identity;
     LmdbStateStore::Options state;
     std::function<void()> wake = nullptr;  // written() or TakeFinished() has moved on
+    // Whether `parts` still names the folder that the server works on; an error ends the target.
+    // Called on the target's thread.
+    std::function<Status()> check_folder = nullptr;
   };
 
   // `*retired` is the thread of the target before, where there was one; this one's begins when that

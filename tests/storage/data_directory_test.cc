@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <string>
 
 #include "storage/file_system.h"
 #include "storage/key_space.h"
+#include "tests/storage/child_process.h"
 #include "tests/storage/log_fixture.h"
 #include "tests/storage/state_fixture.h"
 
@@ -138,6 +140,61 @@ TEST_F(DataDirectoryTest, IsLockedAgainstOthers) {
   EXPECT_CONTAINS(error, "in use by another process (" + std::to_string(getpid()) + ")");
   const Result<std::optional<Identity>> identity = ReadIdentity(path_, {});
   EXPECT_FALSE(identity.ok());
+}
+
+// The folder is locked, not a file in it that somebody may take away.
+TEST_F(DataDirectoryTest, IsLockedAlsoWithoutItsLockFile) {
+  const Result<OpenedStorage> opened = Open();
+  ASSERT_TRUE(opened.ok()) << opened.error();
+  ASSERT_TRUE(fs::remove(path_ + "/lock"));
+  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");
+  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");  // the last call has made a new one
+}
+
+TEST_F(DataDirectoryTest, IsLockedByWhateverPathItIsReached) {
+  const Result<OpenedStorage> opened = Open();
+  ASSERT_TRUE(opened.ok()) << opened.error();
+  const std::string path = path_;
+  fs::create_directory_symlink(path, directory_ / "link");
+  path_ = directory_ / "link";
+  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");
+  // Moved away: the server goes on in it, and another folder may take its place.
+  fs::rename(path, directory_ / "moved");
+  path_ = directory_ / "moved";
+  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");
+  path_ = path;
+  EXPECT_EQ(OpenError(), "");
+}
+
+// Two folders that share a part, by a link or a mount: each part's file is locked as well.
+TEST_F(DataDirectoryTest, EachPartIsLocked) {
+  ASSERT_TRUE(Open().ok());
+  const std::string whole = path_;
+  const auto open_beside_it = [&](const char* part) {
+    const std::string other = directory_ / (std::string("with-") + part);
+    fs::create_directory(other);
+    fs::copy(whole, other, fs::copy_options::recursive);
+    fs::remove_all(other + "/" + part);
+    fs::create_directory_symlink(whole + "/" + part, other + "/" + part);
+    const Shared<std::atomic<bool>> is_open;
+    ChildProcess holder([&] {
+      const Result<OpenedStorage> opened = OpenStorage(whole, NodeOne(), {});
+      *is_open = true;
+      while (opened.ok()) pause();
+      return 1;
+    });
+    while (!*is_open) usleep(1000);
+    return RunChild([&] {
+      const Result<OpenedStorage> opened = OpenStorage(other, NodeOne(), {});
+      if (opened.ok()) return 0;
+      const std::string expected =
+          other + "/" + part + "/data.mdb: the file is in use by another process";
+      if (opened.error() != expected) std::fprintf(stderr, "%s\n", opened.error().c_str());
+      return opened.error() == expected ? 1 : 2;
+    });
+  };
+  EXPECT_EQ(open_beside_it("log"), 1);
+  EXPECT_EQ(open_beside_it("state"), 1);
 }
 
 TEST_F(DataDirectoryTest, RefusesAnothersFolderAndLeavesItAlone) {

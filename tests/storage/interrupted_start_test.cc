@@ -7,6 +7,7 @@
 
 #include "storage/data_directory.h"
 #include "tests/storage/child_process.h"
+#include "tests/storage/log_fixture.h"
 #include "tests/storage/random.h"
 #include "tests/storage/system_calls.h"
 #include "tests/storage/temporary_directory.h"
@@ -58,6 +59,43 @@ TEST(InterruptedStart, AtEachStepTheNextStartTakesItUp) {
   // Three folders, two environments with two commits each or more, two renames: else nothing was
   // watched.
   EXPECT_GT(call, 20U);
+}
+
+// Starts behind a sudden end, with acknowledged entries in the journal alone: at each step these are
+// in LMDB, or the journal that has them is still known as the log's.
+TEST(InterruptedStart, ALaterStartKeepsWhatTheJournalHas) {
+  TemporaryDirectory directory;
+  const StorageOptions options{.journal_bytes = 64 << 10};
+  const std::string base = directory / "base";
+  ASSERT_EQ(RunChild([&] {
+              Result<OpenedStorage> opened = OpenStorage(base, NodeOne(), options);
+              const std::vector writes{MakeWrite(1, MakeEntries(1, 3, 1))};
+              return opened.ok() && opened.value().log->journal().Append(writes).ok() ? 0 : 1;
+            }),
+            0);
+  uint64_t call = 0;
+  for (int status = kEnded; status == kEnded;) {
+    ++call;
+    const std::string path = directory / std::to_string(call);
+    std::filesystem::copy(base, path, std::filesystem::copy_options::recursive);
+    const auto open = [&] {
+      const Result<OpenedStorage> opened = OpenStorage(path, NodeOne(), options);
+      if (!opened.ok()) std::fprintf(stderr, "%s\n", opened.error().c_str());
+      return opened.ok() && opened.value().log->last_index() == consensus::Index(3) ? 0 : 1;
+    };
+    const auto open_and_end = [&] {
+      return RunChild([&] {
+        system_calls::EndProcessBefore(call, kEnded);
+        return open();
+      });
+    };
+    status = open_and_end();
+    ASSERT_TRUE(status == kEnded || status == 0) << "before call " << call << ": " << status;
+    ASSERT_NE(open_and_end(), 1) << "once more before call " << call;
+    ASSERT_EQ(RunChild(open), 0) << "after call " << call;
+    std::filesystem::remove_all(path);
+  }
+  EXPECT_GT(call, 10U);
 }
 
 // What is in the journal is acknowledged, so its name has to be durable before, whatever has become

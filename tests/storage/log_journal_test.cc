@@ -22,7 +22,9 @@ using consensus::Term;
 
 constexpr size_t kFileBytes = 64 << 10;
 constexpr size_t kBlockBytes = 4096;
+constexpr size_t kRingBytes = kFileBytes - kBlockBytes;  // without the head
 constexpr uint64_t kGeneration = 0xfeed;
+constexpr uint64_t kOwner = 0xface;
 
 void WriteFile(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
@@ -39,11 +41,12 @@ bool Same(const std::vector<Persist>& one, const std::vector<Persist>& other) {
 class LogJournalTest : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(LogJournal::Prepare(path_, kFileBytes).ok());
+    ASSERT_TRUE(LogJournal::Prepare(path_, kFileBytes, kOwner).ok());
     Open(kGeneration);
   }
   void Open(uint64_t generation) {
-    auto opened = LogJournal::Open(path_, generation);
+    journal_.reset();
+    auto opened = LogJournal::Open(path_, generation, kOwner);
     ASSERT_TRUE(opened.ok()) << opened.error();
     journal_ = std::move(opened.value());
   }
@@ -113,6 +116,7 @@ TEST_F(LogJournalTest, GoesRoundAndRound) {
     Numbers expected;
     for (const auto& [entry, mark] : kept) expected.push_back(entry);
     ASSERT_EQ(Recovered(kept.front().second), expected);
+    ASSERT_EQ(Recovered(journal_->end()), Numbers{});
   }
 }
 
@@ -145,12 +149,14 @@ TEST_F(LogJournalTest, ADamagedRecordBeforeOthersIsRefused) {
   for (uint64_t number = 1; number <= 3; ++number) Append(number, 9000);
   const std::string intact = ReadFile(path_).value();
   const size_t record_bytes = 3 * kBlockBytes;
-  for (const size_t at : {0, 8, 16, 24, 30, 5000, 12288, 20000}) {
+  for (const size_t in_ring : {0, 8, 16, 24, 30, 5000, 12288, 20000}) {
+    const size_t at = kBlockBytes + in_ring;
     Damage(at);
     const auto writes = LogJournal::Recover(path_, {kGeneration, 0, kFileBytes});
     ASSERT_FALSE(writes.ok()) << at;
     EXPECT_NE(writes.error().find("the record at " +
-                                  std::to_string(at / record_bytes * record_bytes) + " is damaged"),
+                                  std::to_string(kBlockBytes + in_ring / record_bytes * record_bytes) +
+                                  " is damaged"),
               std::string::npos)
         << writes.error();
     WriteFile(path_, intact);
@@ -163,11 +169,11 @@ TEST_F(LogJournalTest, ADamagedRecordBeforeOthersIsRefused) {
 
 // The same where the file ends with it, and the next one begins the file anew.
 TEST_F(LogJournalTest, ADamagedRecordAtTheFilesEndIsRefused) {
-  constexpr uint64_t kRecords = kFileBytes / kBlockBytes;
+  constexpr uint64_t kRecords = kRingBytes / kBlockBytes;
   for (uint64_t number = 1; number < kRecords; ++number) Append(number);
   const JournalMark last = journal_->end();
   Append(kRecords);
-  ASSERT_EQ(journal_->end().position, kFileBytes);
+  ASSERT_EQ(journal_->end().position, kRingBytes);
   Append(kRecords + 1);
   EXPECT_EQ(Recovered(last), (Numbers{kRecords, kRecords + 1}));
   Damage(kFileBytes - kBlockBytes + 50);
@@ -177,18 +183,18 @@ TEST_F(LogJournalTest, ADamagedRecordAtTheFilesEndIsRefused) {
 // The same where the next one would not have fitted behind the damaged one: nothing but what the
 // next one says of the one before it tells that there was another.
 TEST_F(LogJournalTest, ADamagedRecordBeforeALargerOneIsRefused) {
-  while (journal_->end().position + 3 * kBlockBytes < kFileBytes) Append(1);
+  while (journal_->end().position + 3 * kBlockBytes < kRingBytes) Append(1);
   const JournalMark last = journal_->end();
   std::vector<Persist> vote(1);
   vote[0].hard_state = HardState{Term(3), NodeId(2)};
   ASSERT_TRUE(journal_->Append(vote).ok());
-  ASSERT_LT(journal_->end().position, kFileBytes);
+  ASSERT_LT(journal_->end().position, kRingBytes);
   Append(2, 3 * kBlockBytes);
-  ASSERT_GT(journal_->end().position, kFileBytes);
+  ASSERT_GT(journal_->end().position, kRingBytes);
   EXPECT_EQ(Recovered(last), Numbers{2});
   const std::string intact = ReadFile(path_).value();
   for (const size_t at : {0, 8, 16, 24, 30}) {
-    Damage(last.position + at);
+    Damage(kBlockBytes + last.position + at);
     EXPECT_EQ(Recovered(last), Numbers{0}) << at;
     WriteFile(path_, intact);
   }
@@ -205,9 +211,92 @@ TEST_F(LogJournalTest, OnlyItsOwnRecordsCount) {
   // A value which, after a torn write, lies where the next record would: as one of the earlier
   // generation, whose records the client may have guessed.
   std::string forged = ReadFile(path_).value();
-  forged.replace(kBlockBytes, kBlockBytes, old, kBlockBytes, kBlockBytes);
+  forged.replace(2 * kBlockBytes, kBlockBytes, old, 2 * kBlockBytes, kBlockBytes);
   WriteFile(path_, forged);
   EXPECT_EQ(Recovered({kGeneration + 1, 0, kFileBytes}), Numbers{6});
+}
+
+// "No record" says that nothing was written since only where the file is known to be this journal.
+TEST_F(LogJournalTest, AnotherFileIsNotAJournalWithoutRecords) {
+  const std::string fresh = ReadFile(path_).value();
+  EXPECT_EQ(Recovered(), Numbers{});
+  WriteFile(path_, std::string(kFileBytes, '\0'));
+  EXPECT_EQ(Recovered(), Numbers{0});
+  WriteFile(path_, fresh);
+  Open(kGeneration + 1);
+  EXPECT_EQ(Recovered(), Numbers{0});  // a later start's
+  EXPECT_EQ(Recovered({kGeneration + 1, 0, kFileBytes}), Numbers{});
+  Append(1);
+  WriteFile(path_, fresh);
+  EXPECT_EQ(Recovered({kGeneration + 1, 0, kFileBytes}), Numbers{0});  // an earlier start's
+  Damage(9);
+  EXPECT_EQ(Recovered(), Numbers{0});
+}
+
+// LMDB has taken over more than an older copy of the file holds.
+TEST_F(LogJournalTest, AnOlderCopyIsRefused) {
+  for (uint64_t round = 0; round < 30; ++round) {
+    Append(1, 100 + 400 * round);
+    const JournalMark earlier = journal_->end();
+    const std::string older = ReadFile(path_).value();
+    Append(2, 100 + 300 * round);
+    const JournalMark merged = journal_->end();
+    const std::string newer = ReadFile(path_).value();
+    WriteFile(path_, older);
+    EXPECT_EQ(Recovered(earlier), Numbers{});
+    EXPECT_EQ(Recovered(merged), Numbers{0});
+    WriteFile(path_, newer);
+    EXPECT_EQ(Recovered(earlier), Numbers{2});
+    EXPECT_EQ(Recovered(merged), Numbers{});
+  }
+}
+
+// The next record was being written when the power failed, over what LMDB had taken over long ago:
+// the newest record that LMDB has is still there.
+TEST_F(LogJournalTest, ATornRecordLeavesTheOneBeforeIt) {
+  const size_t largest = kFileBytes / 4 - 200;
+  for (uint64_t round = 0; round < 40; ++round) {
+    Append(1, round % 2 == 0 ? largest : 100 + 300 * round);
+    const JournalMark merged = journal_->end();
+    const std::string before = ReadFile(path_).value();
+    Append(2, round % 3 == 0 ? 100 : largest);
+    std::string torn = ReadFile(path_).value();
+    // All of it but its first sector.
+    for (size_t at = 0; at < kFileBytes; at += kBlockBytes) {
+      if (torn.compare(at, kBlockBytes, before, at, kBlockBytes) != 0) {
+        torn.replace(at, 512, before, at, 512);
+        break;
+      }
+    }
+    const std::string whole = ReadFile(path_).value();
+    WriteFile(path_, torn);
+    ASSERT_EQ(Recovered(merged), Numbers{}) << round;
+    WriteFile(path_, whole);
+  }
+}
+
+// Two processes on one journal, where locks do not keep them apart: the earlier one reports nothing
+// as durable any more.
+TEST_F(LogJournalTest, AnotherOwnerIsNoticedBeforeAnythingIsDurable) {
+  Append(1);
+  ASSERT_TRUE(LogJournal::Claim(path_, kOwner + 1).ok());
+  const std::vector<Persist> writes{MakeWrite(2, MakeEntries(2, 2, 1))};
+  const Status appended = journal_->Append(writes);
+  ASSERT_FALSE(appended.ok());
+  EXPECT_EQ(appended.error().find(path_ + ": another process has opened this log"), 0U);
+  ASSERT_TRUE(LogJournal::Claim(path_, kOwner).ok());
+  EXPECT_FALSE(journal_->Append(writes).ok());  // once failed, always failed
+  // Nor does it begin anew.
+  journal_.reset();
+  ASSERT_TRUE(LogJournal::Claim(path_, kOwner + 1).ok());
+  EXPECT_FALSE(LogJournal::Open(path_, kGeneration + 1, kOwner).ok());
+  EXPECT_EQ(Recovered(), (Numbers{1, 2}));
+}
+
+TEST_F(LogJournalTest, IsOfOneProcessOnly) {
+  const auto second = LogJournal::Open(path_, kGeneration + 1, kOwner);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error(), path_ + ": the file is in use by another process");
 }
 
 // The journal that the log's header tells of is not there, or was made smaller.

@@ -45,6 +45,19 @@ class SnapshotTransferTest : public testing::Test {
   const Sender sender_{directory_ / "sender", 600, 2};
 };
 
+// The folder was moved while the server runs, and another one is at its path: a snapshot is not
+// written into that one.
+TEST_F(SnapshotTransferTest, IsRefusedWhenTheFolderWasMoved) {
+  OpenedStorage storage = Open();
+  fs::rename(path_, directory_ / "moved");
+  fs::create_directory(path_);
+  EXPECT_CONTAINS(Receive(storage, path_, sender_), "the data folder was moved or replaced");
+  EXPECT_TRUE(fs::is_empty(path_));
+  fs::remove(path_);
+  fs::rename(directory_ / "moved", path_);
+  EXPECT_EQ(Receive(storage, path_, sender_), "");
+}
+
 TEST_F(SnapshotTransferTest, TakesTheStatesPlaceAndBeginsTheLogAnew) {
   ASSERT_GT(sender_.chunks.size(), 1U);
   {

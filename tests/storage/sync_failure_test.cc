@@ -36,7 +36,7 @@ TEST_F(SyncFailureTest, AStartWaitsForTheFilesAndTheNames) {
     files.insert(opened.error().substr(0, opened.error().find(": ")));
   }
   EXPECT_EQ(files, (std::set<std::string>{path, path + "/log", path + "/log/data.mdb",
-                                          path + "/state/data.mdb"}));
+                                          path + "/log/journal", path + "/state/data.mdb"}));
 }
 
 // A change that cannot be made durable is not reported as made; it is taken up, or has never been,

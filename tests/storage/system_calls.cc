@@ -1,6 +1,7 @@
 #include "tests/storage/system_calls.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -21,6 +22,8 @@ std::atomic<uint64_t> syncs_left{0};  // until they fail; 0: they do not
 std::atomic<Space> disk_space{Space::kEnough};
 
 std::atomic<uint64_t> bytes_written{0};
+
+std::atomic<bool> locks_are_ignored{false};
 
 std::mutex record_mutex;
 std::atomic<bool> is_recording{false};
@@ -52,6 +55,8 @@ size_t SpaceFor(int descriptor, size_t size) {
   if (disk_space == Space::kEnough || IsSynchronous(descriptor)) return size;
   return disk_space == Space::kNone ? 0 : size / 2;
 }
+
+bool LocksAreIgnored() { return locks_are_ignored; }
 
 void Note(Event event) {
   const std::lock_guard lock(record_mutex);
@@ -97,6 +102,8 @@ void FailSyncsFrom(uint64_t sync) { syncs_left = sync; }
 
 void SetSpace(Space space) { disk_space = space; }
 
+void IgnoreLocks() { locks_are_ignored = true; }
+
 uint64_t BytesWritten() { return bytes_written; }
 
 void Record(const std::string& path) {
@@ -124,6 +131,7 @@ using quorate::storage::system_calls::Count;
 using quorate::storage::system_calls::CountBytes;
 using quorate::storage::system_calls::is_recording;
 using quorate::storage::system_calls::IsSynchronous;
+using quorate::storage::system_calls::LocksAreIgnored;
 using quorate::storage::system_calls::NoteWrite;
 using quorate::storage::system_calls::SpaceFor;
 using quorate::storage::system_calls::Sync;
@@ -176,6 +184,11 @@ ssize_t writev(int descriptor, const iovec* parts, int count) {
     NoteWrite(descriptor, offset, std::move(bytes));
   }
   return written;
+}
+
+int flock(int descriptor, int operation) noexcept {
+  if (LocksAreIgnored()) return 0;
+  return static_cast<int>(syscall(SYS_flock, descriptor, operation));
 }
 
 int rename(const char* from, const char* to) noexcept {

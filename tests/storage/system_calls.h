@@ -22,6 +22,9 @@ void FailSyncsFrom(uint64_t sync);
 enum class Space { kEnough, kNone, kHalf };
 void SetSpace(Space space);
 
+// flock takes every lock, also one that another process has: as on a file system without locks.
+void IgnoreLocks();
+
 // By pwrite and writev, to all files, since the program began.
 uint64_t BytesWritten();
 

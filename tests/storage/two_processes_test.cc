@@ -1,0 +1,146 @@
+// Two servers on one data folder, where locks do not keep them apart: on a file system without
+// locks, or one that keeps them for each machine on its own. The earlier one acknowledges nothing
+// any more, and what it had acknowledged is there.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+
+#include "tests/storage/child_process.h"
+#include "tests/storage/log_fixture.h"
+#include "tests/storage/random.h"
+#include "tests/storage/system_calls.h"
+
+namespace quorate::storage {
+namespace {
+
+using consensus::Entry;
+using consensus::Index;
+using consensus::Persist;
+using consensus::Term;
+
+const LogStore::Options kOptions{.journal_bytes = 64 << 10};
+
+// Of that index and term, with the term as the current one.
+std::vector<Persist> OneEntry(Index index, Term term) {
+  return {MakeWrite(1, MakeEntries(index.value(), index.value(), term.value()))};
+}
+
+// What the earlier process says when it writes again, by the given call, after a later one has
+// opened the same log and written to it.
+int WriteBesideAnother(const std::string& path, bool through_journal) {
+  const Shared<std::atomic<int>> stage;
+  ChildProcess earlier([&] {
+    system_calls::IgnoreLocks();
+    auto log = OpenLog(path, kOptions);
+    if (!log->StartJournal().ok()) return 2;
+    if (!log->journal().Append(OneEntry(Index(1), Term(1))).ok()) return 3;
+    *stage = 1;
+    while (*stage < 2) usleep(200);
+    const Status written = through_journal
+                               ? log->journal().Append(OneEntry(Index(2), Term(1)))
+                               : log->Commit(OneEntry(Index(1), Term(1)), std::nullopt,
+                                             log->journal().end());
+    if (written.ok()) return 0;
+    const std::string expected = through_journal ? "another process has opened this log"
+                                                 : "another process has written to this log";
+    return written.error().find(expected) == std::string::npos ? 4 : 1;
+  });
+  while (*stage < 1) usleep(200);
+  EXPECT_EQ(RunChild([&] {
+              system_calls::IgnoreLocks();
+              auto log = OpenLog(path, kOptions);
+              if (log->last_index() != Index(1)) return 2;
+              if (!log->StartJournal().ok()) return 3;
+              if (!log->journal().Append(OneEntry(Index(2), Term(2))).ok()) return 4;
+              return 0;
+            }),
+            0);
+  *stage = 2;
+  return earlier.Wait();
+}
+
+TEST(TwoProcesses, TheEarlierOneAcknowledgesNothingMore) {
+  for (const bool through_journal : {true, false}) {
+    TemporaryDirectory directory;
+    MakeLog(directory / "log", kOptions).reset();
+    EXPECT_EQ(WriteBesideAnother(directory / "log", through_journal), 1) << through_journal;
+    auto log = OpenLog(directory / "log", kOptions);
+    ASSERT_EQ(log->last_index(), Index(2));
+    EXPECT_EQ(log->recovered().terms.back().term, Term(2));
+  }
+}
+
+// The terms of the entries that were acknowledged, by index; 0: none was.
+struct Acknowledgements {
+  static constexpr uint64_t kEntriesMax = 100'000;
+  std::atomic<uint64_t> terms[kEntriesMax];
+};
+
+// Opens the log again and again, and appends to it until somebody else has come. Each time in a term
+// of its own, so that the entries of the two can be told apart.
+int AppendInTurns(const std::string& path, uint64_t seed, Acknowledgements& acknowledged) {
+  system_calls::IgnoreLocks();
+  Random random(seed);
+  for (int turn = 0; turn < 40; ++turn) {
+    auto opened = LogStore::Open(path, kOptions);
+    if (!opened.ok()) continue;  // the other one has come meanwhile
+    LogStore& log = *opened.value();
+    const Term term = log.recovered().hard_state.current_term + 1;
+    if (!log.StartJournal().ok()) continue;
+    JournalMark merged = log.journal().end();
+    std::vector<Persist> waiting;
+    Index last = log.last_index();
+    for (uint64_t appends = random.Below(30); appends > 0; --appends) {
+      const std::vector<Persist> record = OneEntry(last + 1, term);
+      if (!log.journal().HasRoom(record, merged) || random.OneIn(5)) {
+        merged = log.journal().end();
+        if (!log.Commit(waiting, std::nullopt, merged).ok()) break;
+        waiting.clear();
+      }
+      if (!log.journal().Append(record).ok()) break;
+      ++last;
+      waiting.push_back(record.front());
+      if (acknowledged.terms[last.value()].exchange(term.value()) != 0) return 1;
+    }
+  }
+  return 0;
+}
+
+TEST(TwoProcesses, WhatEitherHasAcknowledgedIsThere) {
+  const uint64_t seed = TestSeed(5);
+  SCOPED_TRACE("QUORATE_TEST_SEED=" + std::to_string(seed));
+  TemporaryDirectory directory;
+  MakeLog(directory / "log", kOptions).reset();
+  const Shared<Acknowledgements> acknowledged;
+  {
+    ChildProcess one([&] { return AppendInTurns(directory / "log", seed, *acknowledged); });
+    ChildProcess other([&] { return AppendInTurns(directory / "log", seed + 1, *acknowledged); });
+    EXPECT_EQ(one.Wait(), 0);
+    EXPECT_EQ(other.Wait(), 0);
+  }
+  // One that came and gave up may have begun the journal anew under the other: that is no silent
+  // loss.
+  const auto opened = LogStore::Open(directory / "log", kOptions);
+  if (!opened.ok()) {
+    EXPECT_NE(opened.error().find("is not the journal that this log was written with"),
+              std::string::npos)
+        << opened.error();
+    return;
+  }
+  const std::vector<Entry> entries = ReadAll(*opened.value());
+  uint64_t count = 0;
+  for (uint64_t index = 1; index < Acknowledgements::kEntriesMax; ++index) {
+    const uint64_t term = acknowledged->terms[index];
+    if (term == 0) continue;
+    ++count;
+    ASSERT_LE(index, entries.size()) << "an acknowledged entry is gone";
+    EXPECT_EQ(entries[index - 1].term, Term(term)) << index;
+  }
+  EXPECT_GT(count, 20U);
+}
+
+}  // namespace
+}  // namespace quorate::storage
