@@ -17,7 +17,6 @@ namespace quorate {
 struct JoinRequest::Attempt {
   JoinRequest* owner;  // null: nobody is interested any more
   uv_tcp_t tcp;
-  uv_connect_t connect;
   uv_write_t write;
   std::string request;
   std::string reply;
@@ -25,13 +24,19 @@ struct JoinRequest::Attempt {
 };
 
 JoinRequest::JoinRequest(uv_loop_t* loop, Options options)
-    : loop_(loop), options_(std::move(options)), timer_(new uv_timer_t) {
+    : loop_(loop),
+      options_(std::move(options)),
+      dialer_(loop, options_.connect_ms,
+              {[this](int descriptor) { OnConnected(descriptor); },
+               [this](const std::string& reason) { Fail(reason); }}),
+      timer_(new uv_timer_t) {
   uv_timer_init(loop, timer_);
   timer_->data = this;
 }
 
 void JoinRequest::Close() {
   if (timer_ == nullptr) return;
+  dialer_.Stop();
   DropAttempt();
   uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(timer_, nullptr)),
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
@@ -39,34 +44,14 @@ void JoinRequest::Close() {
 
 void JoinRequest::Start() { Try(); }
 
-void JoinRequest::Try() {
-  StartTimer(options_.retry_ms);
-  std::string error;
-  // Blocks while a name is looked up; nobody is served by a node that has not joined yet.
-  const auto address = Resolve(loop_, options_.host, options_.port, &error);
-  if (!address) {
-    Fail(error);
-    return;
-  }
+void JoinRequest::Try() { dialer_.Dial(options_.host, options_.port); }
+
+void JoinRequest::OnConnected(int descriptor) {
   attempt_ = new Attempt{};
   attempt_->owner = this;
   uv_tcp_init(loop_, &attempt_->tcp);
   attempt_->tcp.data = attempt_;
-  attempt_->connect.data = attempt_;
-  const int code = uv_tcp_connect(&attempt_->connect, &attempt_->tcp,
-                                  reinterpret_cast<const sockaddr*>(&*address),
-                                  [](uv_connect_t* request, int status) {
-                                    auto* attempt = static_cast<Attempt*>(request->data);
-                                    if (attempt->owner) attempt->owner->OnConnected(status);
-                                  });
-  if (code != 0) Fail(UvError(code));
-}
-
-void JoinRequest::OnConnected(int status) {
-  if (status != 0) {
-    Fail(UvError(status));
-    return;
-  }
+  uv_tcp_open(&attempt_->tcp, descriptor);
   StartTimer(options_.answer_ms);
   std::string own_host = options_.own_host;
   if (own_host.empty()) {
@@ -138,8 +123,11 @@ void JoinRequest::StartTimer(unsigned after_ms) {
       timer_,
       [](uv_timer_t* timer) {
         auto* request = static_cast<JoinRequest*>(timer->data);
-        if (request->attempt_ != nullptr) request->Fail("it does not answer");
-        request->Try();
+        if (request->attempt_ != nullptr) {
+          request->Fail("it does not answer");
+        } else {
+          request->Try();
+        }
       },
       after_ms, 0);
 }

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string>
 
+#include "src/dialer.h"
+
 namespace quorate {
 
 class JoinRequest {
@@ -20,7 +22,8 @@ class JoinRequest {
     std::string own_host;
     uint16_t own_port = 0;
     uint16_t own_peer_port = 0;
-    unsigned retry_ms = 1000;  // after a failure, and how long connecting may take
+    unsigned retry_ms = 1000;    // after a failure
+    unsigned connect_ms = 1000;  // for the lookup of the name, and for each of its addresses
     // For an answer: the member may have to wait for its leader, and that for another change.
     unsigned answer_ms = 15'000;
   };
@@ -38,7 +41,7 @@ class JoinRequest {
   struct Attempt;
 
   void Try();
-  void OnConnected(int status);
+  void OnConnected(int descriptor);
   void OnRead(ssize_t size);
   void Fail(const std::string& reason);
   void DropAttempt();
@@ -46,6 +49,7 @@ class JoinRequest {
 
   uv_loop_t* loop_;
   const Options options_;
+  Dialer dialer_;
   // These two live until libuv has let go of them, which may be after the request is gone.
   uv_timer_t* timer_;
   Attempt* attempt_ = nullptr;

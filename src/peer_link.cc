@@ -13,15 +13,9 @@
 
 namespace quorate {
 
-struct PeerLink::Lookup {
-  PeerLink* link;  // null: nobody is interested any more
-  uv_getaddrinfo_t request;
-};
-
 struct PeerLink::Socket {
-  PeerLink* link;
+  PeerLink* link;  // null: nobody is interested any more
   uv_tcp_t tcp;
-  uv_connect_t connect;
   uv_write_t write;
   consensus::FrameBuffer sending;
   char refusal[256];  // the one line that a peer may answer with
@@ -36,6 +30,9 @@ PeerLink::PeerLink(uv_loop_t* loop, const Member& peer, Options options)
     : loop_(loop),
       peer_(peer),
       options_(std::move(options)),
+      dialer_(loop, options_.connect_timeout_ms,
+              {[this](int descriptor) { OnConnected(descriptor); },
+               [this](const std::string& reason) { Fail(reason); }}),
       timer_(new Timer{this, {}}),
       retry_ms_(options_.retry_ms_min) {
   uv_timer_init(loop, &timer_->timer);
@@ -58,28 +55,9 @@ void PeerLink::Close() {
 
 void PeerLink::Connect() {
   assert(state_ == State::kWaiting);
-  state_ = State::kResolving;
-  StartTimer(options_.connect_timeout_ms);
-  lookup_ = new Lookup{this, {}};
-  lookup_->request.data = lookup_;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  const int code = uv_getaddrinfo(
-      loop_, &lookup_->request,
-      [](uv_getaddrinfo_t* request, int status, addrinfo* addresses) {
-        auto* lookup = static_cast<Lookup*>(request->data);
-        if (lookup->link != nullptr) {
-          lookup->link->lookup_ = nullptr;
-          lookup->link->OnResolved(status, addresses);
-        }
-        uv_freeaddrinfo(addresses);
-        delete lookup;
-      },
-      peer_.host.c_str(), std::to_string(peer_.peer_port).c_str(), &hints);
-  if (code != 0) {
-    delete std::exchange(lookup_, nullptr);
-    Fail(UvError(code));
-  }
+  state_ = State::kConnecting;
+  uv_timer_stop(&timer_->timer);
+  dialer_.Dial(peer_.host, peer_.peer_port);
 }
 
 void PeerLink::MayAlsoBeAt(const Member& place) {
@@ -99,37 +77,16 @@ void PeerLink::RetryNow() {
   Connect();
 }
 
-void PeerLink::OnResolved(int status, const addrinfo* addresses) {
-  if (status != 0) {
-    Fail(UvError(status));
-    return;
-  }
-  state_ = State::kConnecting;
+void PeerLink::OnConnected(int descriptor) {
   socket_ = new Socket{};
   socket_->link = this;
   uv_tcp_init(loop_, &socket_->tcp);
   socket_->tcp.data = socket_;
-  socket_->connect.data = socket_;
   socket_->write.data = socket_;
-  const int code = uv_tcp_connect(&socket_->connect, &socket_->tcp, addresses->ai_addr,
-                                  [](uv_connect_t* request, int result) {
-                                    auto* socket = static_cast<Socket*>(request->data);
-                                    if (socket->link != nullptr) socket->link->OnConnected(result);
-                                  });
-  if (code != 0) Fail(UvError(code));
-}
-
-void PeerLink::OnConnected(int status) {
-  if (status != 0) {
-    Fail(UvError(status));
-    return;
-  }
+  uv_tcp_open(&socket_->tcp, descriptor);
   state_ = State::kConnected;
   connected_at_ms_ = uv_now(loop_);
-  uv_timer_stop(&timer_->timer);
   uv_tcp_nodelay(&socket_->tcp, 1);
-  uv_os_fd_t descriptor = -1;
-  uv_fileno(reinterpret_cast<uv_handle_t*>(&socket_->tcp), &descriptor);
   const unsigned timeout_ms = options_.send_timeout_ms;
   setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
   // Reading finds out that the other side has closed, or refuses this one.
@@ -177,8 +134,8 @@ void PeerLink::Fail(const std::string& reason) {
                  peer_.peer_port, reason);
     failure_logged_ = true;
   }
-  // A connection that held for a while is tried again at once, and where it was; not so one that the
-  // other side refuses each time.
+  // A connection that held for a while is tried again at once, and where it was; not so one that
+  // the other side refuses each time.
   const bool held =
       state_ == State::kConnected && uv_now(loop_) - connected_at_ms_ >= options_.retry_ms_max;
   if (held) retry_ms_ = options_.retry_ms_min;
@@ -190,11 +147,7 @@ void PeerLink::Fail(const std::string& reason) {
 }
 
 void PeerLink::DropSocket() {
-  if (lookup_ != nullptr) {
-    lookup_->link = nullptr;
-    uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_->request));
-    lookup_ = nullptr;
-  }
+  dialer_.Stop();
   if (socket_ != nullptr) {
     socket_->link = nullptr;
     uv_close(reinterpret_cast<uv_handle_t*>(&socket_->tcp),
@@ -216,11 +169,8 @@ void PeerLink::StartTimer(unsigned after_ms) {
 }
 
 void PeerLink::OnTimer() {
-  if (state_ == State::kWaiting) {
-    Connect();
-  } else {
-    Fail("it does not answer");
-  }
+  assert(state_ == State::kWaiting);
+  Connect();
 }
 
 // --- Sending ---

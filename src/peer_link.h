@@ -14,6 +14,7 @@
 
 #include "consensus/codec.h"
 #include "consensus/message.h"
+#include "src/dialer.h"
 #include "src/member.h"
 
 namespace quorate {
@@ -27,7 +28,8 @@ class PeerLink {
     // The kernel gives the connection up when what was sent is not acknowledged for so long. By
     // default it would back off for many minutes after a cut, and not notice that it has healed.
     unsigned send_timeout_ms = 1000;
-    unsigned connect_timeout_ms = 1000;
+    unsigned connect_timeout_ms =
+        1000;                    // for the lookup of the name, and for each of its addresses
     unsigned retry_ms_min = 20;  // doubled with each failure
     unsigned retry_ms_max = 1000;
     size_t queued_bytes_max = 64 << 20;
@@ -61,13 +63,11 @@ class PeerLink {
   void Close();
 
  private:
-  enum class State : uint8_t { kWaiting, kResolving, kConnecting, kConnected, kClosed };
-  struct Lookup;
+  enum class State : uint8_t { kWaiting, kConnecting, kConnected, kClosed };
   struct Socket;
   struct Timer;
 
-  void OnResolved(int status, const addrinfo* addresses);
-  void OnConnected(int status);
+  void OnConnected(int descriptor);
   void OnRead(ssize_t size);
   void OnWritten(int status);
   void NoteConnected();
@@ -82,8 +82,8 @@ class PeerLink {
   std::optional<Member> other_place_;  // the same with another address
   const Options options_;
   State state_ = State::kWaiting;
-  // These three live until libuv has let go of them, which may be after the link is gone.
-  Lookup* lookup_ = nullptr;
+  Dialer dialer_;
+  // These two live until libuv has let go of them, which may be after the link is gone.
   Socket* socket_ = nullptr;
   Timer* timer_;
   unsigned retry_ms_;
