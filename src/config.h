@@ -90,7 +90,8 @@ struct Config {
   uint64_t checkpoint_interval_ms = 3000;
 
   // Not directives, but what follows from them. Filled in by ParseCommandLine.
-  // The initial cluster by ascending id, this server among them; alone, its own id is node_id.
+  // The initial cluster by ascending id, this server among them; alone, its own id is node_id, and
+  // its host is empty where it listens on all addresses and none is announced.
   std::vector<Member> members;
   std::string
       config_file;  // absolute path of the file on the command line; empty: none, or standard input

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -20,14 +21,21 @@ uint16_t AnnouncedPort(const Config& config) {
   return config.cluster_announce_port == 0 ? config.port : config.cluster_announce_port;
 }
 
+// Empty: a node that listens on all addresses does not know which of them others can reach.
 std::string AnnouncedHost(const Config& config) {
   if (!config.cluster_announce_ip.empty()) {
     return config.cluster_announce_ip;
   }
-  const auto reachable =
-      std::find_if(config.bind.begin(), config.bind.end(),
-                   [](const BindAddress& address) { return !address.is_wildcard(); });
-  return reachable == config.bind.end() ? "127.0.0.1" : reachable->host;
+  // Best is an address that is certainly there, and that other machines reach.
+  const auto rank = [](const BindAddress& address) {
+    return std::tuple(address.may_be_absent, IsLoopbackHost(address.host), address.is_wildcard());
+  };
+  const BindAddress& best = *std::ranges::min_element(config.bind, {}, rank);
+  const bool others_reach_it = !best.is_wildcard() && !IsLoopbackHost(best.host);
+  if (!others_reach_it && std::ranges::any_of(config.bind, &BindAddress::is_wildcard)) {
+    return "";
+  }
+  return best.host;
 }
 
 // A cluster of one, or a node that another cluster will take in.
@@ -51,7 +59,7 @@ std::optional<Conflict> CompleteAlone(Config& config) {
     }
   }
   const std::string host = AnnouncedHost(config);
-  if (!IsReachableHost(host)) {
+  if (!host.empty() && !IsReachableHost(host)) {
     const std::string_view directive =
         config.cluster_announce_ip.empty() ? "bind" : "cluster-announce-ip";
     return Conflict{{directive},

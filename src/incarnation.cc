@@ -97,6 +97,10 @@ std::optional<JoinRequest::Options> JoinOptions(const Config& config,
   options.host = member.host;
   options.port = member.port;
   options.own_host = config.cluster_announce_ip;
+  if (const std::string& host = config.self().host; !host.empty()) {
+    options.listens_on.push_back(host);
+    for (const BindAddress& address : config.bind) options.listens_on.push_back(address.host);
+  }
   options.own_port = chosen.address.port;
   options.own_peer_port = chosen.address.peer_port;
   return options;

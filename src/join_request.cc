@@ -1,9 +1,9 @@
 #include "src/join_request.h"
 
-#include <netdb.h>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -55,13 +55,9 @@ void JoinRequest::OnConnected(int descriptor) {
   StartTimer(options_.answer_ms);
   std::string own_host = options_.own_host;
   if (own_host.empty()) {
-    sockaddr_storage local{};
-    int size = sizeof local;
-    std::array<char, NI_MAXHOST> text{};
-    uv_tcp_getsockname(&attempt_->tcp, reinterpret_cast<sockaddr*>(&local), &size);
-    getnameinfo(reinterpret_cast<sockaddr*>(&local), sizeof local, text.data(), text.size(),
-                nullptr, 0, NI_NUMERICHOST);
-    own_host = text.data();
+    own_host = LocalHost(&attempt_->tcp);
+    const std::vector<std::string>& hosts = options_.listens_on;
+    if (!hosts.empty() && std::ranges::find(hosts, own_host) == hosts.end()) own_host = hosts[0];
   }
   const std::string port = std::to_string(options_.own_port);
   const std::string peer_port = std::to_string(options_.own_peer_port);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "src/dialer.h"
 
@@ -18,8 +19,10 @@ class JoinRequest {
   struct Options {
     std::string host;  // of the member
     uint16_t port = 0;
-    // This node's address. An empty host: the one that the connection to the member comes from.
+    // This node's address. An empty host: the one that the connection to the member comes from, or
+    // the first of `listens_on` where it is not among them.
     std::string own_host;
+    std::vector<std::string> listens_on;  // hosts; empty: all that the machine has
     uint16_t own_port = 0;
     uint16_t own_peer_port = 0;
     unsigned retry_ms = 1000;    // after a failure

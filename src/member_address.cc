@@ -62,14 +62,17 @@ std::string MemberAddress(const Member& member) {
          std::to_string(member.peer_port);
 }
 
-Parsed<Member> ParseMemberAddress(std::string_view text) {
+Parsed<Member> ParseMemberAddress(std::string_view text, HostPart host_part) {
   const size_t at = std::min(text.find('@'), text.size());
   const std::string_view host_and_port = text.substr(0, at);
   const size_t colon = host_and_port.rfind(':');
   if (colon == std::string_view::npos) {
     return BadValue{"expected host:port or host:port@peer-port"};
   }
-  Parsed<std::string> host = ParseHost(host_and_port.substr(0, colon));
+  Parsed<std::string> host = std::string();
+  if (colon > 0 || host_part == HostPart::kNeeded) {
+    host = ParseHost(host_and_port.substr(0, colon));
+  }
   if (BadValue* bad = std::get_if<BadValue>(&host)) {
     return std::move(*bad);
   }

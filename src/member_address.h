@@ -12,11 +12,14 @@
 
 namespace quorate {
 
-// An IPv6 address stands in [brackets].
+// An IPv6 address stands in [brackets]. An unknown host is left out: ":7001@17001".
 std::string MemberAddress(const Member& member);
 
+// Whether the text must name a host.
+enum class HostPart : uint8_t { kNeeded, kMayBeUnknown };
+
 // Reads `host:port` or `host:port@peer-port`; the id of the result is 0.
-Parsed<Member> ParseMemberAddress(std::string_view text);
+Parsed<Member> ParseMemberAddress(std::string_view text, HostPart host_part = HostPart::kNeeded);
 
 // Whether `host` can be told to clients and peers: a name or an address, an IPv6 one without
 // brackets, that is no wildcard.

@@ -26,7 +26,7 @@ namespace {
 std::vector<Member> ReadMembers(const consensus::Configuration& configuration) {
   std::vector<Member> members;
   for (const consensus::ConfigurationMember& written : configuration.members) {
-    Parsed<Member> parsed = ParseMemberAddress(written.address);
+    Parsed<Member> parsed = ParseMemberAddress(written.address, HostPart::kMayBeUnknown);
     if (const BadValue* bad = std::get_if<BadValue>(&parsed)) {
       // Addresses are checked before they enter a log.
       spdlog::error("the address of node {}, '{}', cannot be read: {}", written.id.value(),
@@ -45,7 +45,53 @@ std::vector<Member> ReadMembers(const consensus::Configuration& configuration) {
 }  // namespace
 
 void Membership::Update(const consensus::Configuration& configuration) {
-  members_ = ReadMembers(configuration);
+  std::vector<Member> members = ReadMembers(configuration);
+  // An address that was changed is newer than where the member was found.
+  std::erase_if(found_, [&](const auto& entry) {
+    const auto has_id = [&](const Member& member) { return member.id == entry.first; };
+    const auto now = std::ranges::find_if(members, has_id);
+    const auto before = std::ranges::find_if(configured_, has_id);
+    return now == members.end() || before == configured_.end() || !now->SameAddress(*before);
+  });
+  configured_ = std::move(members);
+  Place();
+}
+
+void Membership::Found(const Member& member) {
+  if (member.id == own_.id || !Find(NodeId(member.id))) return;
+  found_.insert_or_assign(member.id, member);
+  Place();
+}
+
+void Membership::FoundSelf(const std::string& host) {
+  if (!own_host_.empty()) return;
+  own_host_ = host;
+  Place();
+}
+
+void Membership::Place() {
+  members_ = configured_;
+  for (Member& member : members_) {
+    const auto found = found_.find(member.id);
+    if (member.id == own_.id) {
+      member = WithOwnAddress(member);
+    } else if (found != found_.end()) {
+      member.host = found->second.host;
+      member.port = found->second.port;
+      member.peer_port = found->second.peer_port;
+    }
+  }
+}
+
+Member Membership::WithOwnAddress(Member configured) const {
+  if (!own_.host.empty()) {
+    configured.host = own_.host;
+  } else if (configured.host.empty()) {
+    configured.host = own_host_;
+  }
+  configured.port = own_.port;
+  configured.peer_port = own_.peer_port;
+  return configured;
 }
 
 const Member& Membership::self() const {
@@ -78,11 +124,10 @@ const Member* Membership::Find(NodeId id) const {
 }
 
 std::optional<std::string> Membership::address_to_announce() const {
-  const Member* found = Find(NodeId(own_.id));
-  if (!found) return std::nullopt;
-  Member wanted = own_;
-  if (wanted.host.empty()) wanted.host = found->host;
-  if (wanted.SameAddress(*found)) return std::nullopt;
+  const auto configured = std::ranges::find(configured_, own_.id, &Member::id);
+  if (configured == configured_.end()) return std::nullopt;
+  const Member wanted = WithOwnAddress(*configured);
+  if (wanted.SameAddress(*configured)) return std::nullopt;
   return MemberAddress(wanted);
 }
 

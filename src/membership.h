@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,8 +24,15 @@ class Membership {
   explicit Membership(Member own) : own_(std::move(own)) {}
 
   void Update(const consensus::Configuration& configuration);
+  // A connection has found a member there. It may have moved: until the configuration changes that
+  // member's address, members() has it where it was found last. Invalidates what Find returned.
+  void Found(const Member& member);
+  // Connections to others leave this machine from that host. Where nothing else is known of this
+  // node's own host, that is it.
+  void FoundSelf(const std::string& host);
 
-  const std::vector<Member>& members() const { return members_; }  // by ascending id
+  // By ascending id, each with the address at which it really is, as far as this node knows.
+  const std::vector<Member>& members() const { return members_; }
   // Whom to be in touch with: all others in the configuration in force, applied or not, and those
   // in the applied one. After a start little is applied, and only together the members can apply
   // more; and who is removed by an entry that is not applied may be the leader, and the entry be
@@ -40,7 +48,14 @@ class Membership {
   std::optional<std::string> address_to_announce() const;
 
  private:
+  void Place();
+  // `configured` with the address at which this node is.
+  Member WithOwnAddress(Member configured) const;
+
   const Member own_;
+  std::string own_host_;            // see FoundSelf
+  std::vector<Member> configured_;  // with the addresses of the configuration
+  std::map<uint64_t, Member> found_;
   std::vector<Member> members_;
 };
 

@@ -125,6 +125,11 @@ void Node::Receive(NodeId from, consensus::Message message) {
   raft_.Receive(from, std::move(message));
 }
 
+void Node::PeerFound(const Member& peer, const std::string& own_host) {
+  membership_.Found(peer);
+  membership_.FoundSelf(own_host);
+}
+
 void Node::PeerGone(NodeId peer) { raft_.PeerGone(peer); }
 
 void Node::Tick() {
@@ -446,7 +451,8 @@ const Member* Node::leader() const {
   if (waits_to_join()) return nullptr;
   const std::optional<NodeId> leader = raft_.leader();
   if (!leader || (raft_.is_leader() && !raft_.leader_is_established())) return nullptr;
-  return membership_.Find(*leader);
+  const Member* member = membership_.Find(*leader);
+  return member && CanBeTold(*member) ? member : nullptr;
 }
 
 std::string Node::RedisNodeId(uint64_t member_id) const {

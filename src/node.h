@@ -127,6 +127,9 @@ class Node {
   // --- Events ---
 
   void Receive(consensus::NodeId from, consensus::Message message);
+  // A connection to that member stands, at that address; `own_host`: from that host of this
+  // machine.
+  void PeerFound(const Member& peer, const std::string& own_host);
   // A peer's process seems to have ended.
   void PeerGone(consensus::NodeId peer);
   enum class Offer : uint8_t {
@@ -253,7 +256,12 @@ class Node {
   void Refuse(const PendingRequest& request, std::string_view bytes, const char* error);
   void AnswerWithError(const PendingRequest& request, std::string_view error);
   // MOVED to the leader for the request's first key, or CLUSTERDOWN.
-  std::string RedirectError(const Command& command, Arguments arguments) const;
+  std::string RedirectError(const PendingRequest& request, Arguments arguments) const;
+  // Its host is known, or it is this node: then that is the host that the client has used. Else its
+  // next connection to this node tells.
+  bool CanBeTold(const Member& member) const {
+    return !member.host.empty() || member.id == self().id;
+  }
   // No leader is known, but one was a moment ago. Called at least once per round.
   bool LeaderMayAppear();
   void AnswerHeld();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/node.h"
+#include "src/told_host.h"
 #include "storage/key_slot.h"
 
 namespace quorate {
@@ -54,7 +55,7 @@ void Node::Refuse(const PendingRequest& request, std::string_view bytes, const c
     held_.push_back({request, std::string(bytes)});
     kept_bytes_ += bytes.size();
   } else {
-    AnswerWithError(request, RedirectError(*request.command, Parse(bytes)));
+    AnswerWithError(request, RedirectError(request, Parse(bytes)));
   }
 }
 
@@ -80,7 +81,7 @@ void Node::AnswerHeld() {
   if (held_.empty() || wait) return;
   for (const Held& held : std::exchange(held_, {})) {
     kept_bytes_ -= held.bytes.size();
-    AnswerWithError(held.request, RedirectError(*held.request.command, Parse(held.bytes)));
+    AnswerWithError(held.request, RedirectError(held.request, Parse(held.bytes)));
   }
 }
 
@@ -121,18 +122,20 @@ void Node::ExpireRequests() {
   }
 }
 
-std::string Node::RedirectError(const Command& command, Arguments arguments) const {
+std::string Node::RedirectError(const PendingRequest& request, Arguments arguments) const {
+  const Command& command = *request.command;
   if (waits_to_join()) return std::string(kWaitsToJoin);
   std::optional<NodeId> leader = raft_.leader();
   if (!leader && removed_) return kRemoved;
   if (!leader) leader = raft_.successor();
   if (!leader) return kNotExecuted;
   const Member* member = membership_.Find(*leader);
-  if (!member) return kNotExecuted;
+  if (!member || !CanBeTold(*member)) return kNotExecuted;
   const bool has_key =
       command.keys.first > 0 && static_cast<size_t>(command.keys.first) < arguments.size();
   const uint16_t slot = has_key ? storage::KeySlot(arguments[command.keys.first]) : 0;
-  return fmt::format("MOVED {} {}:{}", slot, member->host, member->port);
+  return fmt::format("MOVED {} {}:{}", slot, ReachableHost(*request.session, *member),
+                     member->port);
 }
 
 }  // namespace quorate

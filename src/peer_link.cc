@@ -55,6 +55,10 @@ void PeerLink::Close() {
 
 void PeerLink::Connect() {
   assert(state_ == State::kWaiting);
+  if (peer_.host.empty()) {
+    Fail("its address becomes known when it connects to this node");
+    return;
+  }
   state_ = State::kConnecting;
   uv_timer_stop(&timer_->timer);
   dialer_.Dial(peer_.host, peer_.peer_port);
@@ -171,6 +175,10 @@ void PeerLink::StartTimer(unsigned after_ms) {
 void PeerLink::OnTimer() {
   assert(state_ == State::kWaiting);
   Connect();
+}
+
+std::string PeerLink::local_host() const {
+  return socket_ == nullptr ? "" : LocalHost(&socket_->tcp);
 }
 
 // --- Sending ---

@@ -53,6 +53,9 @@ class PeerLink {
   bool connected() const { return state_ == State::kConnected; }
   // With the address that it is connected to, or that is tried next.
   const Member& peer() const { return peer_; }
+  // The address of this machine that the connection comes from, without brackets. Empty: there is
+  // none.
+  std::string local_host() const;
 
   // Queue it until EndRound. Dropped without a connection, or when too much is queued.
   void Send(const consensus::Message& message);

@@ -184,10 +184,14 @@ void PeerNetwork::OnHelloOfAnother(const consensus::Hello& hello) {
 // The other side may be a member of which this node has not heard yet (be it that it has yet to
 // learn of any), or one that has moved: it has to be answered where it is (dissertation, 4.1).
 void PeerNetwork::FollowAddress(uint64_t id, std::string address, const std::string& seen_at) {
+  const bool names_host = !address.starts_with(':');
   const std::optional<Member> member = ParseAddress(id, std::move(address), seen_at);
   const auto link = links_.find(id);
   if (link != links_.end() && (!member || link->second->peer().SameAddress(*member))) {
     link->second->RetryNow();
+  } else if (link != links_.end() && !names_host && link->second->peer().SamePorts(*member)) {
+    // Where it was seen is a guess: behind a port mapping, the host that this node knows is better.
+    link->second->MayAlsoBeAt(*member);
   } else if (member) {
     links_.insert_or_assign(id, MakeLink(*member));
   }
@@ -254,8 +258,10 @@ void PeerNetwork::SetPeers(const std::vector<Member>& peers) {
   for (Member peer : peers) {
     const auto found = links_.find(peer.id);
     const auto told = told_.find(peer.id);
-    if (found != links_.end() && told != told_.end() && told->second.SameAddress(peer)) {
-      // What has changed is something else. It may have moved since, and said so itself.
+    const bool told_before = told != told_.end() && told->second.SameAddress(peer);
+    if (found != links_.end() && (told_before || peer.host.empty())) {
+      // What has changed is something else. It may have moved since, and said so itself; or nobody
+      // knows its host but from itself.
       const Member& linked = found->second->peer();
       peer.host = linked.host;
       peer.port = linked.port;
@@ -290,6 +296,8 @@ std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
     if (const auto folder = FolderIn(reason)) node_->NameFolder(id, *folder);
   };
   options.connected = [this, id = peer.id] {
+    const PeerLink& connected = *links_.at(id);
+    node_->PeerFound(connected.peer(), connected.local_host());
     for (const Incoming* incoming : incoming_) PassOn(*incoming, *links_.at(id));
   };
   auto link = std::make_unique<PeerLink>(loop_, peer, std::move(options));

@@ -8,6 +8,13 @@
 
 namespace quorate {
 
+std::string_view Session::local_host() const {
+  std::string_view host(local_address);
+  host = host.substr(0, host.rfind(':'));
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  return host == "?" ? std::string_view() : host;
+}
+
 std::shared_ptr<Session> Sessions::Open(std::string address, std::string local_address,
                                         int64_t now_ms) {
   auto session =

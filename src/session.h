@@ -52,6 +52,9 @@ struct Session : std::enable_shared_from_this<Session> {
   uint64_t input_bytes_total = 0;
   uint64_t output_bytes_total = 0;
 
+  // Of local_address: an IPv6 address without brackets. Empty: not known.
+  std::string_view local_host() const;
+
   // No reply reaches this client any more, so none is to be made.
   bool gone() const { return closed || close_now; }
   // Replies that the kernel has not taken yet.

@@ -36,6 +36,16 @@ bool IsLoopback(const sockaddr_storage& address) {
   return (ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24) == 127;
 }
 
+std::string LocalHost(const uv_tcp_t* connection) {
+  sockaddr_storage address{};
+  int size = sizeof address;
+  char host[INET6_ADDRSTRLEN] = "";
+  if (uv_tcp_getsockname(connection, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
+    uv_ip_name(reinterpret_cast<const sockaddr*>(&address), host, sizeof host);
+  }
+  return host;
+}
+
 bool SameHost(const sockaddr_storage& one, const sockaddr_storage& other) {
   if (one.ss_family != other.ss_family) return false;
   if (one.ss_family == AF_INET6) {

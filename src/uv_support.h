@@ -21,6 +21,8 @@ std::string UvError(int code);
 // "127.0.0.1:7001", "[::1]:7001"
 std::string FormatAddress(const sockaddr_storage& address);
 bool IsLoopback(const sockaddr_storage& address);
+// This side's address of a connection, without port and brackets. Empty: there is none any more.
+std::string LocalHost(const uv_tcp_t* connection);
 
 // The port left out of account.
 bool SameHost(const sockaddr_storage& one, const sockaddr_storage& other);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cassert>
+#include <cerrno>
 
 namespace quorate::redis_tests {
 
@@ -14,22 +15,33 @@ namespace {
 constexpr int kFirstPort = 21'000;
 constexpr int kPortCount = 1'700;
 
-bool IsFree(int port) {
-  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  assert(descriptor >= 0);
+bool IsFree(const sockaddr* address, socklen_t size) {
+  const int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) {
+    return address->sa_family == AF_INET6;  // This machine does not have it.
+  }
   // As the server does, so that a port whose last connections are still in TIME_WAIT counts as
   // free.
   const int yes = 1;
   setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool free =
-      bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-      listen(descriptor, 1) == 0;
+  const bool free = (bind(descriptor, address, size) == 0 && listen(descriptor, 1) == 0) ||
+                    errno == EADDRNOTAVAIL;
   close(descriptor);
   return free;
+}
+
+// At both loopback addresses: a server listens on both by default.
+bool IsFree(int port) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(static_cast<uint16_t>(port));
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = v4.sin_port;
+  v6.sin6_addr = in6addr_loopback;
+  return IsFree(reinterpret_cast<const sockaddr*>(&v4), sizeof v4) &&
+         IsFree(reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
 }
 
 }  // namespace

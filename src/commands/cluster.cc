@@ -15,6 +15,7 @@
 #include "src/commands/support.h"
 #include "src/instance.h"
 #include "src/member_address.h"
+#include "src/told_host.h"
 #include "storage/key_slot.h"
 
 namespace quorate {
@@ -48,23 +49,26 @@ uint64_t OffsetOf(const Node& node, const Member& member) {
 }
 
 // A line of CLUSTER NODES.
-std::string Describe(const Node& node, const Member& member) {
+std::string Describe(const LocalContext& context, const Member& member) {
+  const Node& node = context.instance.node;
   const Member* leader = node.leader();
   const bool is_leader = &member == leader;
   const Health health = HealthOf(node, member);
   std::string flags = &member == &node.self() ? "myself," : "";
   flags += is_leader ? "master" : "slave";
   if (health == Health::kFailed) flags += ",fail";
-  return fmt::format(
-      "{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id), member.host, member.port,
-      member.peer_port, flags, is_leader || !leader ? "-" : node.RedisNodeId(leader->id),
-      node.raft().current_term().value(), health == Health::kFailed ? "disconnected" : "connected",
-      is_leader ? fmt::format(" 0-{}", kLastSlot) : "");
+  return fmt::format("{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id),
+                     ToldHost(context.session, member), member.port, member.peer_port, flags,
+                     is_leader || !leader ? "-" : node.RedisNodeId(leader->id),
+                     node.raft().current_term().value(),
+                     health == Health::kFailed ? "disconnected" : "connected",
+                     is_leader ? fmt::format(" 0-{}", kLastSlot) : "");
 }
 
-void WriteSlotsNode(const Node& node, const Member& member, resp::ReplyWriter& writer) {
+void WriteSlotsNode(const LocalContext& context, const Member& member, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
   writer.Array(4);
-  writer.BulkString(member.host);
+  writer.BulkString(ToldHost(context.session, member));
   writer.Integer(member.port);
   writer.BulkString(node.RedisNodeId(member.id));
   writer.Map(0);
@@ -85,23 +89,25 @@ void Slots(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   writer.Array(3 + shown);
   writer.Integer(0);
   writer.Integer(kLastSlot);
-  WriteSlotsNode(node, *leader, writer);
+  WriteSlotsNode(context, *leader, writer);
   for (const Member& member : node.members()) {
     if (&member == leader || HealthOf(node, member) == Health::kFailed) continue;
-    WriteSlotsNode(node, member, writer);
+    WriteSlotsNode(context, member, writer);
   }
 }
 
-void WriteShardsNode(const Node& node, const Member& member, resp::ReplyWriter& writer) {
+void WriteShardsNode(const LocalContext& context, const Member& member, resp::ReplyWriter& writer) {
+  const Node& node = context.instance.node;
+  const std::string_view host = ToldHost(context.session, member);
   writer.Map(7);
   writer.BulkString("id");
   writer.BulkString(node.RedisNodeId(member.id));
   writer.BulkString("port");
   writer.Integer(member.port);
   writer.BulkString("ip");
-  writer.BulkString(member.host);
+  writer.BulkString(host);
   writer.BulkString("endpoint");
-  writer.BulkString(member.host);
+  writer.BulkString(host);
   writer.BulkString("role");
   writer.BulkString(&member == node.leader() ? "master" : "replica");
   writer.BulkString("replication-offset");
@@ -125,16 +131,16 @@ void Shards(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   writer.Integer(kLastSlot);
   writer.BulkString("nodes");
   writer.Array(node.members().size());
-  WriteShardsNode(node, *leader, writer);
+  WriteShardsNode(context, *leader, writer);
   for (const Member& member : node.members()) {
-    if (&member != leader) WriteShardsNode(node, member, writer);
+    if (&member != leader) WriteShardsNode(context, member, writer);
   }
 }
 
 void Nodes(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   const Node& node = context.instance.node;
   std::string lines;
-  for (const Member& member : node.members()) lines += Describe(node, member) + '\n';
+  for (const Member& member : node.members()) lines += Describe(context, member) + '\n';
   writer.VerbatimString("txt", lines);
 }
 
@@ -153,7 +159,7 @@ void Replicas(LocalContext& context, Arguments arguments, resp::ReplyWriter& wri
   } else {
     writer.Array(node.members().size() - 1);
     for (const Member& member : node.members()) {
-      if (&member != leader) writer.BulkString(Describe(node, member));
+      if (&member != leader) writer.BulkString(Describe(context, member));
     }
   }
 }

@@ -15,6 +15,7 @@
 #include "src/commands/families.h"
 #include "src/commands/support.h"
 #include "src/instance.h"
+#include "src/told_host.h"
 #include "src/version.h"
 
 namespace quorate {
@@ -23,6 +24,8 @@ namespace {
 // Collects lines of `name:value`.
 class Lines {
  public:
+  explicit Lines(const Session& client) : client_(client) {}
+
   template <typename Value>
   void Add(std::string_view name, const Value& value) {
     fmt::format_to(std::back_inserter(text_), "{}:{}\r\n", name, value);
@@ -32,8 +35,11 @@ class Lines {
     fmt::format_to(std::back_inserter(text_), "# {}\r\n", section);
   }
   const std::string& text() const { return text_; }
+  // Who is going to read them.
+  const Session& client() const { return client_; }
 
  private:
+  const Session& client_;
   std::string text_;
 };
 
@@ -185,7 +191,7 @@ void Replication(const Instance& instance, Lines& lines) {
   const bool leads = leader == &node.self();
   lines.Add("role", leads ? "master" : "slave");
   if (!leads) {
-    lines.Add("master_host", leader ? leader->host : "");
+    lines.Add("master_host", leader ? ReachableHost(lines.client(), *leader) : "");
     lines.Add("master_port", leader ? leader->port : 0);
     lines.Add("master_link_status", leader ? "up" : "down");
     const auto snapshot = node.receiving_snapshot();
@@ -210,7 +216,8 @@ void Replication(const Instance& instance, Lines& lines) {
         if (peer.id.value() != member.id || !peer.recently_active) continue;
         lines.Add(
             fmt::format("slave{}", number++),
-            fmt::format("ip={},port={},state={},offset={},lag=0", member.host, member.port,
+            fmt::format("ip={},port={},state={},offset={},lag=0",
+                        ReachableHost(lines.client(), member), member.port,
                         peer.needs_snapshot ? "send_bulk" : "online", peer.match_index.value()));
       }
     }
@@ -330,7 +337,7 @@ void Info(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
   };
   const bool everything = asks_for("all") || asks_for("everything");
   const bool defaults = wanted.empty() || asks_for("default");
-  Lines lines;
+  Lines lines(context.session);
   for (const Section& section : kSections) {
     if (everything || (defaults && section.by_default) || asks_for(section.title)) {
       lines.Begin(section.title);

@@ -8,6 +8,7 @@
 #include "src/commands/families.h"
 #include "src/commands/support.h"
 #include "src/instance.h"
+#include "src/told_host.h"
 
 namespace quorate {
 namespace {
@@ -36,7 +37,7 @@ void Role(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
     writer.Array(followers.size());
     for (const auto& [member, match_index] : followers) {
       writer.Array(3);
-      writer.BulkString(member->host);
+      writer.BulkString(ReachableHost(context.session, *member));
       writer.BulkString(std::to_string(member->port));
       writer.BulkString(std::to_string(match_index.value()));
     }
@@ -44,7 +45,7 @@ void Role(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   }
   writer.Array(5);
   writer.BulkString("slave");
-  writer.BulkString(leader ? leader->host : "");
+  writer.BulkString(leader ? ReachableHost(context.session, *leader) : "");
   writer.Integer(leader ? leader->port : 0);
   writer.BulkString(leader ? "connected" : "connect");
   writer.Integer(applied);

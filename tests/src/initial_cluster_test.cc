@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "src/member_address.h"
 #include "tests/src/config_support.h"
 
 namespace quorate {
@@ -134,11 +135,29 @@ TEST(ClusterOfThree, AnnouncedAddressesAreThoseOfTheMembers) {
       "initial-cluster gives node 1 the peer port 17001, which is also its port for clients");
 }
 
+// What a configuration may hold, and no directive.
+TEST(MemberAddress, MayLeaveAnUnknownHostOut) {
+  const Member unknown = {0, "", 7001, 17001};
+  EXPECT_EQ(MemberAddress(unknown), ":7001@17001");
+  EXPECT_EQ(std::get<Member>(ParseMemberAddress(":7001@17001", HostPart::kMayBeUnknown)), unknown);
+  EXPECT_TRUE(std::holds_alternative<BadValue>(ParseMemberAddress(":7001@17001")));
+  for (const char* bad : {":", "", ":x@1", ":7001@", "[]:7001", "0.0.0.0:7001"}) {
+    EXPECT_TRUE(std::holds_alternative<BadValue>(ParseMemberAddress(bad, HostPart::kMayBeUnknown)))
+        << bad;
+  }
+}
+
 TEST(ClusterOfOne, AnnouncesWhereItListens) {
   EXPECT_EQ(ParseGood({"--bind", "10.0.0.1", "--node-id", "7"}).members,
             (Members{{7, "10.0.0.1", 6379, 16379}}));
-  EXPECT_EQ(ParseGood({"--bind", "*", "-::*"}).self().host, "127.0.0.1");
-  EXPECT_EQ(ParseGood({"--bind", "*", "10.0.0.2"}).self().host, "10.0.0.2");
+  EXPECT_EQ(ParseGood({"--bind", "127.0.0.1", "10.0.0.2", "10.0.0.3"}).self().host, "10.0.0.2");
+  EXPECT_EQ(ParseGood({"--bind", "-10.0.0.2", "127.0.0.1"}).self().host, "127.0.0.1");
+  EXPECT_EQ(ParseGood({"--bind", "-10.0.0.2"}).self().host, "10.0.0.2");
+  EXPECT_EQ(ParseGood({"--bind", "::*", "10.0.0.2"}).self().host, "10.0.0.2");
+  for (const char* all : {"*", "0.0.0.0", "::", "::*"}) {
+    EXPECT_EQ(ParseGood({"--bind", all}).members, (Members{{0, "", 6379, 16379}}));
+    EXPECT_EQ(ParseGood({"--bind", "localhost", all}).self().host, "");
+  }
   EXPECT_EQ(ParseGood({"--bind", "::1"}).self().host, "::1");
   EXPECT_EQ(ParseGood({"--bind", "*", "--cluster-announce-ip", "example.org"}).self().host,
             "example.org");

@@ -40,8 +40,7 @@ extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo
   while (!list.empty()) {
     const std::string address(list.substr(0, list.find(',')));
     list.remove_prefix(std::min(address.size() + 1, list.size()));
-    const int code = system(address.c_str(), service, hints, end);
-    if (code != 0) return code;
+    if (system(address.c_str(), service, hints, end) != 0) continue;  // of another family
     while (*end != nullptr) end = &(*end)->ai_next;
   }
   return *result == nullptr ? EAI_NONAME : 0;

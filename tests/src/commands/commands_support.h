@@ -64,11 +64,12 @@ class KeySpaceRunner {
 // One client of one member.
 class TestClient {
  public:
-  TestClient(TestCluster& cluster, uint64_t member, std::string address = "127.0.0.1:50001")
+  TestClient(TestCluster& cluster, uint64_t member, std::string address = "127.0.0.1:50001",
+             std::string local_address = "127.0.0.1:7000")
       : cluster_(cluster), member_(member) {
     TestMember& server = cluster.member(member);
-    session_ =
-        server.sessions.Open(std::move(address), "127.0.0.1:7000", cluster.clock().monotonic_ms());
+    session_ = server.sessions.Open(std::move(address), std::move(local_address),
+                                    cluster.clock().monotonic_ms());
   }
 
   // Sends a request, lets the cluster settle, and gives the replies.
