@@ -243,6 +243,26 @@ TEST_F(Addresses, ANodeThatListensEverywhereLearnsItsAddressFromWhoJoins) {
   EXPECT_EQ(ToldHosts(1, "127.0.0.1"), std::vector<std::string>(2, outer));
 }
 
+// It says so itself: on loopback its connections seem to come from where it was.
+TEST_F(Addresses, AMemberThatIsStartedWithAnotherBindAddressIsFoundThere) {
+  Make({});
+  ASSERT_TRUE(cluster().Start());
+  ASSERT_EQ(cluster().Terminate(3), (ProcessEnd{0, 0}));
+  cluster().ChangePort(3);
+  cluster().AddFlags(3, {"--bind", "127.0.0.2"});
+  cluster().Restart(3);
+  const std::string address = "127.0.0.2:" + std::to_string(cluster().port(3));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Connect(1).Command({"CLUSTER", "NODES"}).text.find(" " + address + "@") !=
+           std::string::npos;
+  }));
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    Connect(3, "127.0.0.2").Command({"CLUSTER", "FAILOVER"});
+    return Connect(1).Command({"SET", "foo", "1"}) == Error("MOVED 12182 " + address);
+  }));
+  EXPECT_EQ(ToldHosts(3, "127.0.0.2").front(), "127.0.0.2");
+}
+
 }  // namespace
 
 }  // namespace quorate::redis_tests

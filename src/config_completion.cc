@@ -192,4 +192,14 @@ std::optional<Conflict> CompleteConfig(Config& config) {
                                         : CompleteFromInitialCluster(config);
 }
 
+std::string HostAfterMove(const Config& config, const std::string& noted) {
+  const std::string& host = config.self().host;
+  const auto is_noted = [&](const BindAddress& address) { return address.host == noted; };
+  if (!IsNumericHost(noted) || !IsNumericHost(host)) return "";
+  if (std::ranges::any_of(config.bind, is_noted)) return "";
+  // Others on other machines would look for it on their own.
+  if (IsLoopbackHost(host) && !IsLoopbackHost(noted)) return "";
+  return host;
+}
+
 }  // namespace quorate

@@ -23,4 +23,10 @@ std::optional<Conflict> FindConflict(const Config& config);
 // and fills in `config.members`.
 std::optional<Conflict> CompleteConfig(Config& config);
 
+// The host that a server announces although no directive names one. The cluster has noted the host
+// `noted` for it. If that is an IP address that is not in `bind` any more, the server has moved:
+// returns the address in `bind`. Empty: the noted host may still be right. Precondition: completed,
+// without initial-cluster and cluster-announce-ip.
+std::string HostAfterMove(const Config& config, const std::string& noted);
+
 }  // namespace quorate

@@ -15,6 +15,7 @@
 #include "consensus/raft.h"
 #include "src/backups.h"
 #include "src/cluster_identity.h"
+#include "src/config_completion.h"
 #include "src/folder_preparation.h"
 #include "src/instance.h"
 #include "src/logging.h"
@@ -266,6 +267,17 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
   return end;
 }
 
+// That the cluster has for this node, as far as its own disk knows. Empty: none.
+std::string NotedHost(const consensus::Recovered& recovered, consensus::NodeId self) {
+  const consensus::Configuration& newest = recovered.configurations.empty()
+                                               ? recovered.configuration
+                                               : recovered.configurations.back().second;
+  const consensus::ConfigurationMember* noted = consensus::FindMember(newest, self);
+  if (noted == nullptr) return "";
+  const Parsed<Member> member = ParseMemberAddress(noted->address, HostPart::kMayBeUnknown);
+  return std::holds_alternative<Member>(member) ? std::get<Member>(member).host : "";
+}
+
 }  // namespace
 
 LifeEnd Live(ProcessFacts& process) {
@@ -276,12 +288,16 @@ LifeEnd Live(ProcessFacts& process) {
   if (const auto* error = std::get_if<std::string>(&preparation)) {
     return {false, Fail(config, *error)};
   }
-  const auto& chosen = std::get<ChosenIdentity>(preparation);
+  auto& chosen = std::get<ChosenIdentity>(preparation);
   Server::End end;
   {
     auto opened = OpenFolder(config.dir, chosen.identity, options);
     if (!opened.ok()) return {false, Fail(config, opened.error())};
     storage::OpenedStorage& data = opened.value();
+    if (chosen.address.host.empty()) {
+      chosen.address.host =
+          HostAfterMove(config, NotedHost(data.recovered, chosen.identity.node_id));
+    }
     LookAtBackups(process);
     if (const uint64_t possible = RaiseOpenFileLimit(config.maxclients);
         possible < config.maxclients) {

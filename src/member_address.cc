@@ -103,6 +103,11 @@ bool IsReachableHost(const std::string& host) {
   return !is_wildcard && (IsIPv6Address(host) || IsNameOrIPv4Address(host));
 }
 
+bool IsNumericHost(const std::string& host) {
+  in_addr v4{};
+  return IsIPv6Address(host) || inet_pton(AF_INET, host.c_str(), &v4) == 1;
+}
+
 bool IsLoopbackHost(const std::string& host) {
   in_addr address{};
   const bool v4 = inet_pton(AF_INET, host.c_str(), &address) == 1;

@@ -25,6 +25,9 @@ Parsed<Member> ParseMemberAddress(std::string_view text, HostPart host_part = Ho
 // brackets, that is no wildcard.
 bool IsReachableHost(const std::string& host);
 
+// An IPv4 or IPv6 address, and not a name.
+bool IsNumericHost(const std::string& host);
+
 // Whether only this machine can connect to it: "localhost", 127.x.x.x, ::1.
 bool IsLoopbackHost(const std::string& host);
 

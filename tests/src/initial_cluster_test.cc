@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "src/config_completion.h"
 #include "src/member_address.h"
 #include "tests/src/config_support.h"
 
@@ -145,6 +150,27 @@ TEST(MemberAddress, MayLeaveAnUnknownHostOut) {
     EXPECT_TRUE(std::holds_alternative<BadValue>(ParseMemberAddress(bad, HostPart::kMayBeUnknown)))
         << bad;
   }
+}
+
+// A server that is started with another --bind has moved. Names, and addresses that only others
+// see, may still lead to it.
+TEST(HostAfterMove, IsWhereItListensNow) {
+  const auto host = [](const std::vector<std::string>& bind, const std::string& noted) {
+    std::vector<std::string> arguments = {"--bind"};
+    arguments.insert(arguments.end(), bind.begin(), bind.end());
+    return HostAfterMove(ParseGood(arguments), noted);
+  };
+  EXPECT_EQ(host({"10.0.0.2"}, "10.0.0.1"), "10.0.0.2");
+  EXPECT_EQ(host({"127.0.0.1", "10.0.0.2"}, "10.0.0.1"), "10.0.0.2");
+  EXPECT_EQ(host({"127.0.0.2"}, "127.0.0.1"), "127.0.0.2");
+  EXPECT_EQ(host({"::1"}, "127.0.0.1"), "::1");
+
+  EXPECT_EQ(host({"10.0.0.2", "10.0.0.1"}, "10.0.0.1"), "");
+  EXPECT_EQ(host({"10.0.0.2"}, "name"), "");
+  EXPECT_EQ(host({"10.0.0.2"}, ""), "");
+  EXPECT_EQ(host({"name"}, "10.0.0.1"), "");
+  EXPECT_EQ(host({"*"}, "10.0.0.1"), "");
+  EXPECT_EQ(host({"127.0.0.1", "-::1"}, "10.0.0.1"), "");
 }
 
 TEST(ClusterOfOne, AnnouncesWhereItListens) {
