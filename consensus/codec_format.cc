@@ -9,7 +9,34 @@ namespace {
 // Position 0, before the first entry, and only that has term 0.
 bool IsPosition(Index index, Term term) { return (index == Index()) == (term == Term()); }
 
+// A member in a HealthReport: its id, then its health.
+constexpr size_t kHealthBytes = 8 + 1;
+
 }  // namespace
+
+std::string TextOf(const std::vector<MemberHealth>& members) {
+  std::string text(members.size() * kHealthBytes, '\0');
+  char* at = text.data();
+  for (const MemberHealth& member : members) {
+    StoreField(member.id, &at);
+    *at++ = static_cast<char>(member.health);
+  }
+  return text;
+}
+
+bool LoadText(std::string_view text, std::vector<MemberHealth>* value) {
+  if (text.size() % kHealthBytes != 0) {
+    return false;
+  }
+  for (; !text.empty(); text.remove_prefix(kHealthBytes)) {
+    const auto health = static_cast<uint8_t>(text[kHealthBytes - 1]);
+    if (health > static_cast<uint8_t>(kLastHealth)) {
+      return false;
+    }
+    value->push_back({NodeId(Load<uint64_t>(text.data())), static_cast<Health>(health)});
+  }
+  return true;
+}
 
 const char* Problem(const HelloBody& hello) {
   if (hello.magic != kMagic) {

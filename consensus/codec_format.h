@@ -12,6 +12,7 @@
 #include <tuple>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 #include "consensus/codec.h"
 #include "consensus/configuration.h"
@@ -188,6 +189,13 @@ struct Format<ChangeReply> {
   static constexpr auto kText = &ChangeReply::error;
 };
 
+template <>
+struct Format<HealthReport> {
+  static constexpr uint8_t kCode = 20;
+  static constexpr std::tuple kFields = {&HealthReport::term};
+  static constexpr auto kText = &HealthReport::members;
+};
+
 template <typename Body>
 concept HasText = requires {
   Format<Body>::kText;
@@ -269,6 +277,7 @@ inline constexpr size_t kFixedBytes = kFieldsBytes<Body> +
 
 inline const std::string& TextOf(const std::string& text) { return text; }
 inline std::string TextOf(const Change& change) { return Encode(change); }
+std::string TextOf(const std::vector<MemberHealth>& members);
 
 // False: the text is none that TextOf gives.
 inline bool LoadText(std::string_view text, std::string* value) {
@@ -282,6 +291,8 @@ inline bool LoadText(std::string_view text, Change* value) {
   }
   return change.has_value();
 }
+
+bool LoadText(std::string_view text, std::vector<MemberHealth>* value);
 
 // --- Sense ---
 

@@ -164,7 +164,7 @@ const char* LoadTextOf(std::string_view head, Body* body) {
   if (head.size() != FrameBytes(head)) {
     return "a length that is not that of the text";
   }
-  return LoadText(text, &(body->*Format<Body>::kText)) ? nullptr : "a change that is none";
+  return LoadText(text, &(body->*Format<Body>::kText)) ? nullptr : "a text that cannot be read";
 }
 
 // The body that this complete head holds, without the payloads. What is wrong with it, or nullptr.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "consensus/configuration.h"
+#include "consensus/member_health.h"
 #include "consensus/types.h"
 
 namespace quorate::consensus {
@@ -162,13 +163,22 @@ struct ChangeReply {
   bool operator==(const ChangeReply&) const = default;
 };
 
+// How all members but the sender are, for what the receiver tells its clients. It follows a
+// leader's heartbeats, and proves nothing.
+struct HealthReport {
+  Term term;
+  std::vector<MemberHealth> members;
+
+  bool operator==(const HealthReport&) const = default;
+};
+
 // The longest text in a message.
 inline constexpr size_t kTextBytesMax = 1024;
 
 using Message =
     std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply, Heartbeat,
                  HeartbeatReply, ReadIndex, ReadIndexReply, TimeoutNow, TransferRequest,
-                 InstallSnapshot, InstallSnapshotReply, ChangeRequest, ChangeReply>;
+                 InstallSnapshot, InstallSnapshotReply, ChangeRequest, ChangeReply, HealthReport>;
 
 struct Envelope {
   NodeId to;

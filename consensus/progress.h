@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 
+#include "consensus/member_health.h"
 #include "consensus/types.h"
 
 namespace quorate::consensus {
@@ -30,7 +31,12 @@ class Progress {
   // For a leader that has just been elected or a peer that was just added: `next_index` is the
   // leader's last_log_index + 1.
   Progress(NodeId id, bool voter, Index next_index, uint64_t now)
-      : id_(id), voter_(voter), next_index_(next_index), heard_at_(now), advanced_at_(now) {}
+      : id_(id),
+        voter_(voter),
+        next_index_(next_index),
+        heard_at_(now),
+        advanced_at_(now),
+        health_monitor_(next_index - 1, now) {}
 
   NodeId id() const { return id_; }
   bool voter() const { return voter_; }
@@ -85,6 +91,9 @@ class Progress {
   bool fit() const { return fit_; }
   void set_fit(bool fit) { fit_ = fit; }
 
+  HealthMonitor& health_monitor() { return health_monitor_; }
+  Health health() const { return health_monitor_.health(); }
+
   // The highest commit index that the follower was sent, and the highest read index.
   void SentCommit(Index commit_index);
   void SentReadIndex(Index read_index);
@@ -120,6 +129,7 @@ class Progress {
   bool fit_ = false;
   Index commit_sent_;
   Index read_index_sent_;
+  HealthMonitor health_monitor_;
 };
 
 }  // namespace quorate::consensus

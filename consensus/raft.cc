@@ -203,9 +203,11 @@ std::vector<PeerStatus> Raft::Impl::peers() const {
                           .voter = peer.voter(),
                           .match_index = peer.match_index(),
                           .next_index = peer.next_index(),
-                          .recently_active = IsRecentlyActive(peer),
+                          .recently_active = peer.was_heard() && IsRecentlyActive(peer),
                           .needs_snapshot = peer.state() == Progress::State::kNeedsSnapshot,
-                          .fit = peer.voter() && IsRecentlyActive(peer) && peer.fit()});
+                          .fit = peer.voter() && IsRecentlyActive(peer) && peer.fit(),
+                          .health = peer.health(),
+                          .silent_ticks = now_ - peer.heard_at()});
     }
   }
   return statuses;
@@ -369,6 +371,7 @@ Index Raft::last_log_index() const { return impl_->log().last_index(); }
 Index Raft::durable_index() const { return impl_->log().durable_index(); }
 Index Raft::first_log_index() const { return impl_->log().base_index() + 1; }
 std::vector<PeerStatus> Raft::peers() const { return impl_->peers(); }
+std::optional<Health> Raft::health(NodeId member) const { return impl_->health(member); }
 const Configuration& Raft::configuration() const { return impl_->configurations().current(); }
 Index Raft::configuration_index() const { return impl_->configurations().current_index(); }
 bool Raft::has_lost_its_data() const { return impl_->has_lost_its_data(); }

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "consensus/configuration.h"
+#include "consensus/member_health.h"
 #include "consensus/message.h"
 #include "consensus/types.h"
 
@@ -99,9 +100,11 @@ struct PeerStatus {
   bool voter = false;
   Index match_index;
   Index next_index;
-  bool recently_active = false;  // heard from within an election timeout
+  bool recently_active = false;  // heard, and that within an election timeout
   bool needs_snapshot = false;   // what it lacks was trimmed
   bool fit = false;              // it could take over now, and has said that it would lead well
+  Health health = Health::kLoading;
+  uint64_t silent_ticks = 0;  // since it was heard last
 };
 
 class Raft {
@@ -218,6 +221,10 @@ class Raft {
   Index durable_index() const;  // this server's own log is on its disk up to here
   Index first_log_index() const;
   std::vector<PeerStatus> peers() const;  // empty but on a leader
+  // How a member of configuration() is, by the leader's word: on the leader by what it knows, on
+  // others by what they were told within the last election timeout. Nothing: this server does not
+  // know.
+  std::optional<Health> health(NodeId member) const;
   // The one in force: the latest in this server's log, committed or not.
   const Configuration& configuration() const;
   Index configuration_index() const;  // 0: what the cluster began with

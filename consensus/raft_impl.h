@@ -5,6 +5,7 @@
 //   follower.cc     the follower's side of AppendEntries and heartbeats
 //   read_index.cc   reads, on the leader and on followers
 //   membership.cc   the configuration and its changes
+//   health.cc       how the members are, for clients
 //   install_snapshot.cc  the terms of snapshots that the driver moves
 #pragma once
 
@@ -107,6 +108,12 @@ struct Leader {
   std::vector<uint64_t> rounds;
 };
 
+// The last HealthReport that this server was sent.
+struct ToldHealth {
+  uint64_t told_at = 0;  // meaningless without members
+  std::vector<MemberHealth> members = {};
+};
+
 class Raft::Impl {
  public:
   Impl(const Config& config, const Recovered& recovered, const LogReader& reader);
@@ -144,6 +151,7 @@ class Raft::Impl {
   void LoseData();
   bool has_nothing() const { return pristine_ || has_lost_its_data_; }
   std::vector<PeerStatus> peers() const;
+  std::optional<Health> health(NodeId member) const;
 
  private:
   // What a driver can see of role, term and leader.
@@ -245,6 +253,11 @@ class Raft::Impl {
   void Handle(NodeId from, const ChangeRequest& request);
   void Handle(NodeId from, const ChangeReply& reply);
 
+  // --- health.cc ---
+  void ObserveHealth(Leader& leader);
+  void SendHealthReports(const Leader& leader);
+  void Handle(NodeId from, HealthReport&& report);
+
   // --- install_snapshot.cc ---
   void Handle(NodeId from, InstallSnapshot&& request);
   void Handle(NodeId from, InstallSnapshotReply&& reply);
@@ -286,6 +299,8 @@ class Raft::Impl {
   uint64_t election_elapsed_ = 0;
   uint64_t election_timeout_ = 0;
   uint64_t next_request_;  // the number of the next ReadIndex
+
+  ToldHealth told_health_;
 
   std::vector<Envelope> outbox_;
   std::vector<ReadState> proven_reads_;

@@ -28,6 +28,7 @@ void Raft::Impl::TickLeader(Leader& leader) {
       return;
     }
   }
+  ObserveHealth(leader);
   RepeatReadRound(leader);
   ++leader.heartbeat_elapsed;
   if (leader.heartbeat_elapsed >= config_.heartbeat_ticks) {
@@ -102,6 +103,7 @@ void Raft::Impl::SendHeartbeats(Leader& leader) {
   for (Progress& peer : leader.peers) {
     SendHeartbeat(leader, peer);
   }
+  SendHealthReports(leader);
   leader.heartbeat_due = false;
   leader.heartbeat_elapsed = 0;
 }

@@ -455,6 +455,10 @@ const Member* Node::leader() const {
   return member && CanBeTold(*member) ? member : nullptr;
 }
 
+consensus::Health Node::health(const Member& member) const {
+  return raft_.health(NodeId(member.id)).value_or(consensus::Health::kSuspect);
+}
+
 std::string Node::RedisNodeId(uint64_t member_id) const {
   return fmt::format("{:016x}{:024x}", options_.cluster_id, member_id);
 }

@@ -188,6 +188,9 @@ class Node {
   // The member that clients may take for the leader: on the leader itself, not before it has proven
   // it.
   const Member* leader() const;
+  // How the member is, by the leader's word; kSuspect where this node does not know. Clients are
+  // offered the leader, and the members that are online.
+  consensus::Health health(const Member& member) const;
   // The 40 hex digits by which Redis's clients know a member.
   std::string RedisNodeId(uint64_t member_id) const;
   size_t requests_in_flight() const;  // writes and reads not yet answered

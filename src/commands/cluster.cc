@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "resp/integer.h"
 #include "src/ascii.h"
@@ -27,18 +28,7 @@ constexpr int64_t kLastSlot = storage::kSlotCount - 1;
 // error it asks another node, or the same one again.
 constexpr std::string_view kClusterDown = "CLUSTERDOWN The cluster is down";
 
-// Whether a member can be shown as alive. The leader knows; the others know of themselves, and of
-// the leader that they hear.
-enum class Health { kOnline, kFailed, kUnknown };
-
-Health HealthOf(const Node& node, const Member& member) {
-  if (&member == &node.self() || &member == node.leader()) return Health::kOnline;
-  for (const consensus::PeerStatus& peer : node.raft().peers()) {
-    if (peer.id.value() != member.id) continue;
-    return peer.recently_active ? Health::kOnline : Health::kFailed;
-  }
-  return Health::kUnknown;
-}
+using consensus::Health;
 
 uint64_t OffsetOf(const Node& node, const Member& member) {
   if (&member == &node.self()) return node.keys().last_applied().value();
@@ -48,21 +38,50 @@ uint64_t OffsetOf(const Node& node, const Member& member) {
   return 0;
 }
 
+// Redis's flags, and whether a link to the member stands. A node does not say of itself that it
+// does not hear itself.
+std::string FlagsOf(const Node& node, const Member& member, bool* connected) {
+  const bool is_self = &member == &node.self();
+  *connected = true;
+  std::string flags = is_self ? "myself," : "";
+  if (is_self && node.raft().has_lost_its_data()) {
+    flags += "slave,fail";
+  } else if (is_self || &member == node.leader()) {
+    flags += &member == node.leader() ? "master" : "slave";
+  } else {
+    const Health health = node.health(member);
+    *connected = health == Health::kOnline || health == Health::kLoading;
+    flags += health == Health::kHandshake ? "handshake" : "slave";
+    if (health == Health::kSuspect) flags += ",fail?";
+    if (health == Health::kFailed) flags += ",fail";
+  }
+  return flags;
+}
+
+// Nobody replicates at a place that no node has taken yet.
+bool IsReplica(const Node& node, const Member& member) {
+  return &member != node.leader() && node.health(member) != Health::kHandshake;
+}
+
+std::vector<const Member*> Replicas(const Node& node) {
+  std::vector<const Member*> replicas;
+  for (const Member& member : node.members()) {
+    if (IsReplica(node, member)) replicas.push_back(&member);
+  }
+  return replicas;
+}
+
 // A line of CLUSTER NODES.
 std::string Describe(const LocalContext& context, const Member& member) {
   const Node& node = context.instance.node;
   const Member* leader = node.leader();
-  const bool is_leader = &member == leader;
-  const Health health = HealthOf(node, member);
-  std::string flags = &member == &node.self() ? "myself," : "";
-  flags += is_leader ? "master" : "slave";
-  if (health == Health::kFailed) flags += ",fail";
-  return fmt::format("{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id),
-                     ToldHost(context.session, member), member.port, member.peer_port, flags,
-                     is_leader || !leader ? "-" : node.RedisNodeId(leader->id),
-                     node.raft().current_term().value(),
-                     health == Health::kFailed ? "disconnected" : "connected",
-                     is_leader ? fmt::format(" 0-{}", kLastSlot) : "");
+  bool connected = false;
+  const std::string flags = FlagsOf(node, member, &connected);
+  return fmt::format("{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id), ToldHost(context.session, member),
+                     member.port, member.peer_port, flags,
+                     leader && IsReplica(node, member) ? node.RedisNodeId(leader->id) : "-",
+                     node.raft().current_term().value(), connected ? "connected" : "disconnected",
+                     &member == leader ? fmt::format(" 0-{}", kLastSlot) : "");
 }
 
 void WriteSlotsNode(const LocalContext& context, const Member& member, resp::ReplyWriter& writer) {
@@ -81,19 +100,21 @@ void Slots(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
     writer.Error(kClusterDown);
     return;
   }
-  size_t shown = 0;
+  // Clients read from all that are named here, so each of them must be able to answer.
+  std::vector<const Member*> offered = {leader};
   for (const Member& member : node.members()) {
-    if (&member != leader && HealthOf(node, member) != Health::kFailed) ++shown;
+    if (&member != leader && node.health(member) == Health::kOnline) offered.push_back(&member);
   }
   writer.Array(1);
-  writer.Array(3 + shown);
+  writer.Array(2 + offered.size());
   writer.Integer(0);
   writer.Integer(kLastSlot);
-  WriteSlotsNode(context, *leader, writer);
-  for (const Member& member : node.members()) {
-    if (&member == leader || HealthOf(node, member) == Health::kFailed) continue;
-    WriteSlotsNode(context, member, writer);
-  }
+  for (const Member* member : offered) WriteSlotsNode(context, *member, writer);
+}
+
+std::string_view HealthWord(Health health) {
+  if (health == Health::kOnline) return "online";
+  return health == Health::kLoading ? "loading" : "failed";
 }
 
 void WriteShardsNode(const LocalContext& context, const Member& member, resp::ReplyWriter& writer) {
@@ -113,7 +134,7 @@ void WriteShardsNode(const LocalContext& context, const Member& member, resp::Re
   writer.BulkString("replication-offset");
   writer.Integer(static_cast<int64_t>(OffsetOf(node, member)));
   writer.BulkString("health");
-  writer.BulkString(HealthOf(node, member) == Health::kFailed ? "failed" : "online");
+  writer.BulkString(HealthWord(node.health(member)));
 }
 
 void Shards(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
@@ -123,6 +144,7 @@ void Shards(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
     writer.Error(kClusterDown);
     return;
   }
+  const std::vector<const Member*> replicas = Replicas(node);
   writer.Array(1);
   writer.Map(2);
   writer.BulkString("slots");
@@ -130,11 +152,9 @@ void Shards(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   writer.Integer(0);
   writer.Integer(kLastSlot);
   writer.BulkString("nodes");
-  writer.Array(node.members().size());
+  writer.Array(1 + replicas.size());
   WriteShardsNode(context, *leader, writer);
-  for (const Member& member : node.members()) {
-    if (&member != leader) WriteShardsNode(context, member, writer);
-  }
+  for (const Member* replica : replicas) WriteShardsNode(context, *replica, writer);
 }
 
 void Nodes(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
@@ -145,7 +165,7 @@ void Nodes(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
 }
 
 // Also as SLAVES.
-void Replicas(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+void ShowReplicas(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   const Node& node = context.instance.node;
   const Member* leader = node.leader();
   const Member* asked = nullptr;
@@ -157,10 +177,9 @@ void Replicas(LocalContext& context, Arguments arguments, resp::ReplyWriter& wri
   } else if (asked != leader) {
     writer.Error("ERR The specified node is not a master");
   } else {
-    writer.Array(node.members().size() - 1);
-    for (const Member& member : node.members()) {
-      if (&member != leader) writer.BulkString(Describe(context, member));
-    }
+    const std::vector<const Member*> replicas = Replicas(node);
+    writer.Array(replicas.size());
+    for (const Member* replica : replicas) writer.BulkString(Describe(context, *replica));
   }
 }
 
@@ -407,7 +426,7 @@ constexpr Command kSubcommands[] = {
      .complexity = "O(N) for N nodes"},
     {.name = "replicas",
      .arity = 3,
-     .function = LocalFunction(&Replicas),
+     .function = LocalFunction(&ShowReplicas),
      .flags = "admin stale",
      .tips = kTips,
      .group = "cluster",
@@ -435,7 +454,7 @@ constexpr Command kSubcommands[] = {
      .complexity = "O(N) for N nodes"},
     {.name = "slaves",
      .arity = 3,
-     .function = LocalFunction(&Replicas),
+     .function = LocalFunction(&ShowReplicas),
      .flags = "admin stale",
      .tips = kTips,
      .group = "cluster",

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "src/ascii.h"
 #include "src/commands/families.h"
@@ -183,6 +184,13 @@ void Stats(const Instance& instance, Lines& lines) {
   lines.Add("total_error_replies", errors);
 }
 
+// Redis's word for how far a follower in touch is.
+std::string_view StateOf(const Node& node, const consensus::PeerStatus& peer) {
+  if (peer.health == consensus::Health::kOnline) return "online";
+  const bool waits = peer.needs_snapshot && !node.sending_snapshot(peer.id);
+  return waits ? "wait_bgsave" : "send_bulk";
+}
+
 // Redis's replication terms for Raft's: offsets are log indexes, the replication id is the
 // cluster's.
 void Replication(const Instance& instance, Lines& lines) {
@@ -204,23 +212,21 @@ void Replication(const Instance& instance, Lines& lines) {
     lines.Add("slave_repl_offset", node.keys().last_applied().value());
     lines.Add("slave_read_only", 1);
   }
-  const auto peers = node.raft().peers();
-  lines.Add("connected_slaves",
-            leads ? std::count_if(peers.begin(), peers.end(),
-                                  [](const auto& peer) { return peer.recently_active; })
-                  : 0);
+  std::vector<std::string> followers;
   if (leads) {
-    size_t number = 0;
+    const auto peers = node.raft().peers();
     for (const Member& member : node.members()) {
       for (const consensus::PeerStatus& peer : peers) {
         if (peer.id.value() != member.id || !peer.recently_active) continue;
-        lines.Add(
-            fmt::format("slave{}", number++),
-            fmt::format("ip={},port={},state={},offset={},lag=0",
-                        ReachableHost(lines.client(), member), member.port,
-                        peer.needs_snapshot ? "send_bulk" : "online", peer.match_index.value()));
+        followers.push_back(fmt::format("ip={},port={},state={},offset={},lag={}", ReachableHost(lines.client(), member),
+                                        member.port, StateOf(node, peer), peer.match_index.value(),
+                                        peer.silent_ticks * Node::kTickMs / 1000));
       }
     }
+  }
+  lines.Add("connected_slaves", followers.size());
+  for (size_t number = 0; number < followers.size(); ++number) {
+    lines.Add(fmt::format("slave{}", number), followers[number]);
   }
   lines.Add("master_failover_state",
             node.raft().transferring_leadership() ? "failover-in-progress" : "no-failover");

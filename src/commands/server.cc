@@ -29,7 +29,8 @@ void Role(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
     std::vector<std::pair<const Member*, consensus::Index>> followers;
     for (const consensus::PeerStatus& peer : node.raft().peers()) {
       const auto member = std::ranges::find(node.members(), peer.id.value(), &Member::id);
-      if (member != node.members().end()) followers.emplace_back(&*member, peer.match_index);
+      const bool shown = member != node.members().end() && peer.recently_active;
+      if (shown) followers.emplace_back(&*member, peer.match_index);
     }
     writer.Array(3);
     writer.BulkString("master");
@@ -47,7 +48,7 @@ void Role(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   writer.BulkString("slave");
   writer.BulkString(leader ? ReachableHost(context.session, *leader) : "");
   writer.Integer(leader ? leader->port : 0);
-  writer.BulkString(leader ? "connected" : "connect");
+  writer.BulkString(!leader ? "connect" : node.receiving_snapshot() ? "sync" : "connected");
   writer.Integer(applied);
 }
 

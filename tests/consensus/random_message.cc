@@ -18,7 +18,7 @@ Message RandomMessages::Next(size_t entries_max, size_t payload_bytes_max) {
 }
 
 Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t payload_bytes_max) {
-  static_assert(std::variant_size_v<Message> == 14, "say below what a new message may hold");
+  static_assert(std::variant_size_v<Message> == 15, "say below what a new message may hold");
   switch (alternative) {
     case 0:
       if (Coin()) {
@@ -61,11 +61,19 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
       return InstallSnapshotReply{SomeTerm(), Number(), Number(), Coin(), Coin()};
     case 12:
       return ChangeRequest{SomeTerm(), Number(), Coin(), SomeChange()};
-    default:
-      assert(alternative == 13);
+    case 13:
       return ChangeReply{
           SomeTerm(), Number(), Index(Number()),
           static_cast<ChangeRefusal>(Below(1 + static_cast<size_t>(kLastChangeRefusal))), Text()};
+    default: {
+      assert(alternative == 14);
+      HealthReport report{SomeTerm(), {}};
+      for (size_t count = Below(kConfigurationMembersMax + 1); count > 0; --count) {
+        const auto health = static_cast<Health>(Below(1 + static_cast<size_t>(kLastHealth)));
+        report.members.push_back({NodeId(Number()), health});
+      }
+      return report;
+    }
   }
 }
 

@@ -75,6 +75,12 @@ class Writer {
     out_ << "ChangeReply term=" << m.term.value() << " request=" << Short(m.request)
          << " index=" << m.index.value() << (m.error.empty() ? "" : ": ") << m.error;
   }
+  void operator()(const HealthReport& m) const {
+    out_ << "HealthReport term=" << m.term.value();
+    for (const MemberHealth& member : m.members) {
+      out_ << " " << member.id.value() << "=" << static_cast<int>(member.health);
+    }
+  }
 
  private:
   // Requests are counted from a random number: its last digits are enough to tell them apart.

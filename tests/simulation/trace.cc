@@ -19,7 +19,7 @@ constexpr const char* kMessageNames[] = {
     "RequestVote",   "RequestVoteReply", "AppendEntries",   "AppendEntriesReply",
     "Heartbeat",     "HeartbeatReply",   "ReadIndex",       "ReadIndexReply",
     "TimeoutNow",    "TransferRequest",  "InstallSnapshot", "InstallSnapshotReply",
-    "ChangeRequest", "ChangeReply"};
+    "ChangeRequest", "ChangeReply",      "HealthReport"};
 static_assert(std::size(kMessageNames) == std::variant_size_v<consensus::Message>);
 
 const char* RoleName(uint64_t role) {
@@ -45,6 +45,7 @@ struct Detail {
   uint64_t operator()(const consensus::InstallSnapshotReply& m) const { return m.next_chunk; }
   uint64_t operator()(const consensus::ChangeRequest& m) const { return m.request; }
   uint64_t operator()(const consensus::ChangeReply& m) const { return m.index.value(); }
+  uint64_t operator()(const consensus::HealthReport& m) const { return m.members.size(); }
 };
 
 std::string FormatNumbers(Happening happening, const std::array<uint64_t, 5>& n) {

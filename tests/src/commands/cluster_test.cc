@@ -25,13 +25,30 @@ std::string Bulk(std::string_view bytes) {
 
 class ClusterCommand : public testing::Test {
  protected:
-  ClusterCommand() { cluster_.MakeLeader(2); }
+  // All know how the others are.
+  ClusterCommand() {
+    cluster_.MakeLeader(2);
+    Pass(200);
+  }
 
   std::string Ask(uint64_t member, const std::vector<std::string_view>& request) {
     return TestClient(cluster_, member).Call(request);
   }
   void Pass(int64_t time_ms) {
     for (int64_t passed = 0; passed < time_ms; passed += Node::kTickMs) cluster_.Tick();
+  }
+  bool Offers(uint64_t asked, uint64_t member) {
+    return Ask(asked, {"CLUSTER", "SLOTS"}).find(IdOf(member)) != std::string::npos;
+  }
+  // What CLUSTER SHARDS says of that member.
+  std::string ShardsHealth(uint64_t asked, uint64_t member) {
+    const std::string reply = Ask(asked, {"CLUSTER", "SHARDS"});
+    const size_t at = reply.find(IdOf(member));
+    const std::string before = Bulk("health") + "$";
+    const size_t health = reply.find(before, at);
+    if (at == std::string::npos || health == std::string::npos) return "(none)";
+    const size_t word = reply.find('\n', health + before.size()) + 1;
+    return reply.substr(word, reply.find('\r', word) - word);
   }
   // Member 1 hears and reaches nobody any more, and has noticed.
   void CutOffMember(uint64_t member) {
@@ -67,8 +84,50 @@ TEST_F(ClusterCommand, SlotsFollowTheLeadership) {
 // Clients read from what SLOTS lists; a follower that does not answer would fail them.
 TEST_F(ClusterCommand, SlotsLeaveOutAFollowerThatDoesNotAnswer) {
   CutOffMember(1);
-  EXPECT_EQ(Ask(2, {"CLUSTER", "SLOTS"}),
-            "*1\r\n*4\r\n:0\r\n:16383\r\n" + SlotsNode(2) + SlotsNode(3));
+  for (uint64_t member : {2, 3}) {
+    EXPECT_EQ(Ask(member, {"CLUSTER", "SLOTS"}),
+              "*1\r\n*4\r\n:0\r\n:16383\r\n" + SlotsNode(2) + SlotsNode(3));
+  }
+  cluster_.member(1).connected = true;
+  Pass(500);
+  for (uint64_t member : {1, 2, 3}) EXPECT_TRUE(Offers(member, 1)) << member;
+}
+
+// It answers heartbeats, but its disk takes nothing.
+TEST_F(ClusterCommand, SlotsLeaveOutAFollowerThatStaysBehind) {
+  Pass(200);
+  cluster_.member(1).disk_works = false;
+  EXPECT_EQ(Ask(2, {"SET", "a", "1"}), kOk);
+  Pass(1000);
+  for (uint64_t member : {1, 2, 3}) EXPECT_TRUE(Offers(member, 1)) << "too early, " << member;
+  Pass(3000);
+  for (uint64_t member : {1, 2, 3}) {
+    EXPECT_FALSE(Offers(member, 1)) << member;
+    EXPECT_EQ(ShardsHealth(member, 1), "loading") << member;
+    EXPECT_NE(TextOf(Ask(member, {"CLUSTER", "NODES"})).find("slave " + IdOf(2)),
+              std::string::npos);
+  }
+  EXPECT_EQ(FieldOf(Ask(2, {"INFO", "replication"}), "connected_slaves"), "2");
+  EXPECT_NE(FieldOf(Ask(2, {"INFO", "replication"}), "slave0").find("state=send_bulk"),
+            std::string::npos);
+  cluster_.member(1).disk_works = true;
+  Pass(500);
+  for (uint64_t member : {1, 2, 3}) EXPECT_TRUE(Offers(member, 1)) << member;
+}
+
+// A member that nobody has ever heard of is none to read from.
+TEST_F(ClusterCommand, SlotsLeaveOutAMemberThatWasNeverThere) {
+  ASSERT_EQ(Ask(2, {"CLUSTER", "MEET", "127.0.0.1", "7009"}), kOk);
+  Pass(500);
+  for (uint64_t member : {1, 2, 3}) {
+    EXPECT_EQ(Ask(member, {"CLUSTER", "SLOTS"}).find(SlotsNode(4)), std::string::npos);
+    EXPECT_EQ(Ask(member, {"CLUSTER", "SHARDS"}).find(IdOf(4)), std::string::npos);
+    const std::string nodes = TextOf(Ask(member, {"CLUSTER", "NODES"}));
+    EXPECT_NE(nodes.find(IdOf(4) + " 127.0.0.1:7009@17009 handshake - 0 0 "), std::string::npos);
+    EXPECT_TRUE(nodes.ends_with(" disconnected\n")) << nodes;
+  }
+  EXPECT_EQ(Ask(2, {"CLUSTER", "REPLICAS", IdOf(2)}).find("*2\r\n"), 0U);
+  EXPECT_EQ(FieldOf(Ask(2, {"INFO", "replication"}), "connected_slaves"), "2");
 }
 
 TEST_F(ClusterCommand, ShardsDescribeAllNodes) {
@@ -93,11 +152,11 @@ TEST_F(ClusterCommand, ShardsDescribeAllNodes) {
 
 TEST_F(ClusterCommand, ShardsShowWhoHasFailed) {
   CutOffMember(1);
-  const std::string reply = Ask(2, {"CLUSTER", "SHARDS"});
-  const size_t at = reply.find(Bulk("id") + Bulk(IdOf(1)));
-  ASSERT_NE(at, std::string::npos);
-  const size_t next = reply.find(Bulk("id"), at + 1);
-  EXPECT_LT(reply.find(Bulk("health") + Bulk("failed"), at), next);
+  for (uint64_t member : {2, 3}) {
+    EXPECT_EQ(ShardsHealth(member, 1), "failed");
+    EXPECT_EQ(ShardsHealth(member, 2), "online");
+    EXPECT_EQ(ShardsHealth(member, 3), "online");
+  }
 }
 
 TEST_F(ClusterCommand, NodesHaveALineForEach) {
@@ -112,12 +171,32 @@ TEST_F(ClusterCommand, NodesHaveALineForEach) {
 }
 
 TEST_F(ClusterCommand, NodesShowWhoHasFailed) {
+  const auto expect_flags = [&](const std::string& flags) {
+    for (uint64_t member : {2, 3}) {
+      const std::string nodes = TextOf(Ask(member, {"CLUSTER", "NODES"}));
+      EXPECT_NE(nodes.find(IdOf(1) + " 127.0.0.1:7001@17001 " + flags + " "), std::string::npos)
+          << nodes;
+      EXPECT_EQ(std::count(nodes.begin(), nodes.end(), '\n'), 3);
+      const size_t line = nodes.find(IdOf(1));
+      EXPECT_LT(nodes.find(" disconnected", line), nodes.find('\n', line));
+    }
+  };
+  cluster_.member(1).connected = false;
+  Pass(800);
+  expect_flags("slave,fail?");
+  Pass(2000);
+  expect_flags("slave,fail");
+}
+
+// Nobody tells this node how the others are.
+TEST_F(ClusterCommand, ANodeWithoutALeaderReachesNobody) {
   CutOffMember(1);
-  const std::string nodes = TextOf(Ask(2, {"CLUSTER", "NODES"}));
-  EXPECT_NE(nodes.find(IdOf(1) + " 127.0.0.1:7001@17001 slave,fail "), std::string::npos) << nodes;
-  EXPECT_EQ(std::count(nodes.begin(), nodes.end(), '\n'), 3);
-  const size_t line = nodes.find(IdOf(1));
-  EXPECT_LT(nodes.find(" disconnected", line), nodes.find('\n', line));
+  const std::string nodes = TextOf(Ask(1, {"CLUSTER", "NODES"}));
+  EXPECT_NE(nodes.find(IdOf(1) + " 127.0.0.1:7001@17001 myself,slave - "), std::string::npos);
+  for (uint64_t member : {2, 3}) {
+    const size_t line = nodes.find(IdOf(member));
+    EXPECT_LT(nodes.find(" slave,fail? - ", line), nodes.find('\n', line)) << nodes;
+  }
 }
 
 TEST_F(ClusterCommand, Info) {
