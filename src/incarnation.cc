@@ -193,10 +193,10 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
   Config& config = process.config;
   uv_loop_t loop;
   uv_loop_init(&loop);
-  resp::Limits limits;
+  resp::Limits& limits = process.limits;
   limits.bulk_bytes_max = config.proto_max_bulk_len;
   limits.multibulk_count_max = kArgumentsMax;
-  Sessions sessions(&limits);
+  Sessions& sessions = process.sessions;
   Server::End end;
   {
     // The threads may finish something before the server is there; it looks for itself once it is.
@@ -251,6 +251,7 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     } else {
       const PidFile pid_file(config.pidfile);
       waker.set_server(&server);
+      server.Attach(std::exchange(process.clients, {}));
       end = server.Run();
       waker.set_server(nullptr);
     }
@@ -297,6 +298,7 @@ LifeEnd Live(ProcessFacts& process) {
     end = Serve(process, chosen, options, data);
   }
   if (!end.new_life) return {false, end.exit_code};
+  process.clients = std::move(end.clients);
   if (const std::optional<storage::Identity>& adopted = end.new_life->adopted) {
     const storage::Status status = storage::AdoptIdentity(config.dir, *adopted, options);
     if (!status.ok()) return {false, Fail(config, status.error())};

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <utility>
 
 #include "src/uv_support.h"
 
@@ -74,7 +75,7 @@ Server::End Server::Run() {
   peers_.Connect();
   spdlog::info("Ready to accept connections");
   uv_run(loop_, UV_RUN_DEFAULT);
-  return {instance_.node.new_life(), 0};
+  return {instance_.node.new_life(), 0, std::move(kept_clients_)};
 }
 
 void Server::WakeUp() {
@@ -128,6 +129,7 @@ void Server::EndRound() {
   peers_.EndRound();
   again |= clients_.EndRound();
   if (instance_.node.new_life()) {
+    kept_clients_ = clients_.Detach();
     CloseHandles();
     return;
   }

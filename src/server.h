@@ -8,6 +8,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "src/client_listener.h"
 #include "src/dispatcher.h"
@@ -29,10 +31,13 @@ class Server {
 
   // Opens the ports. What went wrong, for an operator.
   std::optional<std::string> Listen();
+  // Goes on with clients of the life before. After Listen.
+  void Attach(std::vector<KeptClient> clients) { clients_.Attach(std::move(clients)); }
   // What has ended it.
   struct End {
     std::optional<NewLife> new_life;  // the node has to be built anew
     int exit_code = 0;                // without one: a signal or SHUTDOWN
+    std::vector<KeptClient> clients;  // of a new life
   };
   // Serves until something ends it.
   End Run();
@@ -64,6 +69,7 @@ class Server {
   uv_signal_t terminate_;
   uv_signal_t interrupt_;
 
+  std::vector<KeptClient> kept_clients_;  // for the next life
   uint64_t ticks_ = 0;
   uint64_t commands_at_last_second_ = 0;
 
