@@ -88,14 +88,15 @@ PeerNetwork::Options NetworkOptions(const Config& config, const ChosenIdentity& 
   return options;
 }
 
-// Nothing where this node is not to join a cluster, or has.
-std::optional<JoinRequest::Options> JoinOptions(const Config& config,
-                                                const ChosenIdentity& chosen) {
-  if (config.join.empty() || !MayBeAdopted(chosen.identity)) return std::nullopt;
-  const auto member = std::get<Member>(ParseMemberAddress(config.join));  // checked at the start
+// With the host of a member where this node is to join a cluster, and has not.
+JoinRequest::Options JoinOptions(const Config& config, const ChosenIdentity& chosen) {
   JoinRequest::Options options;
-  options.host = member.host;
-  options.port = member.port;
+  options.cluster_id = chosen.identity.cluster_id;
+  if (!config.join.empty() && MayBeAdopted(chosen.identity)) {
+    const auto member = std::get<Member>(ParseMemberAddress(config.join));  // checked at the start
+    options.host = member.host;
+    options.port = member.port;
+  }
   options.own_host = config.cluster_announce_ip;
   options.own_port = chosen.address.port;
   options.own_peer_port = chosen.address.peer_port;

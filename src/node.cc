@@ -132,6 +132,8 @@ void Node::Tick() {
   ExpireRequests();
   HandOverIfDiskHoldsUp();
   AnnounceAddress();
+  RunJoining();
+  AnswerResets();
 }
 
 void Node::HandOverIfDiskHoldsUp() {

@@ -22,9 +22,9 @@ namespace quorate {
 class Server {
  public:
   // All must outlive the server. Nobody may call WakeUp any more when it is destroyed.
-  // `join`: whom to ask to be taken in.
-  Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers,
-         const std::optional<JoinRequest::Options>& join);
+  // `own`: this node's own part of a request to be taken in; with the host of whom to ask where it
+  // was started to join a cluster.
+  Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers, const JoinRequest::Options& own);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -48,6 +48,7 @@ class Server {
   void OnSignal(int number);
   void OnTick();
   void JoinIfEmpty();
+  void FollowJoining();
   void OnSecond();
   void EndRound();
   void BeginStop();
@@ -59,8 +60,11 @@ class Server {
   PeerNetwork& peers_;
   Dispatcher dispatcher_;
   ClientListener clients_;
+  const JoinRequest::Options own_;
   std::optional<JoinRequest> join_;
   bool join_looked_at_ = false;  // it was begun, or was not to be
+  std::optional<JoinRequest> meet_;
+  uint64_t meet_number_ = 0;  // Joining::number() of meet_
 
   uv_async_t wake_;
   uv_prepare_t round_end_;
