@@ -155,6 +155,10 @@ const ConfigurationMember* FindAddress(const Configuration& configuration,
   return nullptr;
 }
 
+bool WasRemoved(const Configuration& configuration, NodeId id) {
+  return id != NodeId() && id < configuration.next_id && FindMember(configuration, id) == nullptr;
+}
+
 bool IsVoter(const Configuration& configuration, NodeId id) {
   const ConfigurationMember* member = FindMember(configuration, id);
   return member != nullptr && member->voter;

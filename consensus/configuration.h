@@ -37,6 +37,8 @@ const ConfigurationMember* FindMember(const Configuration& configuration, NodeId
 const ConfigurationMember* FindAddress(const Configuration& configuration,
                                        const std::string& address);
 bool IsVoter(const Configuration& configuration, NodeId id);
+// Whether it was a member once and is none any more; as far as ids were given out in order.
+bool WasRemoved(const Configuration& configuration, NodeId id);
 size_t VoterCount(const Configuration& configuration);
 // How many servers vote in one and not in the other.
 size_t VotersApart(const Configuration& one, const Configuration& other);

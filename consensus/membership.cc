@@ -57,6 +57,10 @@ std::variant<Index, ChangeError> Raft::Impl::TryChange(Leader& leader, const Cha
       return std::max(leader.noop_index, configurations_.current_index());
     }
   }
+  const auto* remove = std::get_if<RemoveMember>(&change);
+  if (remove != nullptr && WasRemoved(configurations_.current(), remove->id)) {
+    return std::max(leader.noop_index, configurations_.current_index());
+  }
   auto changed = Changed(configurations_.current(), change);
   if (auto* error = std::get_if<ChangeError>(&changed)) {
     return *std::move(error);

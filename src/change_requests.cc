@@ -73,9 +73,6 @@ void ChangeRequests::Receive(const consensus::ChangeAnswer& answer, Index last_a
   if (consensus::IsForTheMoment(refusal)) {
     request.obstacle = answer.error.text;
     request.ask_again_ms = now_ms + kAskAgainMs;
-  } else if (refusal == ChangeRefusal::kUnknownMember && request.in_doubt &&
-             std::holds_alternative<consensus::RemoveMember>(request.change.change)) {
-    FinishFirst("");  // an earlier attempt has removed it
   } else if (refusal == ChangeRefusal::kUnknownMember && !request.change.unknown.empty()) {
     FinishFirst(request.change.unknown);
   } else if (refusal != ChangeRefusal::kNone) {

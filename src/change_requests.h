@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "consensus/configuration.h"
 #include "consensus/raft.h"
 #include "consensus/types.h"
+#include "src/member.h"
 #include "src/pending.h"
 
 namespace quorate {
@@ -21,6 +23,10 @@ struct MembershipChange {
   consensus::Change change;
   bool force = false;   // even if no live majority would be left
   std::string unknown;  // the error where the change speaks of a member that there is not
+  // On a node that nobody has used yet, it is this node that joins: whom to ask to be taken in.
+  std::optional<Member> join = {};
+  // A node that has this cluster id, alone, asks to be taken in.
+  std::optional<uint64_t> asker = {};
 };
 
 // The leader decides what can be done, and waits with what cannot be done just now; so it makes no

@@ -1,5 +1,6 @@
 #include "src/client_connection.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 
 #include <cassert>
@@ -173,10 +174,29 @@ bool ClientConnection::LeavesRepliesTooLong() {
 
 void ClientConnection::Close() {
   if (closing_) return;
-  closing_ = true;
   spdlog::debug("client {} is gone", session_->address);
-  listener_.paused_.erase(session_->id);
   listener_.instance_.sessions.Close(*session_);
+  CloseSocket();
+}
+
+bool ClientConnection::IsQuiet() const {
+  return !closing_ && !input_ended_ && !paused_ && !session_->gone() &&
+         !session_->close_after_replies && session_->replies.waiting() == 0 && unsent_bytes() == 0;
+}
+
+std::optional<int> ClientConnection::Detach() {
+  assert(IsQuiet());
+  uv_os_fd_t own = -1;
+  if (uv_fileno(reinterpret_cast<uv_handle_t*>(socket_), &own) != 0) return std::nullopt;
+  const int kept = fcntl(own, F_DUPFD_CLOEXEC, 0);
+  if (kept < 0) return std::nullopt;
+  CloseSocket();
+  return kept;
+}
+
+void ClientConnection::CloseSocket() {
+  closing_ = true;
+  listener_.paused_.erase(session_->id);
   uv_close(reinterpret_cast<uv_handle_t*>(socket_), [](uv_handle_t* handle) {
     auto* connection = static_cast<ClientConnection*>(handle->data);
     delete reinterpret_cast<uv_tcp_t*>(handle);

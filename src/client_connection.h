@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "src/session.h"
@@ -32,6 +33,12 @@ class ClientConnection {
   bool Resume();
   bool paused() const { return paused_; }
   void Close();
+  // Whether the client is owed nothing and waits for nothing, so that another life of the node can
+  // go on with it.
+  bool IsQuiet() const;
+  // As Close, but the session goes on and so does the socket, by another descriptor: that one, for
+  // the caller to close. Nothing: the system has none left, and nothing was done.
+  std::optional<int> Detach();
   // Replies that the kernel has not taken yet.
   size_t unsent_bytes() const { return session_->reply_bytes(); }
   // Whether the kernel has taken none of them for so long. Once a second or so.
@@ -44,6 +51,7 @@ class ClientConnection {
   void OnWritten(int status);
   void Write();
   void NoteWaiting();
+  void CloseSocket();
   // The soft bound of client-output-buffer-limit; Sessions keeps to the hard one.
   bool LeavesRepliesTooLong();
 

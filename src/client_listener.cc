@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 #include <vector>
 
@@ -64,11 +65,37 @@ void ClientListener::Accept(uv_stream_t* server) {
   const uint64_t keepalive_s = instance_.config.tcp_keepalive_seconds;
   if (keepalive_s > 0) uv_tcp_keepalive(socket, 1, static_cast<unsigned>(keepalive_s));
   spdlog::debug("client {} has connected", remote_name);
-  auto session = instance_.sessions.Open(remote_name, local_name, instance_.clock.monotonic_ms());
-  auto connection = std::make_unique<ClientConnection>(*this, session, socket);
+  Add(instance_.sessions.Open(remote_name, local_name, instance_.clock.monotonic_ms()), socket);
+}
+
+void ClientListener::Add(std::shared_ptr<Session> session, uv_tcp_t* socket) {
+  const uint64_t id = session->id;
+  auto connection = std::make_unique<ClientConnection>(*this, std::move(session), socket);
   ClientConnection& added = *connection;
-  connections_.emplace(session->id, std::move(connection));
+  connections_.emplace(id, std::move(connection));
   added.StartReading();
+}
+
+std::vector<KeptClient> ClientListener::Detach() {
+  std::vector<KeptClient> kept;
+  for (auto& [id, connection] : connections_) {
+    if (!connection->IsQuiet()) continue;
+    const std::shared_ptr<Session> session = connection->session().shared_from_this();
+    if (const auto socket = connection->Detach()) kept.push_back({session, *socket});
+  }
+  return kept;
+}
+
+void ClientListener::Attach(std::vector<KeptClient> clients) {
+  for (KeptClient& client : clients) {
+    client.session->ForgetNode();
+    auto* socket = new uv_tcp_t;
+    uv_tcp_init(loop_, socket);
+    // It was a socket of libuv's before, so libuv can have it again.
+    [[maybe_unused]] const int opened = uv_tcp_open(socket, client.socket);
+    assert(opened == 0);
+    Add(std::move(client.session), socket);
+  }
 }
 
 std::optional<std::string> ClientListener::Refusal(const sockaddr_storage& remote) const {

@@ -17,6 +17,12 @@
 
 namespace quorate {
 
+// The connection of a client between two lives of the node.
+struct KeptClient {
+  std::shared_ptr<Session> session;
+  int socket = -1;  // for ClientListener::Attach to take over
+};
+
 class ClientListener {
  public:
   // All must outlive the listener, which must outlive the loop's last turn.
@@ -39,6 +45,10 @@ class ClientListener {
   // Nothing more is read from anybody.
   void StopReading();
   void CloseAll();
+  // Lets go of the clients that are owed nothing, whose connections stay open; for Attach of the
+  // next life's listener.
+  std::vector<KeptClient> Detach();
+  void Attach(std::vector<KeptClient> clients);
   // Every reply that is known has left for the kernel.
   bool AllSent() const;
 
@@ -47,6 +57,7 @@ class ClientListener {
 
   static void OnConnection(uv_stream_t* server, int status);
   void Accept(uv_stream_t* server);
+  void Add(std::shared_ptr<Session> session, uv_tcp_t* socket);
   // Why a new connection is turned away, as the reply; nothing: welcome.
   std::optional<std::string> Refusal(const sockaddr_storage& remote) const;
   void Closed(ClientConnection* connection);

@@ -28,7 +28,9 @@ class Table {
     SortByName(top);
     top_count_ = top.size();
     size_t total = top_count_;
-    for (const Command& command : top) total += command.subcommands.size();
+    for (const Command& command : top) {
+      total += command.subcommands.size() + command.more_subcommands.size();
+    }
     all_ = std::move(top);
     all_.reserve(total);  // rows point to rows: they must not move
     for (size_t i = 0; i < top_count_; ++i) AdoptSubcommands(i);
@@ -60,6 +62,8 @@ class Table {
   void AdoptSubcommands(size_t parent) {
     std::vector<Command> subcommands(all_[parent].subcommands.begin(),
                                      all_[parent].subcommands.end());
+    const std::span<const Command> more = all_[parent].more_subcommands;
+    subcommands.insert(subcommands.end(), more.begin(), more.end());
     SortByName(subcommands);
     const size_t first = all_.size();
     for (Command& subcommand : subcommands) {

@@ -94,6 +94,7 @@ struct Command {
   std::string_view complexity = {};
   std::string_view syntax = {};  // what follows the name, as src/commands/syntax.h reads it
   std::span<const Command> subcommands = {};
+  std::span<const Command> more_subcommands = {};  // from another file; CommandTable joins both
 
   // Filled in where the table is put together.
   const Command* parent = nullptr;  // of a subcommand

@@ -89,14 +89,15 @@ PeerNetwork::Options NetworkOptions(const Config& config, const ChosenIdentity& 
   return options;
 }
 
-// Nothing where this node is not to join a cluster, or has.
-std::optional<JoinRequest::Options> JoinOptions(const Config& config,
-                                                const ChosenIdentity& chosen) {
-  if (config.join.empty() || !MayBeAdopted(chosen.identity)) return std::nullopt;
-  const auto member = std::get<Member>(ParseMemberAddress(config.join));  // checked at the start
+// With the host of a member where this node is to join a cluster, and has not.
+JoinRequest::Options JoinOptions(const Config& config, const ChosenIdentity& chosen) {
   JoinRequest::Options options;
-  options.host = member.host;
-  options.port = member.port;
+  options.cluster_id = chosen.identity.cluster_id;
+  if (!config.join.empty() && MayBeAdopted(chosen.identity)) {
+    const auto member = std::get<Member>(ParseMemberAddress(config.join));  // checked at the start
+    options.host = member.host;
+    options.port = member.port;
+  }
   options.own_host = config.cluster_announce_ip;
   if (const std::string& host = config.self().host; !host.empty()) {
     options.listens_on.push_back(host);
@@ -198,10 +199,10 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
   Config& config = process.config;
   uv_loop_t loop;
   uv_loop_init(&loop);
-  resp::Limits limits;
+  resp::Limits& limits = process.limits;
   limits.bulk_bytes_max = config.proto_max_bulk_len;
   limits.multibulk_count_max = kArgumentsMax;
-  Sessions sessions(&limits);
+  Sessions& sessions = process.sessions;
   Server::End end;
   {
     // The threads may finish something before the server is there; it looks for itself once it is.
@@ -256,6 +257,7 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     } else {
       const PidFile pid_file(config.pidfile);
       waker.set_server(&server);
+      server.Attach(std::exchange(process.clients, {}));
       end = server.Run();
       waker.set_server(nullptr);
     }
@@ -317,6 +319,7 @@ LifeEnd Live(ProcessFacts& process) {
     end = Serve(process, chosen, options, data);
   }
   if (!end.new_life) return {false, end.exit_code};
+  process.clients = std::move(end.clients);
   if (const std::optional<storage::Identity>& adopted = end.new_life->adopted) {
     const storage::Status status = storage::AdoptIdentity(config.dir, *adopted, options);
     if (!status.ok()) return {false, Fail(config, status.error())};

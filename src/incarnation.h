@@ -5,9 +5,13 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "resp/request_parser.h"
+#include "src/client_listener.h"
 #include "src/clock.h"
 #include "src/config.h"
+#include "src/session.h"
 #include "src/statistics.h"
 
 namespace quorate {
@@ -19,6 +23,9 @@ struct ProcessFacts {
   Statistics& statistics;
   std::string executable;  // absolute path
   std::string run_id;      // 40 hex digits, drawn anew at each start of the process
+  resp::Limits& limits;    // of what `sessions` take
+  Sessions& sessions;
+  std::vector<KeptClient> clients = {};  // that the next life goes on with
 };
 
 struct LifeEnd {

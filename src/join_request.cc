@@ -52,6 +52,10 @@ void JoinRequest::OnConnected(int descriptor) {
   uv_tcp_init(loop_, &attempt_->tcp);
   attempt_->tcp.data = attempt_;
   uv_tcp_open(&attempt_->tcp, descriptor);
+  if (options_.joining && !options_.joining->MayAsk(options_.clock->monotonic_ms())) {
+    WaitAndRetry("another node asks this one to be taken in");
+    return;
+  }
   StartTimer(options_.answer_ms);
   std::string own_host = options_.own_host;
   if (own_host.empty()) {
@@ -61,7 +65,9 @@ void JoinRequest::OnConnected(int descriptor) {
   }
   const std::string port = std::to_string(options_.own_port);
   const std::string peer_port = std::to_string(options_.own_peer_port);
-  const std::vector<std::string_view> arguments = {"CLUSTER", "MEET", own_host, port, peer_port};
+  const std::string cluster_id = fmt::format("{:016x}", options_.cluster_id);
+  const std::vector<std::string_view> arguments = {"CLUSTER", "ADMIT",   own_host,
+                                                   port,      peer_port, cluster_id};
   resp::AppendCommand(arguments, &attempt_->request);
   const uv_buf_t bytes =
       uv_buf_init(attempt_->request.data(), static_cast<unsigned>(attempt_->request.size()));
@@ -89,7 +95,9 @@ void JoinRequest::OnRead(ssize_t size) {
   if (end == std::string::npos && attempt_->reply.size() < attempt_->buffer.size()) return;
   const std::string line = attempt_->reply.substr(0, end);
   if (line != "+OK") {
-    Fail("it says: " + line);
+    const std::string error = line.substr(line.starts_with('-') ? 1 : 0);
+    if (options_.joining) options_.joining->Refused(error);
+    WaitAndRetry("it says: " + error);
     return;
   }
   spdlog::info("{}:{} will take this node into its cluster", options_.host, options_.port);
@@ -98,8 +106,13 @@ void JoinRequest::OnRead(ssize_t size) {
 }
 
 void JoinRequest::Fail(const std::string& reason) {
+  if (options_.joining) options_.joining->Lost(reason);
+  WaitAndRetry(reason);
+}
+
+void JoinRequest::WaitAndRetry(const std::string& reason) {
   if (reason != last_failure_) {
-    spdlog::warn("asking {}:{} to be taken in: {}; will go on trying", options_.host, options_.port,
+    spdlog::warn("asking {}:{} to be taken in: {}; trying again", options_.host, options_.port,
                  reason);
     last_failure_ = reason;
   }

@@ -1,7 +1,7 @@
-// A new node's request to be taken into a cluster (directive join): connects to the client port of
-// one of the members and sends it CLUSTER MEET with this node's own address, again and again until
-// that was answered with OK. What follows comes from the cluster's leader, over the peer port.
-// Loop thread.
+// A new node's request to be taken into a cluster (directive join, or CLUSTER MEET on this node):
+// connects to the client port of one of the members and sends it CLUSTER ADMIT with this node's own
+// address, again and again until that was answered with OK. What follows comes from the cluster's
+// leader, over the peer port. Loop thread.
 #pragma once
 
 #include <uv.h>
@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "src/dialer.h"
+
+#include "src/clock.h"
+#include "src/joining.h"
 
 namespace quorate {
 
@@ -29,6 +32,9 @@ class JoinRequest {
     unsigned connect_ms = 1000;  // for the lookup of the name, and for each of its addresses
     // For an answer: the member may have to wait for its leader, and that for another change.
     unsigned answer_ms = 15'000;
+    uint64_t cluster_id = 0;     // that this node has as long as it is alone
+    Clock* clock = nullptr;      // for `joining`
+    Joining* joining = nullptr;  // is told of each answer and says when to ask; null: always
   };
 
   // `loop` must outlive the request, and run once more after Close.
@@ -47,6 +53,7 @@ class JoinRequest {
   void OnConnected(int descriptor);
   void OnRead(ssize_t size);
   void Fail(const std::string& reason);
+  void WaitAndRetry(const std::string& reason);
   void DropAttempt();
   void StartTimer(unsigned after_ms);
 

@@ -49,7 +49,10 @@ int Main(int argc, char** argv) {
   Statistics statistics;
   statistics.started_at_ms = clock.monotonic_ms();
   statistics.started_at_unix_us = clock.unix_us();
-  ProcessFacts process{config, clock, statistics, ExecutablePath(), RandomRunId()};
+  resp::Limits limits;
+  Sessions sessions(&limits);
+  ProcessFacts process{config,        clock,  statistics, ExecutablePath(),
+                       RandomRunId(), limits, sessions};
   LifeEnd end;
   do {
     end = Live(process);

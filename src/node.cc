@@ -137,6 +137,8 @@ void Node::Tick() {
   ExpireRequests();
   HandOverIfDiskHoldsUp();
   AnnounceAddress();
+  RunJoining();
+  AnswerResets();
 }
 
 void Node::HandOverIfDiskHoldsUp() {

@@ -21,6 +21,7 @@
 #include "src/change_requests.h"
 #include "src/clock.h"
 #include "src/command.h"
+#include "src/joining.h"
 #include "src/member.h"
 #include "src/membership.h"
 #include "src/pending.h"
@@ -117,6 +118,8 @@ class Node {
   void SubmitRead(Session& session, const Command& command, const resp::Request& request);
   // Answers when the members have changed, or why they have not.
   void SubmitChange(Session& session, const Command& command, MembershipChange change);
+  // CLUSTER RESET: OK when it is known that this node belongs to no cluster; an error when it does.
+  void SubmitReset(Session& session, const Command& command);
   // For what cannot run here: answers with a redirection. While a leader has been missing only for
   // a moment, as when leadership is handed over, the client waits to be told the new one.
   void Redirect(Session& session, const Command& command, const resp::Request& request);
@@ -172,9 +175,13 @@ class Node {
   const Member& self() const { return membership_.self(); }
   // True for a node that once was a member and is none any more.
   bool was_removed(consensus::NodeId node) const;
-  // It was started to join a cluster, and is alone and empty yet. A client that knows its address
-  // as one of that cluster must not take it for the cluster.
+  // It was told to join a cluster, and is alone and empty yet. A client that knows its address as
+  // one of that cluster must not take it for the cluster.
   bool waits_to_join() const;
+  // Begun alone, and nobody has used it since: another cluster may have it.
+  bool untouched() const;
+  // What a CLUSTER MEET here has come to; for the one who asks on behalf of this node.
+  Joining& joining() { return joining_; }
   // Alone, and with all applied that was in its log: so whether it is empty is known.
   bool has_replayed_alone() const;
   // Set: nothing goes on here any more.
@@ -216,6 +223,16 @@ class Node {
   void UpdateMembership();
   void UpdatePeers();
   void AnswerChange(const PendingRequest& request, std::string_view error);
+  // Where such a change goes, as soon as it is known whether this node is untouched.
+  void RouteMeet(Joining::Meet meet);
+  // Why a node that asks to be taken in is not; nothing: it may be.
+  std::optional<std::string> AdmissionError(uint64_t asker);
+  void RunJoining();
+  // How it ends: empty, it was taken in; an error.
+  void EndJoining(std::string_view error);
+  void AnswerResets();
+  // Empty: OK. Nothing: it is not known yet.
+  std::optional<std::string_view> ResetAnswer() const;
   void AnnounceAddress();
   bool IsHeard(consensus::NodeId peer) const;
   // The only member. A leader that was removed, and has yet to hand over, is none: the one that is
@@ -283,6 +300,13 @@ class Node {
   consensus::Raft raft_;
   Membership membership_;
   ChangeRequests changes_;
+  Joining joining_;
+  std::vector<Joining::Meet> undecided_meets_;  // until the log is applied
+  struct Reset {
+    PendingRequest request;
+    int64_t deadline_ms = 0;
+  };
+  std::vector<Reset> resets_;
   SnapshotSender snapshot_sender_;
   SnapshotReceiver snapshot_receiver_;
   consensus::NodeId next_id_;  // as of last_applied: no member has had this id or a higher one

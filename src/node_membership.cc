@@ -19,6 +19,8 @@ using consensus::NodeId;
 // How often the leader is asked to note this node's address.
 constexpr int64_t kAnnouncementIntervalMs = 1000;
 
+constexpr std::string_view kTakenInByAnother = "ERR Another cluster has taken this node in";
+
 }  // namespace
 
 // --- Members ---
@@ -42,11 +44,28 @@ void Node::SubmitChange(Session& session, const Command& command, MembershipChan
   request.session = session.shared_from_this();
   request.ticket = session.replies.Reserve(session.protocol);
   request.command = &command;
+  if (change.asker) {
+    if (const auto error = AdmissionError(*change.asker)) {
+      AnswerWithError(request, *error);
+      return;
+    }
+    if (joining_.active()) {
+      // This node takes the other one in, and is in use from now on.
+      Joining::Meet meet = joining_.End();
+      changes_.Submit(std::move(request), std::move(change), Deadline());
+      changes_.Submit(std::move(meet.request), std::move(meet.change), Deadline());
+      return;
+    }
+  }
   if (waits_to_join()) {
     AnswerWithError(request, kWaitsToJoin);
     return;
   }
-  changes_.Submit(std::move(request), std::move(change), Deadline());
+  if (change.join) {
+    RouteMeet({std::move(request), std::move(change)});
+  } else {
+    changes_.Submit(std::move(request), std::move(change), Deadline());
+  }
 }
 
 void Node::AnswerChange(const PendingRequest& request, std::string_view error) {
@@ -75,7 +94,7 @@ void Node::AnnounceAddress() {
 }
 
 bool Node::waits_to_join() const {
-  return options_.is_to_join && members().size() <= 1 &&
+  return (options_.is_to_join || joining_.active()) && members().size() <= 1 &&
          raft_.configuration().members.size() <= 1 && keys_.revision() == 0 &&
          keys_.key_count() == 0;
 }
@@ -97,11 +116,7 @@ void Node::Removed(const std::string& reason) {
 
 Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folder) {
   if (new_life_) return Offer::kNone;
-  // What is on its way counts: a write that were in the log by the time that this life ends would
-  // be taken away with the folder.
-  const bool idle = builder_.command_count() == 0 && raft_.last_log_index() == keys_.last_applied();
-  const bool unused = options_.may_be_adopted && cluster_id != options_.cluster_id && idle &&
-                      members().size() <= 1 && keys_.revision() == 0 && keys_.key_count() == 0;
+  const bool unused = cluster_id != options_.cluster_id && untouched();
   const bool replaced =
       cluster_id == options_.cluster_id && as != raft_.id() && raft_.has_nothing();
   if (!unused && !replaced) return Offer::kNone;
@@ -124,6 +139,7 @@ Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folde
   identity.node_id = as;
   identity.joined = true;
   new_life_ = NewLife{std::move(identity)};
+  EndJoining(joining_.has_asked() ? "" : kTakenInByAnother);
   return Offer::kTaken;
 }
 

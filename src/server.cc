@@ -6,6 +6,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <utility>
 
 #include "src/uv_support.h"
 
@@ -20,6 +21,8 @@ constexpr int64_t kHandOverTimeoutMs = 2'000;
 // that is busy gets to know it by a reply, and not by the end of its connection, which it may take
 // for an error.
 constexpr int64_t kRedirectingMs = 100;
+// Between two questions of a node that was told to meet another: somebody waits for the answer.
+constexpr unsigned kMeetRetryMs = 100;
 
 template <typename Handle>
 uv_handle_t* AsHandle(Handle* handle) {
@@ -29,13 +32,14 @@ uv_handle_t* AsHandle(Handle* handle) {
 }  // namespace
 
 Server::Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers,
-               const std::optional<JoinRequest::Options>& join)
+               const JoinRequest::Options& own)
     : loop_(loop),
       instance_(instance),
       peers_(peers),
       dispatcher_(instance),
-      clients_(loop, instance, dispatcher_) {
-  if (join) join_.emplace(loop, *join);
+      clients_(loop, instance, dispatcher_),
+      own_(own) {
+  if (!own.host.empty()) join_.emplace(loop, own);
   uv_async_init(loop_, &wake_, [](uv_async_t*) {});  // the end of the round looks at everything
   uv_prepare_init(loop_, &round_end_);
   uv_idle_init(loop_, &again_);
@@ -74,7 +78,7 @@ Server::End Server::Run() {
   peers_.Connect();
   spdlog::info("Ready to accept connections");
   uv_run(loop_, UV_RUN_DEFAULT);
-  return {instance_.node.new_life(), 0};
+  return {instance_.node.new_life(), 0, std::move(kept_clients_)};
 }
 
 void Server::WakeUp() {
@@ -108,6 +112,21 @@ void Server::JoinIfEmpty() {
   }
 }
 
+void Server::FollowJoining() {
+  Joining& joining = instance_.node.joining();
+  if (meet_ && (!joining.active() || joining.number() != meet_number_)) meet_.reset();
+  if (meet_ || !joining.active()) return;
+  JoinRequest::Options options = own_;
+  options.host = joining.target()->host;
+  options.port = joining.target()->port;
+  options.retry_ms = kMeetRetryMs;
+  options.clock = &instance_.clock;
+  options.joining = &joining;
+  meet_number_ = joining.number();
+  meet_.emplace(loop_, std::move(options));
+  meet_->Start();
+}
+
 void Server::OnTick() {
   instance_.node.Tick();
   JoinIfEmpty();
@@ -125,9 +144,11 @@ void Server::OnSecond() {
 
 void Server::EndRound() {
   bool again = instance_.node.Flush();
+  FollowJoining();
   peers_.EndRound();
   again |= clients_.EndRound();
   if (instance_.node.new_life()) {
+    kept_clients_ = clients_.Detach();
     CloseHandles();
     return;
   }
@@ -199,6 +220,7 @@ void Server::CloseHandles() {
   clients_.CloseAll();
   peers_.CloseAll();
   join_.reset();
+  meet_.reset();
   for (uv_handle_t* handle : {AsHandle(&round_end_), AsHandle(&again_), AsHandle(&tick_),
                               AsHandle(&terminate_), AsHandle(&interrupt_)}) {
     uv_close(handle, nullptr);

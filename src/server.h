@@ -8,6 +8,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "src/client_listener.h"
 #include "src/dispatcher.h"
@@ -20,19 +22,22 @@ namespace quorate {
 class Server {
  public:
   // All must outlive the server. Nobody may call WakeUp any more when it is destroyed.
-  // `join`: whom to ask to be taken in.
-  Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers,
-         const std::optional<JoinRequest::Options>& join);
+  // `own`: this node's own part of a request to be taken in; with the host of whom to ask where it
+  // was started to join a cluster.
+  Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers, const JoinRequest::Options& own);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   // Opens the ports. What went wrong, for an operator.
   std::optional<std::string> Listen();
+  // Goes on with clients of the life before. After Listen.
+  void Attach(std::vector<KeptClient> clients) { clients_.Attach(std::move(clients)); }
   // What has ended it.
   struct End {
     std::optional<NewLife> new_life;  // the node has to be built anew
     int exit_code = 0;                // without one: a signal or SHUTDOWN
+    std::vector<KeptClient> clients;  // of a new life
   };
   // Serves until something ends it.
   End Run();
@@ -43,6 +48,7 @@ class Server {
   void OnSignal(int number);
   void OnTick();
   void JoinIfEmpty();
+  void FollowJoining();
   void OnSecond();
   void EndRound();
   void BeginStop();
@@ -54,8 +60,11 @@ class Server {
   PeerNetwork& peers_;
   Dispatcher dispatcher_;
   ClientListener clients_;
+  const JoinRequest::Options own_;
   std::optional<JoinRequest> join_;
   bool join_looked_at_ = false;  // it was begun, or was not to be
+  std::optional<JoinRequest> meet_;
+  uint64_t meet_number_ = 0;  // Joining::number() of meet_
 
   uv_async_t wake_;
   uv_prepare_t round_end_;
@@ -64,6 +73,7 @@ class Server {
   uv_signal_t terminate_;
   uv_signal_t interrupt_;
 
+  std::vector<KeptClient> kept_clients_;  // for the next life
   uint64_t ticks_ = 0;
   uint64_t commands_at_last_second_ = 0;
 

@@ -71,6 +71,12 @@ struct Session : std::enable_shared_from_this<Session> {
   consensus::Term last_write_term;
   // This client has a write in the batch that is being filled; its reads join it there.
   uint64_t last_batch = 0;
+  // The node is built anew: forgets the entries and batches of the one before.
+  void ForgetNode() {
+    last_write = {};
+    last_write_term = {};
+    last_batch = 0;
+  }
 
   bool closed = false;     // the socket is gone
   bool close_now = false;  // CLIENT KILL, limits: the owner closes the socket at its next look

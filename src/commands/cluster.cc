@@ -243,9 +243,8 @@ std::optional<uint16_t> ParsePort(Arguments arguments, size_t position) {
   return static_cast<uint16_t>(*port);
 }
 
-// MEET host port [bus-port]: an empty node becomes a learner, and a voter once it has caught up.
-std::variant<MembershipChange, std::string> Meet(const Node& node, Arguments arguments) {
-  if (arguments.size() > 5) return std::string(kSyntaxError);
+// The member at host, port and bus port, as they stand in arguments[2] and behind it; or the error.
+std::variant<Member, std::string> ParseMember(Arguments arguments) {
   Member member;
   member.host = arguments[2];
   const auto port = ParsePort(arguments, 3);
@@ -260,6 +259,11 @@ std::variant<MembershipChange, std::string> Meet(const Node& node, Arguments arg
   if (!IsReachableHost(member.host)) {
     return fmt::format("ERR Invalid node address specified: {}:{}", arguments[2], arguments[3]);
   }
+  return member;
+}
+
+// An empty node becomes a learner, and a voter once it has caught up.
+std::variant<MembershipChange, std::string> Add(const Node& node, const Member& member) {
   const bool to_this_machine = IsLoopbackHost(member.host);
   if (!to_this_machine && IsLoopbackHost(node.self().host)) {
     return fmt::format(
@@ -268,6 +272,39 @@ std::variant<MembershipChange, std::string> Meet(const Node& node, Arguments arg
   }
   // Where a member has that address, the leader finds out whether it is still there.
   return MembershipChange{consensus::AddLearner{MemberAddress(member)}, false, {}};
+}
+
+// MEET host port [bus-port]: adds that node; or this one joins that node's cluster, where nobody
+// has used this one yet.
+std::variant<MembershipChange, std::string> Meet(const Node& node, Arguments arguments) {
+  if (arguments.size() > 5) return std::string(kSyntaxError);
+  const auto parsed = ParseMember(arguments);
+  if (const auto* error = std::get_if<std::string>(&parsed)) return *error;
+  const Member& member = std::get<Member>(parsed);
+  if (node.untouched()) {
+    return MembershipChange{
+        consensus::AddLearner{MemberAddress(member)}, false, {}, member, std::nullopt};
+  }
+  auto change = Add(node, member);
+  if (auto* added = std::get_if<MembershipChange>(&change)) added->join = member;
+  return change;
+}
+
+// ADMIT host port bus-port cluster-id: the node at that address, alone as that cluster, asks to be
+// taken in.
+std::variant<MembershipChange, std::string> Admit(const Node& node, Arguments arguments) {
+  const auto parsed = ParseMember(arguments);
+  if (const auto* error = std::get_if<std::string>(&parsed)) return *error;
+  const std::string_view digits = arguments[5];
+  uint64_t asker = 0;
+  const auto [end, code] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), asker, 16);
+  if (code != std::errc() || end != digits.data() + digits.size()) {
+    return fmt::format("ERR Invalid cluster id specified: {}", digits);
+  }
+  auto change = Add(node, std::get<Member>(parsed));
+  if (auto* added = std::get_if<MembershipChange>(&change)) added->asker = asker;
+  return change;
 }
 
 // The member that RedisNodeId would give that name; whether there is one, the leader knows.
@@ -314,7 +351,13 @@ void Replicate(LocalContext& context, Arguments arguments, resp::ReplyWriter& wr
 
 void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
   WriteHelp("CLUSTER",
-            {"COUNTKEYSINSLOT <slot>",
+            {"ADDSLOTS <slot> [<slot> ...]",
+             "    Accepted by a node that is alone and empty: the leader serves all slots anyway.",
+             "ADDSLOTSRANGE <start-slot> <end-slot> [<start-slot> <end-slot> ...]",
+             "    As ADDSLOTS.",
+             "ADMIT <ip> <port> <bus-port> <cluster-id>",
+             "    Add the empty node that asks for it; nodes send this to each other.",
+             "COUNTKEYSINSLOT <slot>",
              "    Give the number of keys in a slot.",
              "FAILOVER",
              "    Have the leader hand over to this node.",
@@ -325,7 +368,7 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
              "KEYSLOT <key>",
              "    Give the slot of a key.",
              "MEET <ip> <port> [<bus-port>]",
-             "    Add an empty node to the cluster.",
+             "    Add an empty node to the cluster; or have this empty node join that one's.",
              "MYID",
              "    Give this node's id.",
              "NODES",
@@ -334,6 +377,10 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
              "    Describe the followers of the leader.",
              "REPLICATE <node-id>",
              "    Every node replicates the leader anyway.",
+             "RESET [HARD|SOFT]",
+             "    Succeeds on a node that belongs to no cluster.",
+             "SET-CONFIG-EPOCH <epoch>",
+             "    Refused: the epoch is the term of the leader.",
              "SHARDS",
              "    Describe the one shard and its nodes.",
              "SLOTS",
@@ -344,6 +391,15 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
 constexpr std::string_view kTips = "nondeterministic_output";
 
 constexpr Command kSubcommands[] = {
+    {.name = "admit",
+     .arity = 6,
+     .function = ChangeFunction(&Admit),
+     .flags = "admin stale no_async_loading",
+     .group = "cluster",
+     .since = "7.0.0",
+     .summary = "Adds the empty node that asks for it to the cluster.",
+     .complexity = "O(N) for N nodes",
+     .syntax = "ip port:integer cluster-bus-port:integer cluster-id"},
     {.name = "countkeysinslot",
      .arity = 3,
      .function = ReadFunction(&CountKeysInSlot),
@@ -404,7 +460,7 @@ constexpr Command kSubcommands[] = {
      .flags = "admin stale no_async_loading",
      .group = "cluster",
      .since = "3.0.0",
-     .summary = "Adds an empty node to the cluster.",
+     .summary = "Adds an empty node to the cluster, or has this empty node join another's.",
      .complexity = "O(N) for N nodes",
      .syntax = "ip port:integer [cluster-bus-port:integer]"},
     {.name = "myid",
@@ -482,6 +538,7 @@ const Command kClusterCommand = {.name = "cluster",
                                  .since = "3.0.0",
                                  .summary = "Looks at the cluster, and moves its leadership.",
                                  .complexity = "Depends on the subcommand.",
-                                 .subcommands = kSubcommands};
+                                 .subcommands = kSubcommands,
+                                 .more_subcommands = kClusterManagerSubcommands};
 
 }  // namespace quorate

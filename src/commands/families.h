@@ -19,4 +19,7 @@ extern const Command kCommandCommand;  // introspection.cc
 extern const Command kConfigCommand;   // config.cc
 extern const Command kInfoCommand;     // info.cc
 
+// Of CLUSTER, for redis-cli --cluster.
+extern const Command kClusterManagerSubcommands[8];  // cluster_manager.cc
+
 }  // namespace quorate
