@@ -189,6 +189,10 @@ void StartLedger::Persisted() {
 void StartLedger::NotPersisted() {
   assert(writing_);
   writing_.reset();
+  // One start is enough to be written next, and nobody has been told of any.
+  while (!starts_.empty() && starts_.back().count > current_.count + 1) {
+    starts_.pop_back();
+  }
   changed_ = true;
 }
 
@@ -201,7 +205,7 @@ void StartLedger::Draw(uint64_t random) {
     return;
   }
   starts_.push_back({newest + 1, random});
-  // At most two are newer than current_.
+  assert(newest <= current_.count + 1);  // so current_ stays
   if (starts_.size() > kStartsMax) {
     starts_.pop_front();
   }
