@@ -77,8 +77,8 @@ std::string Describe(const LocalContext& context, const Member& member) {
   const Member* leader = node.leader();
   bool connected = false;
   const std::string flags = FlagsOf(node, member, &connected);
-  return fmt::format("{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id), ToldHost(context.session, member),
-                     member.port, member.peer_port, flags,
+  return fmt::format("{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id),
+                     ToldHost(context.session, member), member.port, member.peer_port, flags,
                      leader && IsReplica(node, member) ? node.RedisNodeId(leader->id) : "-",
                      node.raft().current_term().value(), connected ? "connected" : "disconnected",
                      &member == leader ? fmt::format(" 0-{}", kLastSlot) : "");
@@ -297,8 +297,7 @@ std::variant<MembershipChange, std::string> Admit(const Node& node, Arguments ar
   if (const auto* error = std::get_if<std::string>(&parsed)) return *error;
   const std::string_view digits = arguments[5];
   uint64_t asker = 0;
-  const auto [end, code] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), asker, 16);
+  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), asker, 16);
   if (code != std::errc() || end != digits.data() + digits.size()) {
     return fmt::format("ERR Invalid cluster id specified: {}", digits);
   }
@@ -359,8 +358,14 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
              "    Add the empty node that asks for it; nodes send this to each other.",
              "COUNTKEYSINSLOT <slot>",
              "    Give the number of keys in a slot.",
+             "DELSLOTS <slot> [<slot> ...]",
+             "    Refused: one shard holds all slots.",
+             "DELSLOTSRANGE <start-slot> <end-slot> [<start-slot> <end-slot> ...]",
+             "    Refused, likewise.",
              "FAILOVER",
              "    Have the leader hand over to this node.",
+             "FLUSHSLOTS",
+             "    Refused: one shard holds all slots.",
              "FORGET <node-id> [FORCE]",
              "    Remove a node from the cluster; with FORCE even if no live majority is left.",
              "INFO",
@@ -381,6 +386,8 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
              "    Succeeds on a node that belongs to no cluster.",
              "SET-CONFIG-EPOCH <epoch>",
              "    Refused: the epoch is the term of the leader.",
+             "SETSLOT <slot> (IMPORTING|MIGRATING|NODE|STABLE) [<node-id>]",
+             "    Refused: one shard holds all slots.",
              "SHARDS",
              "    Describe the one shard and its nodes.",
              "SLOTS",
