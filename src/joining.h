@@ -1,7 +1,7 @@
 // CLUSTER MEET on a node that nobody has used yet: it asks the node at that address to take it in
-// (CLUSTER ADMIT), and serves nobody meanwhile. This is what the node knows of it: whom it asks, who
-// waits for the answer, and what has come of it so far. JoinRequest asks. No socket, no clock; loop
-// thread.
+// (CLUSTER ADMIT), and serves nobody meanwhile. This is what the node knows of it: whom it asks,
+// who waits for the answer, and what has come of it so far. JoinRequest asks. No socket, no clock;
+// loop thread.
 //
 // Nodes that are told to meet each other must not take each other in: each would then be a member
 // of two clusters. So a node that has asked takes nobody in until it knows that it was refused; and

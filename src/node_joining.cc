@@ -14,7 +14,8 @@ namespace {
 constexpr std::string_view kTakesInNobody =
     "TRYAGAIN This node waits to be taken into a cluster itself";
 constexpr std::string_view kMembersAreNotReset =
-    "ERR CLUSTER RESET can't be called with a member of a cluster, since it would lose acknowledged "
+    "ERR CLUSTER RESET can't be called with a member of a cluster, since it would lose "
+    "acknowledged "
     "writes. Send CLUSTER FORGET with this node's id to another member first";
 constexpr std::string_view kKeysAreNotReset =
     "ERR CLUSTER RESET can't be called with master nodes containing keys";

@@ -77,8 +77,8 @@ std::string Describe(const LocalContext& context, const Member& member) {
   const Member* leader = node.leader();
   bool connected = false;
   const std::string flags = FlagsOf(node, member, &connected);
-  return fmt::format("{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id), ToldHost(context.session, member),
-                     member.port, member.peer_port, flags,
+  return fmt::format("{} {}:{}@{} {} {} 0 0 {} {}{}", node.RedisNodeId(member.id),
+                     ToldHost(context.session, member), member.port, member.peer_port, flags,
                      leader && IsReplica(node, member) ? node.RedisNodeId(leader->id) : "-",
                      node.raft().current_term().value(), connected ? "connected" : "disconnected",
                      &member == leader ? fmt::format(" 0-{}", kLastSlot) : "");
@@ -297,8 +297,7 @@ std::variant<MembershipChange, std::string> Admit(const Node& node, Arguments ar
   if (const auto* error = std::get_if<std::string>(&parsed)) return *error;
   const std::string_view digits = arguments[5];
   uint64_t asker = 0;
-  const auto [end, code] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), asker, 16);
+  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), asker, 16);
   if (code != std::errc() || end != digits.data() + digits.size()) {
     return fmt::format("ERR Invalid cluster id specified: {}", digits);
   }
