@@ -10,9 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "src/dialer.h"
-
 #include "src/clock.h"
+#include "src/dialer.h"
 #include "src/joining.h"
 
 namespace quorate {

@@ -25,12 +25,11 @@ bool IsForTheMoment(std::string_view error) {
 
 }  // namespace
 
-void Joining::Begin(Meet meet, Member target, int64_t deadline_ms) {
+void Joining::Begin(Meet meet, Member target) {
   assert(!active());
   meet_ = std::move(meet);
   target_ = std::move(target);
   ++number_;
-  deadline_ms_ = deadline_ms;
   waits_until_ms_ = 0;
   has_asked_ = false;
   is_final_ = false;
@@ -61,7 +60,7 @@ bool Joining::MayAdmit(uint64_t other_id, uint64_t own_id, int64_t now_ms) {
 }
 
 std::optional<std::string> Joining::Failure(int64_t now_ms) const {
-  if (!active() || (!is_final_ && now_ms < deadline_ms_)) return std::nullopt;
+  if (!active() || (!is_final_ && now_ms < meet_->deadline_ms)) return std::nullopt;
   if (has_asked_) {
     return fmt::format(
         "UNKNOWN {} was asked to take this node in, and has not done so in time: it may yet do so",

@@ -1,7 +1,7 @@
 // CLUSTER MEET on a node that nobody has used yet: it asks the node at that address to take it in
-// (CLUSTER ADMIT), and serves nobody meanwhile. This is what the node knows of it: whom it asks, who
-// waits for the answer, and what has come of it so far. JoinRequest asks. No socket, no clock; loop
-// thread.
+// (CLUSTER ADMIT), and serves nobody meanwhile. This is what the node knows of it: whom it asks,
+// who waits for the answer, and what has come of it so far. JoinRequest asks. No socket, no clock;
+// loop thread.
 //
 // Nodes that are told to meet each other must not take each other in: each would then be a member
 // of two clusters. So a node that has asked takes nobody in until it knows that it was refused; and
@@ -28,10 +28,11 @@ class Joining {
   struct Meet {
     PendingRequest request;
     MembershipChange change;  // what it comes to once this node is in use
+    int64_t deadline_ms = 0;
   };
 
   // Precondition: !active(). `target` is the node to ask.
-  void Begin(Meet meet, Member target, int64_t deadline_ms);
+  void Begin(Meet meet, Member target);
   bool active() const { return meet_.has_value(); }
   // Whom to ask; null when this node asks nobody. Valid until the next Begin.
   const Member* target() const { return active() ? &target_ : nullptr; }
@@ -65,7 +66,6 @@ class Joining {
   std::optional<Meet> meet_;
   Member target_;
   uint64_t number_ = 0;
-  int64_t deadline_ms_ = 0;
   int64_t waits_until_ms_ = 0;  // gives way to a node that asks this one
   bool has_asked_ = false;      // and was not refused, as far as this node knows
   bool is_final_ = false;       // asking again would not help

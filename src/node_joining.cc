@@ -14,7 +14,8 @@ namespace {
 constexpr std::string_view kTakesInNobody =
     "TRYAGAIN This node waits to be taken into a cluster itself";
 constexpr std::string_view kMembersAreNotReset =
-    "ERR CLUSTER RESET can't be called with a member of a cluster, since it would lose acknowledged "
+    "ERR CLUSTER RESET can't be called with a member of a cluster, since it would lose "
+    "acknowledged "
     "writes. Send CLUSTER FORGET with this node's id to another member first";
 constexpr std::string_view kKeysAreNotReset =
     "ERR CLUSTER RESET can't be called with master nodes containing keys";
@@ -37,15 +38,16 @@ bool Node::untouched() const {
 void Node::RouteMeet(Joining::Meet meet) {
   if (untouched() && has_replayed_alone()) {
     Member target = *meet.change.join;
-    joining_.Begin(std::move(meet), std::move(target), Deadline());
+    joining_.Begin(std::move(meet), std::move(target));
     return;
   }
-  const bool may_turn_out_untouched = options_.may_be_adopted && members().size() <= 1 &&
-                                      keys_.revision() == 0 && !has_replayed_alone();
-  if (may_turn_out_untouched) {
-    undecided_meets_.push_back(std::move(meet));
+  const bool in_use = !options_.may_be_adopted || members().size() > 1 ||
+                      raft_.configuration().members.size() > 1 || keys_.revision() > 0 ||
+                      keys_.key_count() > 0;
+  if (in_use || parts_.clock.monotonic_ms() >= meet.deadline_ms) {
+    changes_.Submit(std::move(meet.request), std::move(meet.change), meet.deadline_ms);
   } else {
-    changes_.Submit(std::move(meet.request), std::move(meet.change), Deadline());
+    undecided_meets_.push_back(std::move(meet));
   }
 }
 
@@ -58,9 +60,7 @@ std::optional<std::string> Node::AdmissionError(uint64_t asker) {
 }
 
 void Node::RunJoining() {
-  if (has_replayed_alone()) {
-    for (Joining::Meet& meet : std::exchange(undecided_meets_, {})) RouteMeet(std::move(meet));
-  }
+  for (Joining::Meet& meet : std::exchange(undecided_meets_, {})) RouteMeet(std::move(meet));
   if (const auto failure = joining_.Failure(parts_.clock.monotonic_ms())) EndJoining(*failure);
 }
 

@@ -62,7 +62,7 @@ void Node::SubmitChange(Session& session, const Command& command, MembershipChan
     return;
   }
   if (change.join) {
-    RouteMeet({std::move(request), std::move(change)});
+    RouteMeet({std::move(request), std::move(change), Deadline()});
   } else {
     changes_.Submit(std::move(request), std::move(change), Deadline());
   }

@@ -361,7 +361,7 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
              "DELSLOTS <slot> [<slot> ...]",
              "    Refused: one shard holds all slots.",
              "DELSLOTSRANGE <start-slot> <end-slot> [<start-slot> <end-slot> ...]",
-             "    Refused, likewise.",
+             "    Refused: one shard holds all slots.",
              "FAILOVER",
              "    Have the leader hand over to this node.",
              "FLUSHSLOTS",

@@ -46,9 +46,9 @@ std::optional<std::string> CheckSlots(Arguments arguments) {
 
 std::optional<std::string> CheckSlotRanges(Arguments arguments) {
   if (arguments.size() % 2 != 0) {
-    return fmt::format("ERR wrong number of arguments for 'cluster|{}' command",
-                       EqualsIgnoringCase(arguments[1], "addslotsrange") ? "addslotsrange"
-                                                                         : "delslotsrange");
+    return fmt::format(
+        "ERR wrong number of arguments for 'cluster|{}' command",
+        EqualsIgnoringCase(arguments[1], "addslotsrange") ? "addslotsrange" : "delslotsrange");
   }
   std::bitset<storage::kSlotCount> given;
   for (size_t i = 2; i < arguments.size(); i += 2) {
@@ -100,9 +100,9 @@ void SetConfigEpoch(LocalContext& context, Arguments, resp::ReplyWriter& writer)
 }
 
 std::optional<std::string> CheckReset(Arguments arguments) {
-  const bool known =
-      arguments.size() == 2 || (arguments.size() == 3 && (EqualsIgnoringCase(arguments[2], "soft") ||
-                                                          EqualsIgnoringCase(arguments[2], "hard")));
+  const bool known = arguments.size() == 2 ||
+                     (arguments.size() == 3 && (EqualsIgnoringCase(arguments[2], "soft") ||
+                                                EqualsIgnoringCase(arguments[2], "hard")));
   if (!known) return std::string(kSyntaxError);
   return std::nullopt;
 }

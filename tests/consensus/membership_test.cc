@@ -136,6 +136,17 @@ TEST(Membership, RefusesWhatMakesNoSense) {
   EXPECT_EQ(FindMember(server.raft().configuration(), kSecond)->address, "b");
 }
 
+TEST(Membership, WhoWasRemovedIsRemovedAgainWithoutAnEntry) {
+  Established server;
+  ASSERT_EQ(server.Refused(RemoveMember{kThird}), std::nullopt);
+  server.CommitAll();
+  const Index end = server.raft().last_log_index();
+  EXPECT_EQ(server.Refused(RemoveMember{kThird}), std::nullopt);
+  EXPECT_EQ(server.raft().last_log_index(), end);
+  EXPECT_EQ(server.Refused(RemoveMember{NodeId()}), ChangeRefusal::kUnknownMember);
+  EXPECT_EQ(server.Refused(RemoveMember{kFourth}), ChangeRefusal::kUnknownMember) << "not yet";
+}
+
 TEST(Membership, TheLastVoterStays) {
   LoneServer server({.voters = 1});
   server.Tick();

@@ -19,7 +19,11 @@ std::string Bulk(std::string_view bytes) {
 
 class ToldAddresses : public testing::Test {
  protected:
-  ToldAddresses() { cluster_.MakeLeader(2); }
+  ToldAddresses() {
+    cluster_.MakeLeader(2);
+    // Until the leader has told the others whom to offer.
+    for (int ticks = 0; ticks < 100; ++ticks) cluster_.Tick();
+  }
 
   // Of a client that has connected to that address.
   std::string Ask(uint64_t member, const std::string& to,

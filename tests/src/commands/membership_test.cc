@@ -148,8 +148,16 @@ TEST_P(AnyMember, KnowsWhoIsNoMember) {
     EXPECT_EQ(Answer({"CLUSTER", "FORGET", id}), "-ERR Unknown node " + id + "\r\n");
   }
   EXPECT_EQ(Answer({"CLUSTER", "FORGET", IdOf(3)}), kOk);
-  // One that was a member once is none already, which is what is asked for.
+  EXPECT_EQ(Ids(GetParam()), (Some{1, 2}));
+}
+
+// redis-cli --cluster del-node tells every node to forget the same one.
+TEST_P(AnyMember, HasForgottenWhoWasForgotten) {
   EXPECT_EQ(Answer({"CLUSTER", "FORGET", IdOf(3)}), kOk);
+  const consensus::Index end = cluster_.node(kLeader).raft().last_log_index();
+  EXPECT_EQ(Answer({"CLUSTER", "FORGET", IdOf(3)}), kOk);
+  EXPECT_EQ(cluster_.node(kLeader).raft().last_log_index(), end);
+  EXPECT_EQ(Answer({"CLUSTER", "FORGET", IdOf(0)}), "-ERR Unknown node " + IdOf(0) + "\r\n");
   EXPECT_EQ(Ids(GetParam()), (Some{1, 2}));
 }
 
