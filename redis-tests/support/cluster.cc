@@ -32,6 +32,14 @@ bool AnswersReads(const std::string& host, uint16_t port, bool readonly) {
   return reply.answered() && !reply.is_error();
 }
 
+// How many nodes this one names to clients.
+size_t OfferedBy(const std::string& host, uint16_t port) {
+  const Reply slots = Client(host, port, kProbeTimeoutMs).Command({"CLUSTER", "SLOTS"});
+  constexpr size_t kBounds = 2;  // the first slot and the last, before the nodes
+  if (slots.elements.size() != 1 || slots.elements[0].elements.size() < kBounds) return 0;
+  return slots.elements[0].elements.size() - kBounds;
+}
+
 }  // namespace
 
 Cluster::Cluster(Options options) : options_(std::move(options)) {
@@ -69,7 +77,15 @@ bool Cluster::Start() {
   for (int id = 1; id <= size(); ++id) {
     StartProcess(id);
   }
-  return WaitUntilAllServe();
+  return WaitUntilAllServe() && WaitUntilAllAreOffered();
+}
+
+bool Cluster::WaitUntilAllAreOffered() {
+  for (int id = 1; id <= size(); ++id) {
+    const auto offers_all = [&] { return OfferedBy(host(id), port(id)) == nodes_.size(); };
+    if (!Eventually(kDeadlineMs, offers_all)) return false;
+  }
+  return true;
 }
 
 std::vector<uint16_t> Cluster::ports() const {

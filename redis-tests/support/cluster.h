@@ -38,7 +38,8 @@ class Cluster {
   Cluster() : Cluster(Options()) {}
   explicit Cluster(Options options);
 
-  // Starts all nodes and waits until all of them serve. False after kDeadlineMs.
+  // Starts all nodes and waits until all of them serve, and name all to clients. False after
+  // kDeadlineMs.
   bool Start();
 
   int size() const { return static_cast<int>(nodes_.size()); }
@@ -104,6 +105,7 @@ class Cluster {
   int AddNode(uint16_t port);
   std::string LogPath(int id) const;
   void StartProcess(int id);
+  bool WaitUntilAllAreOffered();
 
   const Options options_;
   std::string initial_cluster_;
