@@ -108,7 +108,10 @@ TEST_P(NamesWithTwoAddresses, MembersMeet_WhicheverOfThemTheyListenOn) {
   ASSERT_TRUE(cluster().Start());
   const int leader = cluster().WaitForLeader();
   EXPECT_EQ(Connect(leader, GetParam()).Command({"SET", "a", "1"}), Status("OK"));
-  EXPECT_EQ(ToldHosts(leader, GetParam()), std::vector<std::string>(3, "localhost"));
+  // All three, once each is known to have caught up.
+  EXPECT_TRUE(Eventually(kDeadlineMs, [&] {
+    return ToldHosts(leader, GetParam()) == std::vector<std::string>(3, "localhost");
+  }));
 }
 
 TEST_P(NamesWithTwoAddresses, ANewNodeJoinsByTheName) {
@@ -209,7 +212,9 @@ TEST_F(Addresses, NodesThatListenEverywhereJoin_AndRedirectToWhereClientsReachTh
   const int follower = leader == 1 ? 2 : 1;
   for (const std::string& host : hosts) {
     const std::string told = host == outer ? outer : "127.0.0.1";
-    EXPECT_EQ(ToldHosts(follower, host), std::vector<std::string>(3, told)) << host;
+    EXPECT_TRUE(Eventually(kDeadlineMs, [&] {
+      return ToldHosts(follower, host) == std::vector<std::string>(3, told);
+    })) << host;
     const std::string address = told + ":" + std::to_string(cluster().port(leader));
     EXPECT_EQ(Connect(follower, host).Command({"SET", "foo", "1"}), Error("MOVED 12182 " + address))
         << host;
@@ -260,7 +265,9 @@ TEST_F(Addresses, AMemberThatIsStartedWithAnotherBindAddressIsFoundThere) {
     Connect(3, "127.0.0.2").Command({"CLUSTER", "FAILOVER"});
     return Connect(1).Command({"SET", "foo", "1"}) == Error("MOVED 12182 " + address);
   }));
-  EXPECT_EQ(ToldHosts(3, "127.0.0.2").front(), "127.0.0.2");
+  // It says so itself, once its leadership is established.
+  EXPECT_TRUE(
+      Eventually(kDeadlineMs, [&] { return ToldHosts(3, "127.0.0.2").front() == "127.0.0.2"; }));
 }
 
 }  // namespace
