@@ -28,6 +28,7 @@ class ClusterTool : public testing::Test {
         }()) {
     EXPECT_TRUE(cluster_.Start());
     while (cluster_.size() < count) cluster_.Restart(cluster_.Add());
+    EXPECT_TRUE(cluster_.WaitUntilAllServe());
   }
   ~ClusterTool() override {
     if (HasFailure()) cluster_.PrintLogs(std::cerr);
