@@ -24,7 +24,7 @@ void HealthMonitor::Observe(const Sight& sight, Index commit_index, uint64_t now
     health_ = Health::kHandshake;
   } else if (silence >= patience) {
     health_ = Health::kFailed;
-  } else if (silence >= election_timeout_ticks) {
+  } else if (silence >= election_timeout_ticks || !sight.was_heard) {
     health_ = Health::kSuspect;
   } else {
     health_ = keeps_up_ ? Health::kOnline : Health::kLoading;

@@ -11,8 +11,8 @@ namespace quorate::consensus {
 // The numbers are part of the wire format.
 enum class Health : uint8_t {
   kOnline = 0,     // in touch, and its log keeps up
-  kLoading = 1,    // its log is behind, or the leader cannot tell yet
-  kSuspect = 2,    // not heard for an election timeout
+  kLoading = 1,    // in touch, and its log is behind
+  kSuspect = 2,    // not heard for an election timeout, or not yet by this leader
   kFailed = 3,     // not heard for HealthMonitor::kPatience election timeouts
   kHandshake = 4,  // a place in the configuration that no node has taken yet
 };
@@ -61,7 +61,7 @@ class HealthMonitor {
   Index goal_;
   uint64_t goal_set_at_;
   bool keeps_up_ = false;
-  Health health_ = Health::kLoading;
+  Health health_ = Health::kSuspect;
 };
 
 }  // namespace quorate::consensus

@@ -103,7 +103,7 @@ struct PeerStatus {
   bool recently_active = false;  // heard, and that within an election timeout
   bool needs_snapshot = false;   // what it lacks was trimmed
   bool fit = false;              // it could take over now, and has said that it would lead well
-  Health health = Health::kLoading;
+  Health health = Health::kSuspect;
   uint64_t silent_ticks = 0;  // since it was heard last
 };
 

@@ -182,19 +182,43 @@ TEST_F(Membership, ANodeThatHasDataIsNotTakenIn) {
   ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
     return Client(cluster().port(other)).Command({"SET", "its", "own"}) == Status("OK");
   }));
-  EXPECT_EQ(Meet(1, other), Status("OK"));
-  ASSERT_TRUE(WaitForVoters({1, 2, 3}, 3));
-  EXPECT_EQ(Client(cluster().port(other)).Command({"GET", "its"}), Text("own"));
-  // It is there as a learner that cannot be reached, until it is forgotten.
-  Client client(cluster().port(1));
-  const std::string nodes = client.Command({"CLUSTER", "NODES"}).text;
-  const std::string address = "127.0.0.1:" + std::to_string(cluster().port(other));
-  const size_t at = nodes.find(address);
-  ASSERT_NE(at, std::string::npos) << nodes;
-  const size_t line = nodes.rfind('\n', at) + 1;
-  EXPECT_EQ(client.Command({"CLUSTER", "FORGET", nodes.substr(line, 40)}), Status("OK"));
-  EXPECT_EQ(client.Command({"CLUSTER", "NODES"}).text.find(address), std::string::npos);
+  // A write makes it a cluster of its own for good, whatever has become of the key.
+  ASSERT_EQ(Client(cluster().port(other)).Command({"DEL", "its"}), Integer(1));
+  const std::string log_end = Field(cluster().WaitForLeader(), "raft_last_log_index");
+  for (int asked = 1; asked <= 3; ++asked) {
+    const Reply reply = Meet(asked, other);
+    ASSERT_TRUE(reply.IsError("ERR"));
+    EXPECT_NE(reply.text.find("it holds data, or belongs to another cluster"), std::string::npos)
+        << reply.text;
+    EXPECT_EQ(Field(asked, "raft_members"), "3");
+  }
+  EXPECT_EQ(Field(cluster().WaitForLeader(), "raft_last_log_index"), log_end) << "nothing is left";
+  EXPECT_EQ(Client(cluster().port(other)).Command({"SET", "its", "own"}), Status("OK"));
+  EXPECT_EQ(Field(other, "raft_members"), "1");
+  // Nor is a member of another cluster.
+  const Reply reply = Meet(other, 1);
+  ASSERT_TRUE(reply.IsError("ERR"));
+  EXPECT_EQ(Field(other, "raft_members"), "1");
   cluster().Kill9(other);
+}
+
+TEST_F(Membership, WhereNobodyAnswersNobodyIsAddedAndNobodyIsReplaced) {
+  ASSERT_NO_FATAL_FAILURE(StartWith(3, {"--request-timeout", "1000"}));
+  const int leader = cluster().WaitForLeader();
+  const int dead = Follower({1, 2, 3}, leader);
+  const int other = cluster().Add();
+  const std::string nobody = "no node answers at 127.0.0.1:";
+  EXPECT_NE(Meet(leader, other).text.find(nobody), std::string::npos);
+  cluster().Kill9(dead);
+  const Reply reply = Meet(leader, dead);
+  EXPECT_NE(reply.text.find(nobody), std::string::npos) << reply.text;
+  EXPECT_NE(reply.text.find("Node " + std::to_string(dead) + " stays a member"), std::string::npos)
+      << reply.text;
+  EXPECT_EQ(Field(leader, "raft_members"), "3");
+  // It was only rebooting.
+  cluster().Restart(dead);
+  EXPECT_TRUE(Eventually(kDeadlineMs, [&] { return Meet(leader, dead) == Status("OK"); }));
+  EXPECT_EQ(Field(dead, "raft_node_id"), std::to_string(dead));
 }
 
 // As an empty cluster of one it would take writes that are lost, or that keep it out.

@@ -2,6 +2,7 @@
 
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace quorate {
 namespace {
@@ -21,25 +22,31 @@ constexpr int64_t kAnswerWaitMs = 3000;
 
 }  // namespace
 
-void ChangeRequests::Submit(PendingRequest request, MembershipChange change, int64_t deadline_ms) {
+void ChangeRequests::Submit(MembershipChange change, int64_t deadline_ms, Done done) {
   requests_.emplace_back();
-  requests_.back().request = std::move(request);
   requests_.back().change = std::move(change);
   requests_.back().deadline_ms = deadline_ms;
+  requests_.back().done = std::move(done);
 }
 
 void ChangeRequests::Run(int64_t now_ms) {
-  std::erase_if(requests_, [&](const Request& request) {
+  // What is done then may submit others.
+  std::vector<Request> expired;
+  std::erase_if(requests_, [&](Request& request) {
     if (now_ms < request.deadline_ms) return false;
-    if (request.in_doubt || request.asked != 0 || request.index != Index()) {
-      Finish(request, kUnknownOutcome);
-    } else if (request.obstacle.empty()) {
-      Finish(request, kNoLeader);
-    } else {
-      Finish(request, "TRYAGAIN " + request.obstacle);
-    }
+    expired.push_back(std::move(request));
     return true;
   });
+  for (const Request& request : expired) {
+    if (!request.done) continue;
+    if (request.in_doubt || request.asked != 0 || request.index != Index()) {
+      request.done(kUnknownOutcome);
+    } else if (request.obstacle.empty()) {
+      request.done(kNoLeader);
+    } else {
+      request.done("TRYAGAIN " + request.obstacle);
+    }
+  }
   if (!requests_.empty()) Ask(requests_.front(), now_ms);
 }
 
@@ -106,11 +113,7 @@ void ChangeRequests::LookAt(Request& request, Index applied, Term term) {
 void ChangeRequests::FinishFirst(std::string_view error) {
   const Request request = std::move(requests_.front());
   requests_.pop_front();
-  Finish(request, error);
-}
-
-void ChangeRequests::Finish(const Request& request, std::string_view error) {
-  if (request.request.session) answer_(request.request, error);
+  if (request.done) request.done(error);
 }
 
 }  // namespace quorate

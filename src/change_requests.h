@@ -14,7 +14,6 @@
 #include "consensus/raft.h"
 #include "consensus/types.h"
 #include "src/member.h"
-#include "src/pending.h"
 
 namespace quorate {
 
@@ -34,14 +33,14 @@ struct MembershipChange {
 // asked for twice does not matter: what is so already is not done again.
 class ChangeRequests {
  public:
-  // `error` empty: it is so, by what is committed and applied here.
-  using Answer = std::function<void(const PendingRequest& request, std::string_view error)>;
+  // `error` empty: it is so, by what is committed and applied here. Must not destroy this.
+  using Done = std::function<void(std::string_view error)>;
 
   // `raft` must outlive this.
-  ChangeRequests(consensus::Raft& raft, Answer answer) : raft_(raft), answer_(std::move(answer)) {}
+  explicit ChangeRequests(consensus::Raft& raft) : raft_(raft) {}
 
-  // A request without a session is this node's own, and answered to nobody.
-  void Submit(PendingRequest request, MembershipChange change, int64_t deadline_ms);
+  // Calls `done`, where there is one, once and later.
+  void Submit(MembershipChange change, int64_t deadline_ms, Done done = nullptr);
   // Once a round, before Raft's effects are taken.
   void Run(int64_t now_ms);
   // What the leader has said, and what is the last entry that was applied here.
@@ -54,9 +53,9 @@ class ChangeRequests {
 
  private:
   struct Request {
-    PendingRequest request;
     MembershipChange change;
     int64_t deadline_ms = 0;
+    Done done;
     // At most one of these is set, and only of the first request.
     uint64_t asked = 0;      // the leader, by this number
     consensus::Index index;  // it is this entry
@@ -69,10 +68,8 @@ class ChangeRequests {
   void Ask(Request& request, int64_t now_ms);
   void LookAt(Request& request, consensus::Index applied, consensus::Term term);
   void FinishFirst(std::string_view error);
-  void Finish(const Request& request, std::string_view error);
 
   consensus::Raft& raft_;
-  const Answer answer_;
   std::deque<Request> requests_;
 };
 

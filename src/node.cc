@@ -39,8 +39,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       keys_(parts.state_reader, options.key_space),
       raft_(options.raft, recovered, parts.log_reader),
       membership_(options.self),
-      changes_(raft_, [this](const PendingRequest& request,
-                             std::string_view error) { AnswerChange(request, error); }),
+      changes_(raft_),
       snapshot_sender_(parts.snapshots, options.snapshots),
       snapshot_receiver_(parts.snapshots),
       random_state_(options.raft.seed),
@@ -139,6 +138,7 @@ void Node::Tick() {
   AnnounceAddress();
   RunJoining();
   AnswerResets();
+  RunMeetings();
 }
 
 void Node::HandOverIfDiskHoldsUp() {

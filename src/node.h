@@ -25,6 +25,7 @@
 #include "src/member.h"
 #include "src/membership.h"
 #include "src/pending.h"
+#include "src/probe_answer.h"
 #include "src/session.h"
 #include "src/snapshot_receiver.h"
 #include "src/snapshot_sender.h"
@@ -40,10 +41,17 @@ namespace quorate {
 // altered.
 class Network {
  public:
+  // See Probe.
+  using Probed = std::function<void(const ProbeAnswer& answer)>;
+
   virtual ~Network() = default;
   // Whom Send can reach from now on.
   virtual void SetPeers(const std::vector<Member>& peers) = 0;
   virtual void Send(consensus::NodeId to, consensus::Message message) = 0;
+  // Finds out what answers at the peer port of `place`, trying again until something does or
+  // `timeout_ms` are over. Calls `done` once and later, between two rounds, or not at all if the
+  // network is closed before.
+  virtual void Probe(const Member& place, int64_t timeout_ms, Probed done) = 0;
 };
 
 struct NodeOptions {
@@ -137,6 +145,7 @@ class Node {
   void PeerGone(consensus::NodeId peer);
   enum class Offer : uint8_t {
     kNone,         // this node is, or has been, somebody
+    kNotYet,       // a write may be on its way: whether it is empty is known soon
     kOtherFolder,  // it could be taken in, but not yet: with empty_folder()
     kTaken,        // it becomes that member, in a new life
   };
@@ -222,6 +231,7 @@ class Node {
   // --- Members and snapshots ---
   void UpdateMembership();
   void UpdatePeers();
+  void MakeChange(PendingRequest request, MembershipChange change);
   void AnswerChange(const PendingRequest& request, std::string_view error);
   // Where such a change goes, as soon as it is known whether this node is untouched.
   void RouteMeet(Joining::Meet meet);
@@ -234,6 +244,21 @@ class Node {
   // Empty: OK. Nothing: it is not known yet.
   std::optional<std::string_view> ResetAnswer() const;
   void AnnounceAddress();
+
+  // --- Meetings: CLUSTER MEET from the question to the answer (node_meetings.cc) ---
+  struct Meeting {
+    PendingRequest request;
+    std::string address;
+    bool is_added = false;    // the address is a member's, and it is waited for
+    int64_t deadline_ms = 0;  // for that
+  };
+  void BeginMeeting(PendingRequest request, const std::string& address);
+  void MeetAfterProbe(uint64_t number, const ProbeAnswer& answer);
+  void WaitForNewcomer(uint64_t number, std::string_view error);
+  void RunMeetings();
+  void GiveUpMeeting(uint64_t number, const Member& newcomer);
+  void EndMeeting(uint64_t number, std::string_view error);
+
   bool IsHeard(consensus::NodeId peer) const;
   // The only member. A leader that was removed, and has yet to hand over, is none: the one that is
   // left may lead already.
@@ -307,6 +332,8 @@ class Node {
     int64_t deadline_ms = 0;
   };
   std::vector<Reset> resets_;
+  std::map<uint64_t, Meeting> meetings_;  // by a number that is given once
+  uint64_t last_meeting_ = 0;
   SnapshotSender snapshot_sender_;
   SnapshotReceiver snapshot_receiver_;
   consensus::NodeId next_id_;  // as of last_applied: no member has had this id or a higher one

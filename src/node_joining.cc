@@ -45,7 +45,7 @@ void Node::RouteMeet(Joining::Meet meet) {
                       raft_.configuration().members.size() > 1 || keys_.revision() > 0 ||
                       keys_.key_count() > 0;
   if (in_use || parts_.clock.monotonic_ms() >= meet.deadline_ms) {
-    changes_.Submit(std::move(meet.request), std::move(meet.change), meet.deadline_ms);
+    MakeChange(std::move(meet.request), std::move(meet.change));
   } else {
     undecided_meets_.push_back(std::move(meet));
   }

@@ -52,8 +52,8 @@ void Node::SubmitChange(Session& session, const Command& command, MembershipChan
     if (joining_.active()) {
       // This node takes the other one in, and is in use from now on.
       Joining::Meet meet = joining_.End();
-      changes_.Submit(std::move(request), std::move(change), Deadline());
-      changes_.Submit(std::move(meet.request), std::move(meet.change), Deadline());
+      MakeChange(std::move(request), std::move(change));
+      MakeChange(std::move(meet.request), std::move(meet.change));
       return;
     }
   }
@@ -64,8 +64,19 @@ void Node::SubmitChange(Session& session, const Command& command, MembershipChan
   if (change.join) {
     RouteMeet({std::move(request), std::move(change), Deadline()});
   } else {
-    changes_.Submit(std::move(request), std::move(change), Deadline());
+    MakeChange(std::move(request), std::move(change));
   }
+}
+
+void Node::MakeChange(PendingRequest request, MembershipChange change) {
+  const auto* add = std::get_if<consensus::AddLearner>(&change.change);
+  if (add && !change.asker) {
+    BeginMeeting(std::move(request), add->address);
+    return;
+  }
+  // Who asks to be taken in is there, and says what it is.
+  changes_.Submit(std::move(change), Deadline(),
+                  [this, request](std::string_view error) { AnswerChange(request, error); });
 }
 
 void Node::AnswerChange(const PendingRequest& request, std::string_view error) {
@@ -89,7 +100,7 @@ void Node::AnnounceAddress() {
   const std::optional<std::string> address = membership_.address_to_announce();
   if (!address) return;
   spdlog::info("asking the leader to note this node's address, {}", *address);
-  changes_.Submit({}, {consensus::UpdateAddress{raft_.id(), *address}, false, {}},
+  changes_.Submit({consensus::UpdateAddress{raft_.id(), *address}, false, {}},
                   now_ms + kAnnouncementIntervalMs);
 }
 
@@ -116,10 +127,13 @@ void Node::Removed(const std::string& reason) {
 
 Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folder) {
   if (new_life_) return Offer::kNone;
-  const bool unused = cluster_id != options_.cluster_id && untouched();
+  const bool blank = options_.may_be_adopted && cluster_id != options_.cluster_id &&
+                     members().size() <= 1 && raft_.configuration().members.size() <= 1 &&
+                     keys_.revision() == 0 && keys_.key_count() == 0;
+  const bool unused = blank && untouched();
   const bool replaced =
       cluster_id == options_.cluster_id && as != raft_.id() && raft_.has_nothing();
-  if (!unused && !replaced) return Offer::kNone;
+  if (!unused && !replaced) return blank ? Offer::kNotYet : Offer::kNone;
   // Somebody who has not heard for long may call it by the id of one that was here before, and has
   // lost its folder. Its votes and acknowledgements are forgotten, so it must not come back.
   if (folder != empty_folder()) {
@@ -150,7 +164,7 @@ void Node::NameFolder(NodeId learner, uint64_t folder) {
       !changes_.empty()) {
     return;  // it will say so again
   }
-  changes_.Submit({}, {consensus::NameFolder{learner, folder}, false, {}}, Deadline());
+  changes_.Submit({consensus::NameFolder{learner, folder}, false, {}}, Deadline());
 }
 
 // --- The log's size ---

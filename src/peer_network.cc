@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cassert>
-#include <charconv>
 #include <utility>
 #include <variant>
 
 #include "src/member_address.h"
+#include "src/peer_refusal.h"
 #include "src/uv_support.h"
 
 namespace quorate {
@@ -21,22 +21,6 @@ constexpr size_t kIncomingMax = 64;
 
 // A member says Hello at once.
 constexpr uint64_t kHelloTimeoutMs = 5'000;
-
-// How the refusal of a node that was removed begins, so that it can tell.
-constexpr std::string_view kRemovedWord = "REMOVED";
-// How that of a node begins that could be taken in: its folder follows, in 16 hex digits.
-constexpr std::string_view kEmptyWord = "EMPTY ";
-constexpr size_t kFolderDigits = 16;
-
-std::optional<uint64_t> FolderIn(std::string_view refusal) {
-  if (!refusal.starts_with(kEmptyWord)) return std::nullopt;
-  const std::string_view digits = refusal.substr(kEmptyWord.size(), kFolderDigits);
-  uint64_t folder = 0;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), folder, 16);
-  if (error != std::errc() || end != digits.data() + kFolderDigits) return std::nullopt;
-  return folder;
-}
 
 }  // namespace
 
@@ -134,16 +118,19 @@ void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
     Drop(incoming);  // it connects again, to what this node becomes
     return;
   }
+  if (offer == Node::Offer::kNotYet && hello.to == kNobody) {
+    Drop(incoming);  // it asks again
+    return;
+  }
   if (std::optional<std::string> refusal = Refusal(hello)) {
     // Who is refused comes again and again.
-    if (last_refusal_ != *refusal) {
+    if (hello.to != kNobody && last_refusal_ != *refusal) {
       spdlog::warn("refusing the peer connection from {}: {}", incoming->address, *refusal);
       last_refusal_ = *refusal;
     }
-    std::string line = *refusal + '\n';
-    if (offer == Node::Offer::kOtherFolder) {
-      line.insert(0, fmt::format("{}{:016x} ", kEmptyWord, node_->empty_folder()));
-    }
+    std::string line =
+        offer == Node::Offer::kOtherFolder ? EmptyLine(node_->empty_folder(), *refusal) : *refusal;
+    line += '\n';
     const uv_buf_t buffer = uv_buf_init(line.data(), static_cast<unsigned>(line.size()));
     // Best effort: a socket that was just opened takes one line, or its owner does without.
     uv_try_write(reinterpret_cast<uv_stream_t*>(&incoming->tcp), &buffer, 1);
@@ -220,6 +207,7 @@ std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) c
     return fmt::format("this is node {} of cluster {:016x}, not of {:016x}", options_.node_id,
                        options_.cluster_id, hello.cluster_id);
   }
+  if (hello.to == kNobody) return MemberLine(options_.node_id);
   if (hello.to.value() != options_.node_id) {
     return fmt::format("this is node {}, not node {}", options_.node_id, hello.to.value());
   }
@@ -310,7 +298,19 @@ void PeerNetwork::Send(consensus::NodeId to, consensus::Message message) {
   if (link != links_.end()) link->second->Send(message);
 }
 
+void PeerNetwork::Probe(const Member& place, int64_t timeout_ms, Probed done) {
+  MemberProbe::Options options;
+  options.hello.cluster_id = options_.cluster_id;
+  options.hello.from = consensus::NodeId(options_.node_id);
+  options.hello.address = options_.own_address;
+  options.timeout_ms = static_cast<uint64_t>(timeout_ms);
+  probes_.push_back(
+      std::make_unique<MemberProbe>(loop_, place, std::move(options), std::move(done)));
+  probes_.back()->Start();
+}
+
 void PeerNetwork::EndRound() {
+  std::erase_if(probes_, [](const auto& probe) { return probe->ended(); });
   for (auto& [id, link] : links_) link->EndRound();
   Incoming* const oldest = OldestStranger();
   if (oldest != nullptr && uv_now(loop_) - oldest->accepted_at_ms >= kHelloTimeoutMs) Drop(oldest);
@@ -320,6 +320,7 @@ void PeerNetwork::CloseAll() {
   StopListening(&servers_);
   for (auto& [id, link] : links_) link->Close();
   while (!incoming_.empty()) Drop(incoming_.back());
+  probes_.clear();
 }
 
 }  // namespace quorate

@@ -18,6 +18,7 @@
 #include "consensus/codec.h"
 #include "src/config.h"
 #include "src/member.h"
+#include "src/member_probe.h"
 #include "src/node.h"
 #include "src/peer_link.h"
 
@@ -49,6 +50,7 @@ class PeerNetwork : public Network {
   // Connects to members that are new or have moved, and lets go of those that are none any more.
   void SetPeers(const std::vector<Member>& peers) override;
   void Send(consensus::NodeId to, consensus::Message message) override;
+  void Probe(const Member& place, int64_t timeout_ms, Probed done) override;
   // Once per round: hands to the kernel what was sent in it, and closes what has waited too long
   // for a Hello.
   void EndRound();
@@ -91,6 +93,7 @@ class PeerNetwork : public Network {
   std::vector<std::unique_ptr<uv_tcp_t>> servers_;
   std::map<uint64_t, std::unique_ptr<PeerLink>> links_;  // by the member's id
   std::map<uint64_t, Member> told_;                      // with SetPeers, the last time
+  std::vector<std::unique_ptr<MemberProbe>> probes_;     // under way, or just ended
   std::vector<Incoming*> incoming_;                      // those that are open, the oldest first
   std::string last_refusal_;                             // that was logged
   std::array<char, 64 << 10> read_buffer_;

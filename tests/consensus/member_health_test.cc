@@ -54,7 +54,7 @@ class Follower {
 
 TEST(HealthMonitor, ComesOnlineOnceWhatWasCommittedIsThere) {
   Follower follower;
-  EXPECT_EQ(follower.health(), Health::kLoading);
+  EXPECT_EQ(follower.health(), Health::kSuspect);
   follower.Run(3, 5);
   EXPECT_EQ(follower.health(), Health::kLoading);
   follower.Run(2, 5);
@@ -120,21 +120,21 @@ TEST(HealthMonitor, WhoComesBackHasToCatchUpFirst) {
   Follower follower;
   follower.Run(10, 2);
   ASSERT_EQ(follower.health(), Health::kOnline);
-  follower.BeSilent(kPatience);
-  follower.sight().heard_at += kPatience;
-  follower.sight().was_heard = true;
+  follower.BeSilent(2 * kElectionTimeout);
+  follower.sight().heard_at += 2 * kElectionTimeout;
   follower.BeSilent(1);
   EXPECT_EQ(follower.health(), Health::kLoading);
   follower.Run(5, 2);
   EXPECT_EQ(follower.health(), Health::kOnline);
 }
 
-TEST(HealthMonitor, NobodyIsOnlineUnheard) {
+// CLUSTER MEET takes loading as a sign of life.
+TEST(HealthMonitor, WhoWasNeverHeardIsSuspect) {
   Follower follower;
   follower.rate = 0;
   follower.sight().match_index = Index(3000);
   follower.BeSilent(1);
-  EXPECT_EQ(follower.health(), Health::kLoading);
+  EXPECT_EQ(follower.health(), Health::kSuspect);
 }
 
 TEST(HealthMonitor, AFreePlaceIsNoMember) {

@@ -72,6 +72,16 @@ void SimNetwork::AnswerEmpty(size_t place, const Address& refused, uint64_t fold
                 [this, to, peer = refused.to, folder] { empty_receiver_(to, peer, folder); });
 }
 
+void SimNetwork::Probe(size_t from, size_t to, const Address& address,
+                       std::function<void(const ProbeAnswer&)> answered) {
+  if (IsCut(from, to) || random_.Chance(weather_.loss_permille)) return;
+  events_.After(Latency(), [this, from, to, address, answered = std::move(answered)] {
+    const std::optional<ProbeAnswer> answer = probe_receiver_(to, address);
+    if (!answer || IsCut(to, from)) return;
+    events_.After(Latency(), [answer = *answer, answered] { answered(answer); });
+  });
+}
+
 void SimNetwork::Plan(size_t from, size_t to, const Address& address, std::string frame) {
   Link& link = At(from, to);
   Time arrival = events_.now() + Latency();

@@ -12,6 +12,7 @@
 
 #include "consensus/codec.h"
 #include "consensus/message.h"
+#include "src/probe_answer.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/settings.h"
@@ -49,6 +50,12 @@ class SimNetwork {
   void SendHello(size_t from, size_t to, const Address& address);
   // The machine at that place refuses a connection, for it is empty; the other end learns that.
   void AnswerEmpty(size_t place, const Address& refused, uint64_t folder);
+  // Asks the machine at that place what it is. No answer: it does not run, or something was lost.
+  void Probe(size_t from, size_t to, const Address& address,
+             std::function<void(const ProbeAnswer&)> answered);
+  using ProbeReceiver =
+      std::function<std::optional<ProbeAnswer>(size_t to, const Address& address)>;
+  void set_probe_receiver(ProbeReceiver receiver) { probe_receiver_ = std::move(receiver); }
   // How long something small takes from here to there now.
   Time Latency();
 
@@ -92,6 +99,7 @@ class SimNetwork {
   std::vector<Link> links_;
   Receiver receiver_;
   EmptyReceiver empty_receiver_;
+  ProbeReceiver probe_receiver_;
 };
 
 }  // namespace quorate::simulation

@@ -20,6 +20,9 @@ constexpr const char* kNames[] = {"adds",  "removes", "removes by force",
 // Longer than any message is under way.
 constexpr Time kMessageAgeMax = 6 * kSecond;
 constexpr Time kPatienceBeyondTimeout = 3 * kSecond;
+// MEET looks at the address, has it added, and waits for the node there: each for a timeout at
+// most.
+constexpr Time kTimeoutsMax = 3;
 
 size_t Majority(size_t voters) { return voters / 2 + 1; }
 
@@ -276,7 +279,7 @@ bool Operator::IsMember(const Server& server, const Configuration& configuration
 bool Operator::IsQuiet() const {
   return under_way_ == 0 &&
          world_.events.now() - asked_at_ >
-             kMessageAgeMax + world_.settings.node.request_timeout_ms * kMillisecond;
+             kMessageAgeMax + kTimeoutsMax * world_.settings.node.request_timeout_ms * kMillisecond;
 }
 
 bool Operator::CanGoOnWhatever(const Configuration& configuration, NodeId without) const {
@@ -345,8 +348,8 @@ void Operator::Ask(size_t place, std::vector<std::string> words, Check check) {
     }
     question->server->ReceiveFromClient(question->connection, bytes);
   });
-  const Time patience =
-      world_.settings.node.request_timeout_ms * kMillisecond + kPatienceBeyondTimeout;
+  const Time patience = kTimeoutsMax * world_.settings.node.request_timeout_ms * kMillisecond +
+                        kPatienceBeyondTimeout;
   world_.events.After(patience, [this, question] { Done(question, false); });
 }
 

@@ -96,6 +96,8 @@ class Server {
   // Nothing: another has connected.
   void Receive(const Address& address, std::optional<consensus::Message> message);
   void PeerGone(consensus::NodeId peer);
+  // What this is, for somebody who might add it. Nothing: nobody answers there.
+  std::optional<ProbeAnswer> AnswerProbe(const Address& address);
   // It has answered that it is empty, and has this folder.
   void PeerIsEmpty(consensus::NodeId peer, uint64_t folder);
   // False: nobody listens.
@@ -128,6 +130,10 @@ class Server {
   void SetPeers(const std::vector<Member>& peers);
   void SendTo(consensus::NodeId to, const consensus::Message& message);
   void SayHello();
+  struct OpenProbe;
+  void Probe(uint16_t port, int64_t timeout_ms, Network::Probed done);
+  void TryProbe(const std::shared_ptr<OpenProbe>& probe);
+  void EndProbe(const std::shared_ptr<OpenProbe>& probe, const ProbeAnswer& answer);
   // Another node, or a member that it knows of.
   struct Link {
     consensus::NodeId id;

@@ -1,5 +1,8 @@
 // What a server and others say to each other.
 #include <algorithm>
+#include <limits>
+#include <memory>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -11,6 +14,9 @@ namespace {
 
 // Of a connection on which nothing comes any more.
 constexpr Time kConnectionAgeMax = 2 * kSecond;
+constexpr Time kProbeInterval = 200 * kMillisecond;
+// A member that is nobody: whoever is asked for it says who it is.
+constexpr consensus::NodeId kNobody{std::numeric_limits<uint64_t>::max()};
 
 }  // namespace
 
@@ -83,6 +89,7 @@ bool Server::Accepts(const Address& address) {
       surroundings_.network.AnswerEmpty(place_, address, node.empty_folder());
       return false;
     case Node::Offer::kNone:
+    case Node::Offer::kNotYet:
       break;
   }
   if (is_ours) FollowAddress(address);
@@ -124,6 +131,52 @@ void Server::Receive(const Address& address, std::optional<consensus::Message> m
 
 void Server::PeerGone(consensus::NodeId peer) {
   Enqueue([this, peer] { process_->node.PeerGone(peer); });
+}
+
+// --- Probes ---
+
+struct Server::OpenProbe {
+  uint16_t port;
+  Time deadline;
+  Network::Probed done;
+  uint64_t life;
+  bool ended = false;
+};
+
+void Server::Probe(uint16_t port, int64_t timeout_ms, Network::Probed done) {
+  const Time deadline = surroundings_.events.now() + timeout_ms * kMillisecond;
+  TryProbe(std::make_shared<OpenProbe>(OpenProbe{port, deadline, std::move(done), life_}));
+}
+
+void Server::TryProbe(const std::shared_ptr<OpenProbe>& probe) {
+  if (probe->ended || probe->life != life_ || !up()) return;
+  if (surroundings_.events.now() >= probe->deadline) {
+    EndProbe(probe, {ProbeAnswer::Kind::kNobody, 0, "nothing was heard"});
+    return;
+  }
+  const Address address = {identity_.cluster_id, id(), kNobody, 0, port_, probe->port};
+  surroundings_.network.Probe(
+      place_, PlaceOf(probe->port), address,
+      [this, probe](const ProbeAnswer& answer) { EndProbe(probe, answer); });
+  surroundings_.events.After(kProbeInterval, [this, probe] { TryProbe(probe); });
+}
+
+void Server::EndProbe(const std::shared_ptr<OpenProbe>& probe, const ProbeAnswer& answer) {
+  if (std::exchange(probe->ended, true)) return;
+  Enqueue([this, probe, answer] {
+    if (probe->life == life_) probe->done(answer);
+  });
+}
+
+// As PeerNetwork and MemberProbe do together.
+std::optional<ProbeAnswer> Server::AnswerProbe(const Address& address) {
+  if (!up() || paused() || address.to_port != port_) return std::nullopt;
+  const Node::Offer offer =
+      process_->node.OfferMembership(address.cluster_id, address.to, address.folder);
+  if (offer == Node::Offer::kNotYet) return std::nullopt;
+  if (offer != Node::Offer::kNone) return ProbeAnswer{ProbeAnswer::Kind::kEmpty};
+  if (address.cluster_id != identity_.cluster_id) return ProbeAnswer{ProbeAnswer::Kind::kOther};
+  return ProbeAnswer{ProbeAnswer::Kind::kMember, id().value()};
 }
 
 // --- Clients ---

@@ -57,6 +57,8 @@ class Simulation {
     network_.set_empty_receiver([this](size_t to, consensus::NodeId peer, uint64_t folder) {
       if (servers_[to]->in_cluster()) servers_[to]->PeerIsEmpty(peer, folder);
     });
+    network_.set_probe_receiver(
+        [this](size_t to, const Address& address) { return servers_[to]->AnswerProbe(address); });
     for (const auto& server : servers_) server->set_checker(&checker_);
     faults_.set_on_disturbance([this] { availability_.Disturbed(); });
   }

@@ -76,6 +76,10 @@ void TestNetwork::Send(consensus::NodeId to, consensus::Message message) {
   cluster->Deliver(from, to, std::move(message));
 }
 
+void TestNetwork::Probe(const Member& place, int64_t timeout_ms, Probed done) {
+  cluster->Probe(from, place, timeout_ms, std::move(done));
+}
+
 TestMember::TestMember(TestCluster* cluster, const NodeOptions& node_options,
                        const std::vector<Member>& members, uint64_t id)
     : options(node_options), clock(cluster->clock()) {
@@ -129,7 +133,23 @@ void TestCluster::Deliver(uint64_t from, consensus::NodeId to, consensus::Messag
   sent_.push_back({from, to.value(), std::move(message)});
 }
 
+void TestCluster::Probe(uint64_t from, const Member& place, int64_t timeout_ms,
+                        Network::Probed done) {
+  probes_.push_back({from, place.port, clock_.now_ms + timeout_ms, std::move(done)});
+}
+
+ProbeAnswer TestCluster::FindOut(uint16_t port) const {
+  if (const auto other = others.find(port); other != others.end()) return other->second;
+  for (const auto& [id, member] : members_) {
+    if (port != 7000 + id) continue;
+    if (!member->connected) return {ProbeAnswer::Kind::kNobody, 0, "connection refused"};
+    return {ProbeAnswer::Kind::kMember, id};
+  }
+  return {ProbeAnswer::Kind::kEmpty};
+}
+
 void TestCluster::Restart(uint64_t id) {
+  std::erase_if(probes_, [id](const OpenProbe& probe) { return probe.from == id; });
   member(id).disk.Crash();
   member(id).state.Crash();
   member(id).Start();
@@ -143,12 +163,28 @@ void TestCluster::Step() {
   for (std::deque<Sent> arriving = std::exchange(sent_, {}); !arriving.empty();
        arriving.pop_front()) {
     Sent& sent = arriving.front();
-    if (!members_.contains(sent.to)) continue;  // one that was added, and never joined
+    if (!members_.contains(sent.to)) {  // one that was added
+      if (const auto* heartbeat = std::get_if<consensus::Heartbeat>(&sent.message);
+          heartbeat && newcomers_follow && member(sent.from).connected) {
+        node(sent.from).Receive(
+            consensus::NodeId(sent.to),
+            consensus::HeartbeatReply{heartbeat->term, heartbeat->read_round, false});
+      }
+      continue;
+    }
     if (!member(sent.from).connected || !member(sent.to).connected) continue;
     node(sent.to).Receive(consensus::NodeId(sent.from), std::move(sent.message));
   }
   for (auto& [id, member] : members_) {
     if (member->disk_works) member->disk.Complete();
+  }
+  for (OpenProbe& probe : std::exchange(probes_, {})) {
+    const ProbeAnswer answer = FindOut(probe.port);
+    if (answer.kind != ProbeAnswer::Kind::kNobody || clock_.now_ms >= probe.deadline_ms) {
+      probe.done(answer);
+    } else {
+      probes_.push_back(std::move(probe));
+    }
   }
 }
 

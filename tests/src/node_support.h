@@ -117,6 +117,7 @@ class NoSnapshots : public storage::SnapshotStore {
 struct TestNetwork : Network {
   void SetPeers(const std::vector<Member>&) override {}
   void Send(consensus::NodeId to, consensus::Message message) override;
+  void Probe(const Member& place, int64_t timeout_ms, Probed done) override;
   TestCluster* cluster = nullptr;
   uint64_t from = 0;
 };
@@ -182,8 +183,23 @@ class TestCluster {
   }
 
   void Deliver(uint64_t from, consensus::NodeId to, consensus::Message message);
+  void Probe(uint64_t from, const Member& place, int64_t timeout_ms, Network::Probed done);
+
+  // What is at an address, by its client port, where neither an empty node nor one of the members.
+  std::map<uint16_t, ProbeAnswer> others;
+  // Whoever is added answers heartbeats.
+  bool newcomers_follow = true;
 
  private:
+  struct OpenProbe {
+    uint64_t from;
+    uint16_t port;
+    int64_t deadline_ms;
+    Network::Probed done;
+  };
+  // What stands at that address now.
+  ProbeAnswer FindOut(uint16_t port) const;
+
   struct Sent {
     uint64_t from;
     uint64_t to;
@@ -192,6 +208,7 @@ class TestCluster {
 
   TestClock clock_;
   std::deque<Sent> sent_;
+  std::vector<OpenProbe> probes_;
   std::map<uint64_t, std::unique_ptr<TestMember>> members_;
 };
 

@@ -55,6 +55,7 @@ TEST_F(MembershipCommand, RoleCountsTheFollowersThatItShows) {
     return announced;
   };
   EXPECT_EQ(followers(), 2U);
+  cluster_.newcomers_follow = false;
   for (uint64_t id : {1, 3}) cluster_.member(id).disk_works = false;
   TestClient changer(cluster_, kLeader);
   EXPECT_EQ(changer.Call(Meet("7009")), "");
@@ -106,6 +107,7 @@ TEST_P(AnyMember, LeavesAloneWhoIsThere) {
 // lost.
 TEST_P(AnyMember, ReplacesWhoHasJustGone) {
   cluster_.member(3).connected = false;
+  cluster_.others[7003] = {ProbeAnswer::Kind::kEmpty};
   EXPECT_EQ(client_.Call(Meet("7003")), "");
   Pass(1000);
   EXPECT_EQ(client_.Replies(), kOk);

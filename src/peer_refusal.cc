@@ -1,0 +1,45 @@
+#include "src/peer_refusal.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <charconv>
+
+namespace quorate {
+namespace {
+
+constexpr std::string_view kEmptyWord = "EMPTY ";
+constexpr size_t kFolderDigits = 16;  // in base 16
+constexpr std::string_view kMemberWord = "MEMBER ";
+
+}  // namespace
+
+std::string EmptyLine(uint64_t folder, std::string_view reason) {
+  return fmt::format("{}{:016x} {}", kEmptyWord, folder, reason);
+}
+
+std::optional<uint64_t> FolderIn(std::string_view line) {
+  if (!line.starts_with(kEmptyWord)) return std::nullopt;
+  const std::string_view digits = line.substr(kEmptyWord.size(), kFolderDigits);
+  uint64_t folder = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), folder, 16);
+  if (error != std::errc() || end != digits.data() + kFolderDigits) return std::nullopt;
+  return folder;
+}
+
+std::string MemberLine(uint64_t member_id) {
+  return fmt::format("{}{} of this cluster is here", kMemberWord, member_id);
+}
+
+ProbeAnswer AnswerIn(std::string_view line) {
+  if (FolderIn(line)) return {ProbeAnswer::Kind::kEmpty};
+  if (line.starts_with(kMemberWord)) {
+    const std::string_view rest = line.substr(kMemberWord.size());
+    uint64_t id = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), id);
+    if (error == std::errc() && id != 0) return {ProbeAnswer::Kind::kMember, id};
+  }
+  return {ProbeAnswer::Kind::kOther, 0, std::string(line)};
+}
+
+}  // namespace quorate

@@ -1,0 +1,33 @@
+// The one line with which a node refuses a Hello: for people, with a word at its beginning where
+// the other side has to understand it.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "consensus/types.h"
+#include "src/probe_answer.h"
+
+namespace quorate {
+
+// A Hello to this node is for nobody: it asks what is there, and is always refused.
+inline constexpr consensus::NodeId kNobody{std::numeric_limits<uint64_t>::max()};
+
+// Of a node that was removed, to that node.
+inline constexpr std::string_view kRemovedWord = "REMOVED";
+
+// Of a node that could be taken in: its folder, and then `reason`.
+std::string EmptyLine(uint64_t folder, std::string_view reason);
+// The folder; nothing where it is another line.
+std::optional<uint64_t> FolderIn(std::string_view line);
+
+// Of a member of the cluster that asks, to a Hello for nobody.
+std::string MemberLine(uint64_t member_id);
+
+// What answers with that line to a Hello for nobody.
+ProbeAnswer AnswerIn(std::string_view line);
+
+}  // namespace quorate
