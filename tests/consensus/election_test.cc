@@ -46,6 +46,17 @@ TEST(PreVote, ForTheCurrentTermObeysTheVote) {
   EXPECT_EQ(Only<RequestVoteReply>(server.Settle(), kThird), PreVote(4));
 }
 
+// Figure 2, rules for followers: one that grants a vote gives the candidate the time to be elected.
+// After a start it would stand itself within 9 ticks at the most.
+TEST(Election, GrantingAVotePutsTheOwnCandidacyOff) {
+  LoneServer server({.term = 3, .log_terms = {3}});
+  server.Tick(3);
+  server.Receive(kSecond, AskVote(4, 1, 3));
+  EXPECT_EQ(Only<RequestVoteReply>(server.Settle(), kSecond), Vote(4));
+  server.Tick(server.config().election_timeout_ticks - 1);
+  EXPECT_EQ(server.raft().role(), Role::kFollower);
+}
+
 TEST(PreVote, RepliesOfAnotherAttemptDoNotCount) {
   LoneServer server({.term = 3});
   server.Tick(20);
