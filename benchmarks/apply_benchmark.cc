@@ -263,11 +263,13 @@ class Follower {
     append.term = kTerm;
     append.prev_log_index = last_;
     append.prev_log_term = last_ == consensus::Index() ? consensus::Term() : kTerm;
+    append.prev_log_chain = chain_;
     append.leader_commit = last_;
     append.entries.push_back({.term = kTerm,
                               .index = last_ + 1,
                               .kind = consensus::EntryKind::kBatch,
                               .payload = consensus::Payload(std::move(batch))});
+    chain_ = ExtendChain(chain_, append.entries.back());
     ++last_;
     Receive(std::move(append));
     Receive(consensus::Heartbeat{.term = kTerm, .leader_commit = last_});
@@ -308,6 +310,7 @@ class Follower {
  private:
   Machine machine_{3};
   consensus::Index last_;
+  consensus::Chain chain_;  // up to last_
 };
 
 // Entries of so many SETs, appended and applied; reported is a SET, with its payload's checksum.

@@ -27,8 +27,10 @@ consensus::Payload MakeBatch(int64_t commands) {
   return consensus::Payload(std::move(bytes));
 }
 
-// The write numbered `number`, which appends the entry of that index.
-consensus::Persist MakeWrite(uint64_t number, const consensus::Payload& batch) {
+// The write numbered `number`, which appends the entry of that index. `chain`: of the log before
+// it, and then with it.
+consensus::Persist MakeWrite(uint64_t number, const consensus::Payload& batch,
+                             consensus::Chain* chain) {
   consensus::Persist write;
   write.seq = consensus::PersistSeq(number);
   write.hard_state = consensus::HardState{consensus::Term(1), consensus::NodeId(1)};
@@ -36,6 +38,7 @@ consensus::Persist MakeWrite(uint64_t number, const consensus::Payload& batch) {
                            .index = consensus::Index(number),
                            .kind = consensus::EntryKind::kBatch,
                            .payload = batch});
+  *chain = write.entries.back().chain = ExtendChain(*chain, write.entries.back());
   return write;
 }
 
@@ -58,9 +61,10 @@ void JournalAppend(benchmark::State& state) {
   if (!journal.ok()) std::abort();
   const consensus::Payload batch = MakeBatch(state.range(0));
   uint64_t number = 0;
+  consensus::Chain chain;
   const PerOperation report(state);
   for (auto _ : state) {
-    const consensus::Persist write = MakeWrite(++number, batch);
+    const consensus::Persist write = MakeWrite(++number, batch, &chain);
     if (!journal.value()->Append({&write, 1}).ok()) std::abort();
   }
 }
@@ -80,9 +84,10 @@ void LogWriterCommit(benchmark::State& state) {
   ThreadedLogWriter writer(*store, options);
   const consensus::Payload batch = MakeBatch(state.range(0));
   uint64_t number = 0;
+  consensus::Chain chain;
   const PerOperation report(state);
   for (auto _ : state) {
-    writer.Submit(MakeWrite(++number, batch));
+    writer.Submit(MakeWrite(++number, batch, &chain));
     std::unique_lock lock(mutex);
     woken.wait(lock, [&] { return writer.durable() == consensus::PersistSeq(number); });
     // As a server does: the log has a tail of some size.
@@ -98,10 +103,11 @@ void LmdbCommit(benchmark::State& state) {
   const consensus::Payload batch = MakeBatch(50);
   const auto count = static_cast<uint64_t>(state.range(0));
   uint64_t number = 0;
+  consensus::Chain chain;
   const PerOperation report(state, state.range(0));
   for (auto _ : state) {
     std::vector<consensus::Persist> writes;
-    for (uint64_t i = 0; i < count; ++i) writes.push_back(MakeWrite(++number, batch));
+    for (uint64_t i = 0; i < count; ++i) writes.push_back(MakeWrite(++number, batch, &chain));
     const bool ok = store->Commit(writes, consensus::Index(number - count)).ok();
     if (!ok) std::abort();
   }

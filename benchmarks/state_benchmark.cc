@@ -42,7 +42,7 @@ class State {
   }
 
   void Begin() {
-    key_space_->BeginEntry(key_space_->last_applied() + 1, consensus::Term(1), 0);
+    key_space_->BeginEntry(key_space_->last_applied() + 1, consensus::Term(1), {}, 0);
     key_space_->BeginCommand();
   }
   void SaveAll() {

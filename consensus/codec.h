@@ -1,5 +1,5 @@
 // Messages as bytes between servers. A connection carries frames one way, from the server that
-// opened it: first its Hello, then Messages and the Hellos of others. The format (version 3; all
+// opened it: first its Hello, then Messages and the Hellos of others. The format (version 4; all
 // integers little endian):
 //
 //   u32 length   bytes of the frame after this field
@@ -32,7 +32,7 @@
 
 namespace quorate::consensus {
 
-inline constexpr uint8_t kProtocolVersion = 3;
+inline constexpr uint8_t kProtocolVersion = 4;
 
 // The payload of one entry: the largest value that a client may set, with room for the command
 // around it. Whoever proposes keeps to it.

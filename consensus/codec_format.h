@@ -100,17 +100,18 @@ struct Format<RequestVoteReply> {
 template <>
 struct Format<AppendEntries> {
   static constexpr uint8_t kCode = 4;
-  static constexpr std::tuple kFields = {&AppendEntries::term, &AppendEntries::prev_log_index,
-                                         &AppendEntries::prev_log_term,
-                                         &AppendEntries::leader_commit};
+  static constexpr std::tuple kFields = {
+      &AppendEntries::term, &AppendEntries::prev_log_index, &AppendEntries::prev_log_term,
+      &AppendEntries::prev_log_chain, &AppendEntries::leader_commit};
 };
 
 template <>
 struct Format<AppendEntriesReply> {
   static constexpr uint8_t kCode = 5;
   static constexpr std::tuple kFields = {
-      &AppendEntriesReply::term, &AppendEntriesReply::success, &AppendEntriesReply::index,
-      &AppendEntriesReply::hint_index, &AppendEntriesReply::hint_term};
+      &AppendEntriesReply::term,      &AppendEntriesReply::success,
+      &AppendEntriesReply::index,     &AppendEntriesReply::hint_index,
+      &AppendEntriesReply::hint_term, &AppendEntriesReply::diverged};
 };
 
 template <>

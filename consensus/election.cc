@@ -35,7 +35,8 @@ void Raft::Impl::TickElection() {
   }
   // A server that is not a voter waits. One whose removal is not committed stands: it may be the
   // only one that has the entry, and without it nobody could be elected (dissertation 4.2.2).
-  const bool may_stand = configurations_.MayVote(config_.id, commit_index_) && !has_lost_its_data_;
+  const bool may_stand =
+      configurations_.MayVote(config_.id, commit_index_) && !has_lost_its_data_ && !was_deserted_;
   if (!may_stand || DiskIsStalled()) {
     // With a stalled disk it could neither vote for itself nor lead. Once the disk is back it
     // stands at the next tick.

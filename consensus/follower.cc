@@ -71,6 +71,11 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
     RejectAppend(from, request);
     return;
   }
+  if (const std::optional<Index> index = DivergesAt(&request)) {
+    RefuseDiverged(from, *index);
+    return;
+  }
+  was_deserted_ = follower.diverged = false;
   Index verified = request.prev_log_index + request.entries.size();
   bool appended = false;
   AppendMissing(std::move(request.entries), &appended);
@@ -79,10 +84,51 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
   // Past `verified` this log may hold entries that the leader does not have, whatever it has
   // committed.
   commit_index_ = std::max(commit_index_, std::min(request.leader_commit, verified));
+  ProveFollowerReads(follower);
   if (!appended) {
     // No write will bring the reply about.
     follower.owes_append_reply = true;
   }
+}
+
+// Raft's proof of Log Matching rests on disks that keep what was written to them. An operator who
+// puts last night's copy of one in its place, or starts the same command line on emptied ones and
+// then brings an old one back, makes two logs with equal indexes and terms, and other entries. To
+// take that for a match would lose acknowledged writes without a word; to take it for a conflict
+// and truncate would lose them for good.
+std::optional<Index> Raft::Impl::DivergesAt(AppendEntries* request) const {
+  // The furthest place at which both logs have an entry of the same term: equal there, equal
+  // before.
+  Index shared = request->prev_log_index;
+  Chain chain = request->prev_log_chain;
+  Chain shared_chain = chain;
+  for (Entry& entry : request->entries) {
+    chain = entry.chain = ExtendChain(chain, entry);
+    // What was trimmed here is committed, and is compared by what the entries lead to at the base.
+    if (entry.index <= log_.base_index() || log_.TermAt(entry.index) == entry.term) {
+      shared = entry.index;
+      shared_chain = chain;
+    }
+  }
+  if (shared < log_.base_index()) {
+    return std::nullopt;  // nothing here to compare with, and nothing to take
+  }
+  if (log_.ChainAt(shared) != shared_chain) {
+    return shared;
+  }
+  return std::nullopt;
+}
+
+void Raft::Impl::RefuseDiverged(NodeId from, Index index) {
+  if (!std::exchange(std::get<Follower>(role_).diverged, true)) {
+    divergences_.push_back({from, index});
+  }
+  Send(from, AppendEntriesReply{.term = current_term(),
+                                .success = false,
+                                .index = index,
+                                .hint_index = index,
+                                .hint_term = *log_.TermAt(index),
+                                .diverged = true});
 }
 
 void Raft::Impl::AppendMissing(std::vector<Entry>&& entries, bool* appended) {

@@ -16,6 +16,7 @@ void Raft::Impl::ObserveHealth(Leader& leader) {
          .was_heard = peer.was_heard(),
          .heard_at = peer.heard_at(),
          .needs_snapshot = peer.state() == Progress::State::kNeedsSnapshot,
+         .diverged = peer.state() == Progress::State::kDiverged,
          .match_index = peer.match_index()},
         commit_index, now_, config_.election_timeout_ticks);
   }

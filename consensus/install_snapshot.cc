@@ -15,7 +15,9 @@ void Raft::Impl::Handle(NodeId from, InstallSnapshot&& request) {
     Send(from, std::move(reply));
     return;
   }
-  HearLeader(from);
+  if (HearLeader(from).diverged) {
+    return;  // what this log has instead is not to be thrown away
+  }
   if (request.last_included_index <= commit_index_) {
     // This log has all of it, or holds what follows it. Installing it would go back.
     reply.installed = true;

@@ -12,13 +12,16 @@ RaftLog::RaftLog(const Recovered& recovered, const LogReader& reader, size_t cac
       cached_bytes_max_(cached_bytes_max),
       base_index_(recovered.base_index),
       base_term_(recovered.base_term),
+      base_chain_(recovered.base_chain),
       last_index_(recovered.last_index),
+      last_chain_(recovered.last_chain),
       runs_(recovered.terms),
       cache_first_(recovered.last_index + 1),
       submitted_(recovered.last_index),
       durable_index_(recovered.last_index) {
   assert(base_index_ <= last_index_);
   assert(runs_.empty() == (base_index_ == last_index_));
+  assert(!runs_.empty() || last_chain_ == base_chain_);
   if (!runs_.empty()) {
     assert(runs_.front().first == base_index_ + 1);
     assert(runs_.front().term >= base_term_);
@@ -41,6 +44,25 @@ std::optional<Term> RaftLog::TermAt(Index index) const {
                                 [](Index i, const TermRun& run) { return i < run.first; });
   assert(after != runs_.begin());
   return std::prev(after)->term;
+}
+
+std::optional<Chain> RaftLog::ChainAt(Index index) const {
+  if (index < base_index_ || index > last_index_) {
+    return std::nullopt;
+  }
+  if (index == last_index_) {
+    return last_chain_;
+  }
+  if (index == base_index_) {
+    return base_chain_;
+  }
+  if (IsCached(index)) {
+    return cache_[index.DistanceFrom(cache_first_)].chain;
+  }
+  if (index == last_read_index_) {
+    return last_read_chain_;
+  }
+  return reader_.Read(index, index, 0).front().chain;
 }
 
 std::optional<Index> RaftLog::LastNotAbove(Index index, Term term) const {
@@ -72,6 +94,8 @@ std::vector<Entry> RaftLog::Read(Index first, Index last, size_t bytes_max) cons
     assert(entries.front().index == first);
     assert(entries.back().index == first + (entries.size() - 1));
     assert(entries.back().index <= last);
+    last_read_index_ = entries.back().index;
+    last_read_chain_ = entries.back().chain;
     return entries;
   }
   std::vector<Entry> entries;
@@ -95,6 +119,7 @@ void RaftLog::Append(Entry entry) {
     runs_.push_back({entry.term, entry.index});
   }
   last_index_ = entry.index;
+  last_chain_ = entry.chain = ExtendChain(last_chain_, entry);
   cached_bytes_ += CachedBytes(entry);
   cache_.push_back(std::move(entry));
 }
@@ -102,6 +127,8 @@ void RaftLog::Append(Entry entry) {
 void RaftLog::TruncateFrom(Index index) {
   assert(index > base_index_);
   assert(index <= last_index_);
+  last_chain_ = *ChainAt(index - 1);
+  last_read_index_ = Index();
   while (last_index_ >= index && !cache_.empty()) {
     cached_bytes_ -= CachedBytes(cache_.back());
     cache_.pop_back();
@@ -163,6 +190,7 @@ void RaftLog::Compact(Index index) {
   assert(index >= base_index_);
   assert(index <= durable_index_);
   base_term_ = *TermAt(index);
+  base_chain_ = *ChainAt(index);
   base_index_ = index;
   while (!cache_.empty() && cache_first_ <= index) {
     cached_bytes_ -= CachedBytes(cache_.front());

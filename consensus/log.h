@@ -23,11 +23,16 @@ class RaftLog {
   Index base_index() const { return base_index_; }
   Index last_index() const { return last_index_; }
   Term last_term() const { return runs_.empty() ? base_term_ : runs_.back().term; }
+  Chain last_chain() const { return last_chain_; }
   Index durable_index() const { return durable_index_; }
 
   // The term of the entry at `index`; nothing outside of base_index .. last_index. Never reads the
   // disk.
   std::optional<Term> TermAt(Index index) const;
+
+  // The chain at base_index .. last_index; nothing outside. Reads the disk where the entry is
+  // neither cached nor an end of the log nor the last one read.
+  std::optional<Chain> ChainAt(Index index) const;
 
   // The last entry that is neither past `index` nor of a term above `term`; the base counts as an
   // entry. Nothing when that would lie before the base.
@@ -40,7 +45,8 @@ class RaftLog {
   // last_index.
   std::vector<Entry> Read(Index first, Index last, size_t bytes_max) const;
 
-  // Precondition: the entry follows last_index and its term is not below last_term.
+  // Computes the entry's chain. Precondition: the entry follows last_index and its term is not
+  // below last_term.
   void Append(Entry entry);
 
   // Drops all entries from `index` on. What was durable of them no longer counts as durable, nor
@@ -82,11 +88,17 @@ class RaftLog {
 
   Index base_index_;
   Term base_term_;
+  Chain base_chain_;
   Index last_index_;
+  Chain last_chain_;
   std::vector<TermRun> runs_;  // of base_index_ + 1 .. last_index_, terms rising
 
   std::deque<Entry> cache_;  // the entries cache_first_ .. last_index_
   Index cache_first_;
+  // The last entry that was read from the disk: the next one sent to a server that is behind
+  // follows it. 0: none.
+  mutable Index last_read_index_;
+  mutable Chain last_read_chain_;
   size_t cached_bytes_ = 0;
 
   Index submitted_;

@@ -7,7 +7,7 @@ void HealthMonitor::Observe(const Sight& sight, Index commit_index, uint64_t now
   const uint64_t silence = now - sight.heard_at;
   const uint64_t behind = now - goal_set_at_;
   const uint64_t patience = kPatience * election_timeout_ticks;
-  if (silence >= election_timeout_ticks || sight.needs_snapshot) {
+  if (silence >= election_timeout_ticks || sight.needs_snapshot || sight.diverged) {
     // Whatever it had before: when it is back, it must reach a new goal first.
     keeps_up_ = false;
   } else if (sight.match_index >= goal_) {
@@ -22,7 +22,7 @@ void HealthMonitor::Observe(const Sight& sight, Index commit_index, uint64_t now
 
   if (sight.place_is_free) {
     health_ = Health::kHandshake;
-  } else if (silence >= patience) {
+  } else if (silence >= patience || sight.diverged) {
     health_ = Health::kFailed;
   } else if (silence >= election_timeout_ticks || !sight.was_heard) {
     health_ = Health::kSuspect;

@@ -10,10 +10,10 @@ namespace quorate::consensus {
 
 // The numbers are part of the wire format.
 enum class Health : uint8_t {
-  kOnline = 0,     // in touch, and its log keeps up
-  kLoading = 1,    // in touch, and its log is behind
-  kSuspect = 2,    // not heard for an election timeout, or not yet by this leader
-  kFailed = 3,     // not heard for HealthMonitor::kPatience election timeouts
+  kOnline = 0,   // in touch, and its log keeps up
+  kLoading = 1,  // in touch, and its log is behind
+  kSuspect = 2,  // not heard for an election timeout, or not yet by this leader
+  kFailed = 3,  // not heard for HealthMonitor::kPatience election timeouts, or its log is another's
   kHandshake = 4,  // a place in the configuration that no node has taken yet
 };
 inline constexpr Health kLastHealth = Health::kHandshake;
@@ -48,6 +48,7 @@ class HealthMonitor {
     bool was_heard = false;       // by this leader, ever
     uint64_t heard_at = 0;        // at the beginning of its watch where was_heard is false
     bool needs_snapshot = false;  // it lacks entries that the leader has trimmed
+    bool diverged = false;        // its log is another's: see Divergence in raft.h
     Index match_index = {};
   };
   // Call once a tick. `commit_index`: the leader's, or the first entry of its term if that is

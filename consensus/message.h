@@ -42,6 +42,10 @@ struct AppendEntries {
   Term term;
   Index prev_log_index;
   Term prev_log_term;
+  // Of the leader's log at prev_log_index. Raft's Log Matching property says that equal index and
+  // term imply equal logs; this tells when a disk that was swapped, copied or damaged has broken
+  // it.
+  Chain prev_log_chain;
   Index leader_commit;
   std::vector<Entry> entries;
 
@@ -61,6 +65,9 @@ struct AppendEntriesReply {
   // arrived need not be sent again; hint_term is 0.
   Index hint_index;
   Term hint_term;
+  // On failure: both logs have an entry of the same term at `index`, and yet the logs up to there
+  // differ. The receiver has taken nothing.
+  bool diverged = false;
 
   bool operator==(const AppendEntriesReply&) const = default;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace quorate::consensus {
 
@@ -24,6 +25,7 @@ bool Progress::MaySend(Index last_index, uint64_t now, const Limits& limits) con
       return next_index_ <= last_index && inflight_bytes_ < limits.inflight_bytes_max &&
              inflight_.size() < limits.inflight_messages_max;
     case State::kNeedsSnapshot:
+    case State::kDiverged:
       break;
   }
   return false;
@@ -58,6 +60,9 @@ bool Progress::Succeeded(Index match_index, Index received_index, uint64_t now) 
     inflight_bytes_ -= inflight_.front().bytes;
     inflight_.pop_front();
   }
+  if (state_ == State::kDiverged) {
+    return grew;  // of an append that it took before
+  }
   if (state_ != State::kReplicate) {
     // What has arrived is not sent again, though it is not durable there yet. It stays in the
     // window, or a follower whose disk stands still would be sent a whole window after each probe.
@@ -84,7 +89,7 @@ void Progress::Rejected(Index prev_log_index, Index last_possible) {
   if (state_ == State::kReplicate && prev_log_index >= next_index_) {
     return;
   }
-  if (state_ == State::kNeedsSnapshot) {
+  if (state_ == State::kNeedsSnapshot || state_ == State::kDiverged) {
     return;
   }
   // Each rejection brings next_index down by at least one, and never below match_index + 1.
@@ -93,9 +98,14 @@ void Progress::Rejected(Index prev_log_index, Index last_possible) {
   ForgetInflightFrom(next_index_);
 }
 
+bool Progress::Diverged() {
+  ForgetInflightFrom(match_index_ + 1);
+  return std::exchange(state_, State::kDiverged) != State::kDiverged;
+}
+
 void Progress::Disconnected(Index first_index) {
   answers_first_ = false;
-  if (state_ == State::kReplicate) {
+  if (state_ == State::kReplicate || state_ == State::kDiverged) {
     BecomeProbe(match_index_ + 1, true);
     ForgetInflightFrom(next_index_);
   } else if (state_ == State::kNeedsSnapshot) {

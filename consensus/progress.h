@@ -17,6 +17,7 @@ class Progress {
     kProbe,          // where the logs part is not known: one AppendEntries at a time
     kReplicate,      // it is: AppendEntries follow one another without waiting
     kNeedsSnapshot,  // the entries that the follower lacks have been trimmed here
+    kDiverged,  // its log and the leader's differ at an equal index and term: it is sent nothing
   };
 
   struct Limits {
@@ -71,6 +72,8 @@ class Progress {
   // The follower has no entry at `prev_log_index` that matches; the last one that may is at
   // `last_possible`.
   void Rejected(Index prev_log_index, Index last_possible);
+  // The follower says that the logs differ although index and term are equal. False: it was known.
+  bool Diverged();
   // Whatever was on its way is lost. `first_index` is the first of the leader's log.
   void Disconnected(Index first_index);
 

@@ -56,7 +56,7 @@ Raft::Impl::Impl(const Config& config, const Recovered& recovered, const LogRead
   assert(recovered.base_index <= recovered.last_applied);
   assert(recovered.last_applied <= recovered.last_index);
   assert(log_.last_term() <= hard_state_.current_term);
-  role_ = Follower{.verified_index = commit_index_, .acknowledged_index = commit_index_};
+  role_ = Follower{.acknowledged_index = commit_index_};
   BeginElectionTimer();
   reported_leadership_ = leadership();
   invariants_.Check(View());
@@ -154,6 +154,7 @@ Effects Raft::Impl::TakeEffects() {
   reported_version_ = configurations_.version();
   effects.change_answers = std::exchange(change_answers_, {});
   effects.needs_snapshot = std::exchange(needs_snapshot_, {});
+  effects.divergences = std::exchange(divergences_, {});
   effects.snapshot_messages = std::exchange(snapshot_messages_, {});
   configurations_.Committed(commit_index_);
   released_index_ = commit_index_;
@@ -205,6 +206,7 @@ std::vector<PeerStatus> Raft::Impl::peers() const {
                           .next_index = peer.next_index(),
                           .recently_active = peer.was_heard() && IsRecentlyActive(peer),
                           .needs_snapshot = peer.state() == Progress::State::kNeedsSnapshot,
+                          .diverged = peer.state() == Progress::State::kDiverged,
                           .fit = peer.voter() && IsRecentlyActive(peer) && peer.fit(),
                           .health = peer.health(),
                           .silent_ticks = now_ - peer.heard_at()});
@@ -297,10 +299,7 @@ void Raft::Impl::BecomeFollower(std::optional<NodeId> leader) {
     // hearing from its leader, and must not put off an election.
     ResetElectionTimer();
   }
-  role_ = Follower{.leader = leader,
-                   .leader_heard_at = now_,
-                   .verified_index = commit_index_,
-                   .acknowledged_index = commit_index_};
+  role_ = Follower{.leader = leader, .leader_heard_at = now_, .acknowledged_index = commit_index_};
 }
 
 void Raft::Impl::AbandonRequests() {
@@ -374,6 +373,7 @@ std::vector<PeerStatus> Raft::peers() const { return impl_->peers(); }
 std::optional<Health> Raft::health(NodeId member) const { return impl_->health(member); }
 const Configuration& Raft::configuration() const { return impl_->configurations().current(); }
 Index Raft::configuration_index() const { return impl_->configurations().current_index(); }
+bool Raft::has_diverged() const { return impl_->has_diverged(); }
 bool Raft::has_lost_its_data() const { return impl_->has_lost_its_data(); }
 void Raft::LoseData() { impl_->LoseData(); }
 bool Raft::has_nothing() const { return impl_->has_nothing(); }

@@ -76,6 +76,16 @@ struct ChangeAnswer {
   ChangeError error;  // why it was refused
 };
 
+// This server's log and a peer's have an entry of the same term at `index`, and yet they differ up
+// to there: one of the two disks is another's, was put back, or is damaged. Nothing is truncated,
+// and nothing replicated between the two. For operators.
+struct Divergence {
+  NodeId peer;
+  Index index;
+
+  bool operator==(const Divergence&) const = default;
+};
+
 struct Effects {
   std::optional<Persist> persist;  // hand to storage; call Persisted(seq) when it is durable
   std::vector<Envelope> messages;  // send now
@@ -89,6 +99,9 @@ struct Effects {
   // Leader: these members lack entries that were trimmed here, and get no further without a
   // snapshot. Named again and again for as long as it is so.
   std::vector<NodeId> needs_snapshot;
+  // Found since the last TakeEffects; of one leader and follower, named once as long as they stay
+  // connected.
+  std::vector<Divergence> divergences;
   // Parts of a snapshot for this server to install, all from the leader; on a leader, what became
   // of those that it sent.
   std::vector<SnapshotMessage> snapshot_messages;
@@ -102,6 +115,7 @@ struct PeerStatus {
   Index next_index;
   bool recently_active = false;  // heard, and that within an election timeout
   bool needs_snapshot = false;   // what it lacks was trimmed
+  bool diverged = false;         // see Divergence
   bool fit = false;              // it could take over now, and has said that it would lead well
   Health health = Health::kSuspect;
   uint64_t silent_ticks = 0;  // since it was heard last
@@ -228,6 +242,11 @@ class Raft {
   // The one in force: the latest in this server's log, committed or not.
   const Configuration& configuration() const;
   Index configuration_index() const;  // 0: what the cluster began with
+  // This server's log differs from that of the term's leader, or differed from those of a majority
+  // when it was the leader itself: see Divergence. Such a leader steps down, and does not stand
+  // before it has followed another's log. A follower may stand: it cannot know which of the two
+  // logs the majority has.
+  bool has_diverged() const;
   // This server began with nothing although it is one of those that the cluster began with, and
   // has now heard from a cluster that has been at work since: its votes and acknowledgements are
   // forgotten, so it must not give others. It takes no part in anything from now on; it can return

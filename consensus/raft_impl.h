@@ -34,19 +34,25 @@ struct AskedReads {
   uint64_t request;
   uint64_t asked_at;
   std::vector<ReadToken> tokens;
+  std::optional<Index> read_index = {};  // what the leader has answered
 };
 
 struct Follower {
   std::optional<NodeId> leader = {};  // whom this server has heard from in this term
   uint64_t leader_heard_at = 0;
 
-  // Up to here this log is known to be that of the term's leader. What is committed is in the log
-  // of every leader to come (section 5.4), so it starts at commit_index.
-  Index verified_index;
-  Index acknowledged_index;  // what the leader was last told
+  // Up to here this log has been compared with that of the term's leader. What is committed is in
+  // the log of every leader to come (section 5.4), but only as long as disks keep what they were
+  // given: so it starts at 0, and not at commit_index.
+  Index verified_index = {};
+  // What the leader was last told, or the commit index before that: to be told of less is of no use
+  // to it, unless it asks.
+  Index acknowledged_index = {};
   bool owes_append_reply = false;
   bool owes_heartbeat_reply = false;
   uint64_t read_round = 0;  // the newest that the leader has asked for
+
+  bool diverged = false;  // this log and the leader's: see AppendEntriesReply
 
   std::vector<ReadToken> new_reads = {};  // since the last TakeEffects
   std::deque<AskedReads> asked_reads = {};
@@ -147,6 +153,10 @@ class Raft::Impl {
   Index commit_index() const { return commit_index_; }
   const RaftLog& log() const { return log_; }
   const Configurations& configurations() const { return configurations_; }
+  bool has_diverged() const {
+    const Follower* follower = std::get_if<Follower>(&role_);
+    return was_deserted_ || (follower != nullptr && follower->diverged);
+  }
   bool has_lost_its_data() const { return has_lost_its_data_; }
   void LoseData();
   bool has_nothing() const { return pristine_ || has_lost_its_data_; }
@@ -217,6 +227,7 @@ class Raft::Impl {
   void RepeatReadRound(Leader& leader);
   void SendAppends(Progress& peer);
   void SendTimeoutNow(Leader& leader);
+  bool ReachesMajority(const Leader& leader) const;
   void Handle(NodeId from, const AppendEntriesReply& reply);
   void Handle(NodeId from, const HeartbeatReply& reply);
   void Handle(NodeId from, const TransferRequest& request);
@@ -227,8 +238,11 @@ class Raft::Impl {
   Follower& HearLeader(NodeId from);
   void Handle(NodeId from, AppendEntries&& request);
   void Handle(NodeId from, const Heartbeat& heartbeat);
+  // Where this log and the leader's are known to differ although index and term are the same.
+  std::optional<Index> DivergesAt(AppendEntries* request) const;
   void AppendMissing(std::vector<Entry>&& entries, bool* appended);
   void RejectAppend(NodeId from, const AppendEntries& request);
+  void RefuseDiverged(NodeId from, Index index);
   void SendFollowerReplies(Follower& follower);
 
   // --- membership.cc ---
@@ -267,6 +281,7 @@ class Raft::Impl {
   void ReportReads(Leader& leader);
   void SendReadIndex(Follower& follower);
   void TickFollowerReads(Follower& follower);
+  void ProveFollowerReads(Follower& follower);
   void Handle(NodeId from, const ReadIndex& request);
   void Handle(NodeId from, const ReadIndexReply& reply);
 
@@ -290,6 +305,7 @@ class Raft::Impl {
   std::pair<NodeId, Term> granted_pre_vote_;  // the newest
   Term newest_pre_vote_;                      // that this server has asked for
   bool has_lost_its_data_ = false;
+  bool was_deserted_ = false;  // as a leader from which a majority had diverged
   std::optional<NodeId> successor_;
   Index commit_index_;
   Index released_index_;    // commit_index as of the last TakeEffects
@@ -307,6 +323,7 @@ class Raft::Impl {
   std::vector<ReadToken> dropped_reads_;
   std::vector<ChangeAnswer> change_answers_;
   std::vector<NodeId> needs_snapshot_;
+  std::vector<Divergence> divergences_;
   std::vector<SnapshotMessage> snapshot_messages_;
   uint64_t reported_version_ = 0;  // of configurations_
   Leadership reported_leadership_;

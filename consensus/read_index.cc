@@ -163,13 +163,23 @@ void Raft::Impl::Handle(NodeId /*from*/, const ReadIndexReply& reply) {
     return;
   }
   // Reads that were asked for earlier may use it too: it was current after they had come.
-  auto past = std::next(answered);
-  for (auto reads = asked.begin(); reads != past; ++reads) {
-    for (ReadToken token : reads->tokens) {
-      proven_reads_.push_back({token, reply.read_index});
-    }
+  for (auto reads = asked.begin(); reads != std::next(answered); ++reads) {
+    reads->read_index = reply.read_index;
   }
-  asked.erase(asked.begin(), past);
+  ProveFollowerReads(*follower);
+}
+
+// The leader has proven its own log. What this server has applied of its log already is a part of
+// that only if the two logs have been compared: its disk may be another's, or an older copy.
+void Raft::Impl::ProveFollowerReads(Follower& follower) {
+  auto& asked = follower.asked_reads;
+  while (!asked.empty() && asked.front().read_index &&
+         follower.verified_index >= std::min(*asked.front().read_index, commit_index_)) {
+    for (ReadToken token : asked.front().tokens) {
+      proven_reads_.push_back({token, *asked.front().read_index});
+    }
+    asked.pop_front();
+  }
 }
 
 }  // namespace quorate::consensus

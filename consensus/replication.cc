@@ -14,6 +14,13 @@ void Raft::Impl::TickLeader(Leader& leader) {
     BecomeFollower(std::nullopt);
     return;
   }
+  if (!ReachesMajority(leader)) {
+    // A majority has another log, so nothing can be committed here. One of the others can lead,
+    // but not while this server stands: its log ends in this term, and so counts as newer.
+    was_deserted_ = true;
+    BecomeFollower(std::nullopt);
+    return;
+  }
   if (DiskIsStalled() && !IsSoleVoter()) {
     // It could go on with the disks of the others, but would hold up all that it has to apply
     // itself.
@@ -48,6 +55,16 @@ bool Raft::Impl::HearsMajority(const Leader& leader) const {
     }
   }
   return heard >= Majority(leader.voters);
+}
+
+bool Raft::Impl::ReachesMajority(const Leader& leader) const {
+  size_t reached = leader.votes ? 1 : 0;
+  for (const Progress& peer : leader.peers) {
+    if (peer.voter() && peer.state() != Progress::State::kDiverged) {
+      ++reached;
+    }
+  }
+  return reached >= Majority(leader.voters);
 }
 
 void Raft::Impl::LeadRound(Leader& leader) {
@@ -125,6 +142,7 @@ void Raft::Impl::SendAppends(Progress& peer) {
     AppendEntries append{.term = current_term(),
                          .prev_log_index = prev_log_index,
                          .prev_log_term = *prev_log_term,
+                         .prev_log_chain = *log_.ChainAt(prev_log_index),
                          .leader_commit = commit_index_,
                          .entries = {}};
     bool from_memory = true;
@@ -188,6 +206,12 @@ void Raft::Impl::Handle(NodeId from, const AppendEntriesReply& reply) {
       return;  // no log that agrees with this one can reach so far
     }
     peer->Succeeded(reply.index, std::min(reply.hint_index, log_.last_index()), now_);
+    return;
+  }
+  if (reply.diverged) {
+    if (peer->Diverged()) {
+      divergences_.push_back({from, reply.index});
+    }
     return;
   }
   // Where the follower's entry at the hint has an earlier term than this log's, the logs cannot

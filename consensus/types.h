@@ -43,6 +43,9 @@ using Index = Number<struct IndexTag>;    // position in the log; the first entr
 using NodeId = Number<struct NodeIdTag>;  // a server's identity; 0 is "none"
 using PersistSeq = Number<struct PersistTag>;   // counts the writes handed to storage; 0 is "none"
 using ReadToken = Number<struct ReadTokenTag>;  // the driver's name for a read; opaque to consensus
+// A hash over a log from its origin up to one of its entries. Two logs with equal chains at an
+// index have the same entries up to there.
+using Chain = Number<struct ChainTag>;  // 0 at the origin
 
 // The bytes of a log entry: immutable, shared between the log writer's thread, the messages to
 // every follower and the apply loop without a copy. The checksum is computed once, where the entry
@@ -79,9 +82,22 @@ struct Entry {
   Index index;
   EntryKind kind = EntryKind::kNoop;
   Payload payload;
+  // Of the log up to and including this entry. Computed where the entry is appended to a log, and
+  // kept with it on disk. Not sent to peers, who compute it from the chain before the entry.
+  Chain chain = {};
 
-  bool operator==(const Entry&) const = default;
+  // The same entry, whatever the log before it.
+  bool operator==(const Entry& other) const {
+    return term == other.term && index == other.index && kind == other.kind &&
+           payload == other.payload;
+  }
 };
+
+// The chain of a log that ends with `entry`, where `before` is the chain of the entries before it.
+// Covers the payload by its size and checksum.
+Chain ExtendChain(Chain before, const Entry& entry);
+Chain ExtendChain(Chain before, Term term, Index index, EntryKind kind, size_t payload_bytes,
+                  uint32_t payload_crc32c);
 
 // Persistent state other than the log (Raft paper, figure 2).
 struct HardState {
@@ -139,7 +155,9 @@ struct Recovered {
   // trimmed away, or zeros.
   Index base_index;
   Term base_term;
-  Index last_index;            // base_index when the log is empty
+  Chain base_chain = {};
+  Index last_index;  // base_index when the log is empty
+  Chain last_chain = {};
   std::vector<TermRun> terms;  // of the entries base_index + 1 .. last_index
   Index last_applied;  // up to here the state machine has everything: base_index <= last_applied
 

@@ -243,6 +243,13 @@ void Node::ProposeBatch() {
 void Node::StartEffects(consensus::Effects effects) {
   if (effects.leadership_changed) LogLeadership();
   if (effects.configuration_changed) UpdatePeers();
+  for (const consensus::Divergence& divergence : effects.divergences) {
+    spdlog::error(
+        "this node's log and that of node {} differ at entry {} or before it, although index and "
+        "term are equal: one of the two data folders is another's, was put back, or is damaged. "
+        "Nothing is replicated between them; replace the member that is wrong",
+        divergence.peer.value(), divergence.index.value());
+  }
   for (const consensus::ChangeAnswer& answer : effects.change_answers) {
     changes_.Receive(answer, keys_.last_applied(), keys_.last_applied_term(),
                      parts_.clock.monotonic_ms());
@@ -335,7 +342,7 @@ void Node::ApplyEntry(const Entry& entry) {
   if (entry.kind == EntryKind::kBatch) {
     ApplyBatch(entry, pending ? &*pending : nullptr);
   } else {
-    keys_.BeginEntry(entry.index, entry.term, keys_.clock_ms());
+    keys_.BeginEntry(entry.index, entry.term, entry.chain, keys_.clock_ms());
     if (entry.kind == EntryKind::kConfiguration) keys_.SetConfiguration(entry.payload.bytes());
     keys_.EndEntry();
     if (entry.kind == EntryKind::kConfiguration) UpdateMembership();
@@ -359,7 +366,7 @@ void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {
                      entry.index.value());
     std::abort();
   }
-  keys_.BeginEntry(entry.index, entry.term, batch->header.clock_ms);
+  keys_.BeginEntry(entry.index, entry.term, entry.chain, batch->header.clock_ms);
   commands_.Parse(batch->commands, batch->header.command_count);
   size_t next = 0;  // among pending->operations
   const auto run_reads = [&] {

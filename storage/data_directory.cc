@@ -75,7 +75,8 @@ Status AddState(const std::string& directory, const StateMeta& meta, Recovered* 
 }
 
 // The state must be what the log leads to somewhere between its ends.
-Status CheckFit(const std::string& directory, const Recovered& recovered, const StateMeta& meta) {
+Status CheckFit(const std::string& directory, const LogStore& log, const StateMeta& meta) {
+  const Recovered& recovered = log.recovered();
   const Index applied = meta.last_applied;
   if (applied > recovered.last_index) {
     return Error{directory + ": the state has entries applied up to " + Number(applied) +
@@ -87,7 +88,10 @@ Status CheckFit(const std::string& directory, const Recovered& recovered, const 
                  ", but the log begins only after " + Number(recovered.base_index) +
                  ": the state is older than the log, or not its own"};
   }
-  if (TermAt(recovered, applied) != meta.last_applied_term) {
+  const Result<consensus::Chain> chain = log.ChainAt(applied);
+  if (!chain.ok()) return Error{chain.error()};
+  if (TermAt(recovered, applied) != meta.last_applied_term ||
+      chain.value() != meta.last_applied_chain) {
     return Error{directory + ": the state was made with another entry " + Number(applied) +
                  " than the log's: the two are not of one server"};
   }
@@ -171,11 +175,12 @@ Result<OpenedStorage> OpenStorage(const std::string& directory,
   const StateMeta& meta = state.value()->meta();
   const bool log_begun_anew = IsToBeginAnew(log.value()->recovered(), meta);
   if (log_begun_anew) {
-    Status begun = log.value()->BeginAnew(meta.snapshot_index, meta.snapshot_term);
+    Status begun =
+        log.value()->BeginAnew(meta.snapshot_index, meta.snapshot_term, meta.snapshot_chain);
     if (!begun.ok()) return Error{begun.error(), begun.disk_full()};
   }
+  if (Status fits = CheckFit(directory, *log.value(), meta); !fits.ok()) return Error{fits.error()};
   Recovered recovered = log.value()->recovered();
-  if (Status fits = CheckFit(directory, recovered, meta); !fits.ok()) return Error{fits.error()};
   if (Status added = AddState(directory, meta, &recovered); !added.ok()) {
     return Error{added.error()};
   }

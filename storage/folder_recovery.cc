@@ -35,10 +35,12 @@ Status RefoundLog(const FolderParts& parts, const FolderChange& change,
   const Term term = log.value()->recovered().hard_state.current_term + 1;
   Persist write;
   write.hard_state = HardState{term, NodeId()};
-  write.entries.push_back(Entry{.term = term,
-                                .index = log.value()->last_index() + 1,
-                                .kind = EntryKind::kConfiguration,
-                                .payload = consensus::Payload(change.configuration)});
+  Entry entry{.term = term,
+              .index = log.value()->last_index() + 1,
+              .kind = EntryKind::kConfiguration,
+              .payload = consensus::Payload(change.configuration)};
+  entry.chain = ExtendChain(log.value()->recovered().last_chain, entry);
+  write.entries.push_back(std::move(entry));
   return log.value()->ChangeIdentity(change.identity, write);
 }
 

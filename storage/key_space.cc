@@ -70,11 +70,12 @@ uint64_t KeySpace::CountKeysInSlot(uint16_t slot) const {
   return count;
 }
 
-void KeySpace::BeginEntry(consensus::Index index, consensus::Term term, int64_t clock_ms) {
+void KeySpace::BeginEntry(consensus::Index index, consensus::Term term, consensus::Chain chain,
+                          int64_t clock_ms) {
   assert(!open_entry_);
   assert(index == meta_.last_applied + 1);
   assert(term >= meta_.last_applied_term);
-  open_entry_ = OpenEntry{index, term};
+  open_entry_ = OpenEntry{index, term, chain};
   meta_.clock_ms = std::max(meta_.clock_ms, clock_ms);
 }
 
@@ -119,6 +120,7 @@ void KeySpace::EndEntry() {
   assert(open_entry_);
   meta_.last_applied = open_entry_->index;
   meta_.last_applied_term = open_entry_->term;
+  meta_.last_applied_chain = open_entry_->chain;
   open_entry_.reset();
 }
 

@@ -54,6 +54,7 @@ class KeySpace {
   int64_t clock_ms() const { return meta_.clock_ms; }
   consensus::Index last_applied() const { return meta_.last_applied; }
   consensus::Term last_applied_term() const { return meta_.last_applied_term; }
+  consensus::Chain last_applied_chain() const { return meta_.last_applied_chain; }
   // See StateMeta.
   const std::string& configuration() const { return meta_.configuration; }
   consensus::Index configuration_index() const { return meta_.configuration_index; }
@@ -63,7 +64,9 @@ class KeySpace {
 
   // Opens the next entry. Precondition: index == last_applied() + 1. The clock never goes back: an
   // earlier `clock_ms` counts as the current one. Until EndEntry, no checkpoint may begin.
-  void BeginEntry(consensus::Index index, consensus::Term term, int64_t clock_ms);
+  // `chain` is the log's, up to this entry.
+  void BeginEntry(consensus::Index index, consensus::Term term, consensus::Chain chain,
+                  int64_t clock_ms);
   // Each write command of an entry begins with this: what it writes carries a revision of its own.
   void BeginCommand() { ++meta_.revision; }
   // Writes a string. Precondition: key.size() <= kKeyBytesMax, inside an entry.
@@ -119,6 +122,7 @@ class KeySpace {
   struct OpenEntry {
     consensus::Index index;
     consensus::Term term;
+    consensus::Chain chain;
   };
   std::optional<OpenEntry> open_entry_;
   size_t splitting_puts_ = 0;  // in active_

@@ -32,8 +32,8 @@ constexpr size_t kBlockBytes = 4096;
 // A larger record would leave LMDB too little time to take over what is before it.
 constexpr size_t kRecordsInFileMin = 4;
 
-// The head: the sealed generation, u64, at the block's beginning; the owner, u64, in a sector of its
-// own, so that neither is written with the other. Behind the head is the ring of records.
+// The head: the sealed generation, u64, at the block's beginning; the owner, u64, in a sector of
+// its own, so that neither is written with the other. Behind the head is the ring of records.
 constexpr std::string_view kHeadSealName = "log journal";
 constexpr size_t kHeadBytes = kBlockBytes;
 constexpr size_t kOwnerAt = 2048;
@@ -97,7 +97,8 @@ std::optional<Entry> TakeEntry(FieldReader* fields) {
   return Entry{.term = row->term,
                .index = index,
                .kind = row->kind,
-               .payload = consensus::Payload(std::string(row->payload), row->payload_crc32c)};
+               .payload = consensus::Payload(std::string(row->payload), row->payload_crc32c),
+               .chain = row->chain};
 }
 
 std::optional<Persist> TakeWrite(FieldReader* fields) {
@@ -169,9 +170,8 @@ bool HasRecordThatEndsAt(std::string_view file, JournalMark mark) {
     const auto body = FindBody(bytes, {mark.generation, before});
     if (!body) continue;
     // It begins where the one before it ends, or at the beginning of the ring's next round.
-    const uint64_t start = OffsetOf(before, file.size()) == at
-                               ? before
-                               : RoundUp(before, file.size() - kHeadBytes);
+    const uint64_t start =
+        OffsetOf(before, file.size()) == at ? before : RoundUp(before, file.size() - kHeadBytes);
     if (start + RoundUp(kRecordHeaderBytes + body->size(), kBlockBytes) == mark.position) {
       return true;
     }
@@ -182,8 +182,8 @@ bool HasRecordThatEndsAt(std::string_view file, JournalMark mark) {
 Status WriteAll(const FileDescriptor& file, const std::string& path, std::string_view bytes,
                 size_t at) {
   for (size_t done = 0; done < bytes.size();) {
-    const ssize_t written = pwrite(file.get(), bytes.data() + done, bytes.size() - done,
-                                   static_cast<off_t>(at + done));
+    const ssize_t written =
+        pwrite(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(at + done));
     if (written <= 0) return FileError(path, "cannot be written", written == 0 ? EIO : errno);
     done += static_cast<size_t>(written);
   }
@@ -286,17 +286,16 @@ Result<std::vector<Persist>> LogJournal::Recover(const std::string& path, Journa
     mark.position = start + RoundUp(kRecordHeaderBytes + body->size(), kBlockBytes);
   }
   if (HasRecordBehind(file, mark)) {
-    return Error{path + ": the record at " +
-                 std::to_string(OffsetOf(mark.position, file.size())) +
+    return Error{path + ": the record at " + std::to_string(OffsetOf(mark.position, file.size())) +
                  " is damaged, and there are others behind it" + kNotShortened};
   }
   // LMDB has taken over what ends at `from`, so that record was durable. It is there until the next
   // one is, which says where this one ended: a record takes at most a quarter of the file, so one
   // that is torn leaves the record before it alone.
   if (from.position > 0 && mark == from && !HasRecordThatEndsAt(file, from)) {
-    return Error{path + ": the file is damaged, or is an older copy: it has no record that ends at " +
-                 std::to_string(from.position) + ", and the log was written after that one" +
-                 kNotShortened};
+    return Error{
+        path + ": the file is damaged, or is an older copy: it has no record that ends at " +
+        std::to_string(from.position) + ", and the log was written after that one" + kNotShortened};
   }
   return writes;
 }
@@ -367,6 +366,7 @@ bool LogJournal::HasRoom(std::span<const Persist> writes, JournalMark released) 
 }
 
 Status LogJournal::Append(std::span<const Persist> writes) {
+  assert(Takes(writes));
   if (failed_) return Error{path_ + ": an earlier write has failed"};
   const size_t size = RecordBytes(writes);
   if (size > buffer_bytes_) {
@@ -385,8 +385,7 @@ Status LogJournal::Append(std::span<const Persist> writes) {
   PutInteger(to, RecordChecksum({buffer_.get(), kRecordHeaderBytes},
                                 {body, static_cast<size_t>(end - body)}));
 
-  Status written =
-      WriteAll(*file_, path_, {buffer_.get(), size}, OffsetOf(start, file_bytes_));
+  Status written = WriteAll(*file_, path_, {buffer_.get(), size}, OffsetOf(start, file_bytes_));
   // After the write: a process that has claimed the journal before this has read it without this
   // record, or with it; one that claims it later finds it.
   if (written.ok()) written = CheckOwner();

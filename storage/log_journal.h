@@ -13,10 +13,10 @@
 // each start of the server: so nothing that lies in the file from before, or in a client's value,
 // is taken for a record, and none is taken for the next where another one was in between.
 //
-// The file's first block is the head, which no record overwrites. It names the generation, so a file
-// of zeros, or one of an earlier start, is not taken for a journal without records. It also names the
-// journal's owner, the process that opened the log last: an earlier one that is still running sees
-// that, and reports nothing as durable any more.
+// The file's first block is the head, which no record overwrites. It names the generation, so a
+// file of zeros, or one of an earlier start, is not taken for a journal without records. It also
+// names the journal's owner, the process that opened the log last: an earlier one that is still
+// running sees that, and reports nothing as durable any more.
 #pragma once
 
 #include <cstddef>
@@ -41,9 +41,9 @@ class LogJournal {
   // Ends what a Prepare that was interrupted has begun. Before anything rests on the file.
   static Status Settle(const std::string& path);
 
-  // Makes `owner` the owner of the journal by that name. Returns after any other process can see it:
-  // what that one has not reported as durable by then, it never will; what it has, Recover finds. A
-  // file too short to have a head is left alone.
+  // Makes `owner` the owner of the journal by that name. Returns after any other process can see
+  // it: what that one has not reported as durable by then, it never will; what it has, Recover
+  // finds. A file too short to have a head is left alone.
   static Status Claim(const std::string& path, uint64_t owner);
 
   // The writes of all records from `from` on. An error when there is a record behind one that is
@@ -63,8 +63,9 @@ class LogJournal {
   bool Takes(std::span<const consensus::Persist> writes) const;
   // Whether there is room for them, with `released` as the place up to which LMDB has all.
   bool HasRoom(std::span<const consensus::Persist> writes, JournalMark released) const;
-  // Makes them durable as one record. Precondition: HasRoom. After an error nothing of it counts,
-  // and each further call fails: see LogStore::Commit. Fails when the journal has another owner.
+  // Makes them durable as one record. Precondition: Takes and HasRoom. After an error nothing of it
+  // counts, and each further call fails: see LogStore::Commit. Fails when the journal has another
+  // owner.
   Status Append(std::span<const consensus::Persist> writes);
 
   // The end of the last record.

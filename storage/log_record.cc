@@ -10,6 +10,7 @@
 namespace quorate::storage {
 namespace {
 
+using consensus::Chain;
 using consensus::EntryKind;
 using consensus::Index;
 using consensus::NodeId;
@@ -17,12 +18,12 @@ using consensus::Term;
 
 constexpr std::string_view kHeaderSealName = "log header";
 
-// crc32c u32, then what it covers beside the index: term u64, kind u8, payload bytes u64, payload
-// crc32c u32. Then the payload, guarded by its own checksum, which comes with the entry and is not
-// computed again.
+// crc32c u32, then what it covers beside the index: term u64, chain u64, kind u8, payload bytes
+// u64, payload crc32c u32. Then the payload, guarded by its own checksum, which comes with the
+// entry and is not computed again.
 constexpr size_t kChecksumBytes = sizeof(uint32_t);
 constexpr size_t kEntryHeaderBytes =
-    kChecksumBytes + sizeof(uint64_t) + sizeof(uint8_t) + sizeof(uint64_t) + sizeof(uint32_t);
+    kChecksumBytes + 3 * sizeof(uint64_t) + sizeof(uint8_t) + sizeof(uint32_t);
 
 uint32_t EntryChecksum(Index index, std::string_view row) {
   char key[sizeof(uint64_t)];
@@ -41,8 +42,10 @@ std::string EncodeLogHeader(const LogHeader& header, uint64_t transaction) {
   AppendInteger(&body, header.hard_state.voted_for.value());
   AppendInteger(&body, header.base_index.value());
   AppendInteger(&body, header.base_term.value());
+  AppendInteger(&body, header.base_chain.value());
   AppendInteger(&body, header.last_index.value());
   AppendInteger(&body, header.last_term.value());
+  AppendInteger(&body, header.last_chain.value());
   AppendInteger(&body, header.journal.generation);
   AppendInteger(&body, header.journal.position);
   AppendInteger(&body, header.journal.file_bytes);
@@ -58,8 +61,10 @@ std::optional<LogHeader> DecodeLogHeader(std::string_view record, uint64_t trans
   header.hard_state.voted_for = NodeId(fields.Take<uint64_t>());
   header.base_index = Index(fields.Take<uint64_t>());
   header.base_term = Term(fields.Take<uint64_t>());
+  header.base_chain = Chain(fields.Take<uint64_t>());
   header.last_index = Index(fields.Take<uint64_t>());
   header.last_term = Term(fields.Take<uint64_t>());
+  header.last_chain = Chain(fields.Take<uint64_t>());
   header.journal.generation = fields.Take<uint64_t>();
   header.journal.position = fields.Take<uint64_t>();
   header.journal.file_bytes = fields.Take<uint64_t>();
@@ -76,6 +81,7 @@ size_t EntryRowBytes(const consensus::Entry& entry) {
 void EncodeEntryTo(char* to, const consensus::Entry& entry) {
   char* next = to + kChecksumBytes;
   next = PutInteger(next, entry.term.value());
+  next = PutInteger(next, entry.chain.value());
   next = PutInteger(next, static_cast<uint8_t>(entry.kind));
   next = PutInteger(next, static_cast<uint64_t>(entry.payload.size()));
   next = PutInteger(next, entry.payload.crc32c());
@@ -90,6 +96,7 @@ std::optional<EntryRow> DecodeEntryRow(Index index, std::string_view row) {
   if (fields.Take<uint32_t>() != EntryChecksum(index, row)) return std::nullopt;
   EntryRow entry;
   entry.term = Term(fields.Take<uint64_t>());
+  entry.chain = Chain(fields.Take<uint64_t>());
   const auto kind = fields.Take<uint8_t>();
   if (!IsKnown(kind)) return std::nullopt;
   entry.kind = static_cast<EntryKind>(kind);

@@ -25,8 +25,10 @@ struct LogHeader {
   consensus::HardState hard_state;
   consensus::Index base_index;  // the last entry that was trimmed away; 0: none
   consensus::Term base_term;
+  consensus::Chain base_chain;
   consensus::Index last_index;  // base_index when the log is empty
   consensus::Term last_term;
+  consensus::Chain last_chain;
   JournalMark journal;  // what is from here on in the journal is not in LMDB yet
 
   bool operator==(const LogHeader&) const = default;
@@ -41,6 +43,7 @@ std::optional<LogHeader> DecodeLogHeader(std::string_view record, uint64_t trans
 struct EntryRow {
   consensus::Term term;
   consensus::EntryKind kind = consensus::EntryKind::kNoop;
+  consensus::Chain chain;       // of the log up to and including this entry
   uint32_t payload_crc32c = 0;  // as it was computed where the entry was made
   std::string_view payload;
 

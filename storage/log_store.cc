@@ -13,6 +13,7 @@
 namespace quorate::storage {
 namespace {
 
+using consensus::Chain;
 using consensus::Entry;
 using consensus::EntryKind;
 using consensus::HardState;
@@ -169,6 +170,8 @@ Status LogStore::VerifyEntries(MDB_txn* transaction, Index from) {
   recovered_.hard_state = header_.hard_state;
   recovered_.base_index = header_.base_index;
   recovered_.base_term = header_.base_term;
+  recovered_.base_chain = header_.base_chain;
+  recovered_.last_chain = header_.last_chain;
   recovered_.last_index = header_.last_index;
   recovered_.last_applied = header_.base_index;
   auto& terms = recovered_.terms;
@@ -181,6 +184,12 @@ Status LogStore::VerifyEntries(MDB_txn* transaction, Index from) {
   if (code != 0) return environment_->MakeError("the log cannot be read", code);
   Index index = from - 1;
   Term term = terms.empty() ? header_.base_term : terms.back().term;
+  Chain chain = header_.base_chain;
+  if (index > header_.base_index) {
+    EntryRow before;
+    if (Status got = GetRow(transaction, index, &before); !got.ok()) return got;
+    chain = before.chain;
+  }
   const uint64_t number = from.value();
   MDB_val key = IndexKey(number);
   MDB_val value;
@@ -194,6 +203,9 @@ Status LogStore::VerifyEntries(MDB_txn* transaction, Index from) {
     const std::optional<EntryRow> row = DecodeEntryRow(index, ToBytes(value));
     if (!row || !row->PayloadIntact()) return Damaged(index, "is damaged: its checksum is wrong");
     if (row->term < term || row->term == Term()) return Damaged(index, "is of a term gone by");
+    chain =
+        ExtendChain(chain, row->term, index, row->kind, row->payload.size(), row->payload_crc32c);
+    if (row->chain != chain) return Damaged(index, "does not follow from those before it");
     if (recovered_.terms.empty() || row->term > term) {
       recovered_.terms.push_back({.term = row->term, .first = index});
     }
@@ -208,6 +220,7 @@ Status LogStore::VerifyEntries(MDB_txn* transaction, Index from) {
   if (code != MDB_NOTFOUND) return environment_->MakeError("the log cannot be read", code);
   if (index != header_.last_index) return Damaged(index + 1, "is missing");
   if (term != header_.last_term) return Damaged(index, "is not of the recorded last term");
+  if (chain != header_.last_chain) return Damaged(index, "is not the recorded last one");
   if (term > header_.hard_state.current_term) return Damaged(index, "is of a term yet to come");
   return Ok();
 }
@@ -235,8 +248,8 @@ Status LogStore::RecoverJournal() {
 }
 
 // Each step leaves a log that opens. First the header says that there is no journal, since the next
-// step takes away what the journal of the run before was known by: LMDB has all of its records. Then
-// the journal names its generation, then the header names the journal.
+// step takes away what the journal of the run before was known by: LMDB has all of its records.
+// Then the journal names its generation, then the header names the journal.
 Status LogStore::StartJournal() {
   assert(!failed_);
   const std::string path = JournalFile();
@@ -258,8 +271,7 @@ Status LogStore::StartJournal() {
   const uint64_t generation = DrawNumber();
   auto journal = LogJournal::Open(path, generation, owner_);
   if (!journal.ok()) return Error{journal.error()};
-  header.journal = {
-      .generation = generation, .position = 0, .file_bytes = options_.journal_bytes};
+  header.journal = {.generation = generation, .position = 0, .file_bytes = options_.journal_bytes};
   if (Status put = CommitHeader(header); !put.ok()) return put;
   journal_ = std::move(journal.value());
   return Ok();
@@ -334,7 +346,20 @@ Status LogStore::CommitHeader(const LogHeader& header) {
   return CommitWith(header, &transaction.value());
 }
 
-Status LogStore::BeginAnew(Index base_index, Term base_term) {
+Result<Chain> LogStore::ChainAt(Index index) const {
+  assert(index >= header_.base_index);
+  assert(index <= header_.last_index);
+  if (index == header_.base_index) return header_.base_chain;
+  auto transaction = ReadTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  EntryRow row;
+  if (Status got = GetRow(transaction.value().handle(), index, &row); !got.ok()) {
+    return Error{got.error()};
+  }
+  return row.chain;
+}
+
+Status LogStore::BeginAnew(Index base_index, Term base_term, Chain base_chain) {
   assert(!failed_);
   LogHeader header;  // without a journal: nothing of the old log is in it that is still needed
   header.hard_state = header_.hard_state;
@@ -342,6 +367,7 @@ Status LogStore::BeginAnew(Index base_index, Term base_term) {
   if (base_term > header.hard_state.current_term) header.hard_state = {base_term, NodeId()};
   header.base_index = header.last_index = base_index;
   header.base_term = header.last_term = base_term;
+  header.base_chain = header.last_chain = base_chain;
   auto transaction = BeginWrite();
   if (!transaction.ok()) return Error{transaction.error()};
   MDB_txn* handle = transaction.value().handle();
@@ -354,6 +380,7 @@ Status LogStore::BeginAnew(Index base_index, Term base_term) {
   recovered_.hard_state = header.hard_state;
   recovered_.base_index = recovered_.last_index = recovered_.last_applied = base_index;
   recovered_.base_term = base_term;
+  recovered_.base_chain = recovered_.last_chain = base_chain;
   sizes_.Reset(base_index);
   return Ok();
 }
@@ -391,11 +418,13 @@ Status LogStore::Truncate(MDB_txn* transaction, Index from, LogHeader* header) {
   }
   if (header->last_index == header->base_index) {
     header->last_term = header->base_term;
+    header->last_chain = header->base_chain;
     return Ok();
   }
   EntryRow last;
   if (Status got = GetRow(transaction, header->last_index, &last); !got.ok()) return got;
   header->last_term = last.term;
+  header->last_chain = last.chain;
   return Ok();
 }
 
@@ -403,6 +432,9 @@ Status LogStore::Append(MDB_txn* transaction, const Entry& entry, LogHeader* hea
   assert(entry.index == header->last_index + 1);
   assert(entry.term >= header->last_term);
   assert(entry.term <= header->hard_state.current_term);
+  if (entry.chain != ExtendChain(header->last_chain, entry)) {
+    return Damaged(entry.index, "does not follow from those before it");
+  }
   const uint64_t number = entry.index.value();
   MDB_val key = IndexKey(number);
   MDB_val value{EntryRowBytes(entry), nullptr};
@@ -412,6 +444,7 @@ Status LogStore::Append(MDB_txn* transaction, const Entry& entry, LogHeader* hea
   EncodeEntryTo(static_cast<char*>(value.mv_data), entry);
   header->last_index = entry.index;
   header->last_term = entry.term;
+  header->last_chain = entry.chain;
   return Ok();
 }
 
@@ -432,6 +465,7 @@ Status LogStore::Trim(MDB_txn* transaction, Index to, size_t entries_max, size_t
     if (code != 0) return environment_->MakeWriteError("the log cannot be trimmed", code);
     header->base_index = index;
     header->base_term = row.term;
+    header->base_chain = row.chain;
   }
   return Ok();
 }
@@ -509,8 +543,11 @@ std::vector<Entry> LogStore::Read(Index first, Index last, size_t bytes_max) con
       // The copy is what is checked: it is what goes out to followers and into the state.
       if (!payload.Intact())
         environment_->Fail(Damaged(index, "is damaged: its checksum is wrong"));
-      entries.push_back(
-          {.term = row->term, .index = index, .kind = row->kind, .payload = std::move(payload)});
+      entries.push_back({.term = row->term,
+                         .index = index,
+                         .kind = row->kind,
+                         .payload = std::move(payload),
+                         .chain = row->chain});
       if (index == last) break;
       code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT);
     }

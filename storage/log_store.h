@@ -44,8 +44,8 @@ class LogStore : public consensus::LogReader {
   // Opens a log and verifies all of it: the hard state, that the entries follow one another without
   // a gap from the base to the recorded end, that terms do not decrease, and each checksum. Where
   // the server did not come to an orderly end, LMDB is first given what only the journal has; else
-  // nothing is written but a mark in the journal. By that mark, another process that has the log open
-  // notices this one, where locks have not kept the two apart, and acknowledges nothing more.
+  // nothing is written but a mark in the journal. By that mark, another process that has the log
+  // open notices this one, where locks have not kept the two apart, and acknowledges nothing more.
   static Result<std::unique_ptr<LogStore>> Open(const std::string& path, const Options& options);
 
   // Whose log that is, without a look at its entries.
@@ -76,8 +76,8 @@ class LogStore : public consensus::LogReader {
   Status Commit(std::span<const consensus::Persist> writes, std::optional<consensus::Index> trim_to,
                 std::optional<JournalMark> journaled = std::nullopt);
 
-  // Begins a new, empty journal, and then writes the header, which names it. When this succeeds, what
-  // Open has read is on the disk and not only in the page cache, where a run that ended with a
+  // Begins a new, empty journal, and then writes the header, which names it. When this succeeds,
+  // what Open has read is on the disk and not only in the page cache, where a run that ended with a
   // failed sync may have left it.
   Status StartJournal();
   // Its user may be another thread than the one that writes here. After StartJournal.
@@ -89,7 +89,11 @@ class LogStore : public consensus::LogReader {
   // Begins anew, durably: an empty log behind that entry, which a snapshot holds. The hard state
   // stays; the term rises to the entry's where it was lower. recovered() tells the new log. Before
   // StartJournal.
-  Status BeginAnew(consensus::Index base_index, consensus::Term base_term);
+  Status BeginAnew(consensus::Index base_index, consensus::Term base_term,
+                   consensus::Chain base_chain);
+
+  // The chain at base_index() .. last_index(). Before StartJournal.
+  Result<consensus::Chain> ChainAt(consensus::Index index) const;
 
   // Makes room for the commits to come, where it is time to: see Environment::PrepareGrowth.
   // About how many bytes can be appended.

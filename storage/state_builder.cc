@@ -21,6 +21,7 @@ StateBuilder::StateBuilder(std::unique_ptr<Environment> environment, StateMeta m
     : environment_(std::move(environment)), meta_(std::move(meta)) {
   meta_.snapshot_index = meta_.last_applied;
   meta_.snapshot_term = meta_.last_applied_term;
+  meta_.snapshot_chain = meta_.last_applied_chain;
 }
 
 Result<std::unique_ptr<StateBuilder>> StateBuilder::Begin(const std::string& path,

@@ -14,6 +14,7 @@ std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction) {
   std::string body;
   AppendInteger(&body, meta.last_applied.value());
   AppendInteger(&body, meta.last_applied_term.value());
+  AppendInteger(&body, meta.last_applied_chain.value());
   AppendInteger(&body, meta.revision);
   AppendInteger(&body, meta.clock_ms);
   AppendInteger(&body, meta.key_count);
@@ -22,6 +23,7 @@ std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction) {
   AppendInteger(&body, meta.origin_index.value());
   AppendInteger(&body, meta.snapshot_index.value());
   AppendInteger(&body, meta.snapshot_term.value());
+  AppendInteger(&body, meta.snapshot_chain.value());
   AppendInteger(&body, static_cast<uint64_t>(meta.configuration.size()));
   body += meta.configuration;
   return Seal(kSealName, transaction, body);
@@ -34,6 +36,7 @@ std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t trans
   StateMeta meta;
   meta.last_applied = consensus::Index(fields.Take<uint64_t>());
   meta.last_applied_term = consensus::Term(fields.Take<uint64_t>());
+  meta.last_applied_chain = consensus::Chain(fields.Take<uint64_t>());
   meta.revision = fields.Take<uint64_t>();
   meta.clock_ms = fields.Take<int64_t>();
   meta.key_count = fields.Take<uint64_t>();
@@ -42,6 +45,7 @@ std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t trans
   meta.origin_index = consensus::Index(fields.Take<uint64_t>());
   meta.snapshot_index = consensus::Index(fields.Take<uint64_t>());
   meta.snapshot_term = consensus::Term(fields.Take<uint64_t>());
+  meta.snapshot_chain = consensus::Chain(fields.Take<uint64_t>());
   const auto configuration_bytes = fields.Take<uint64_t>();
   meta.configuration = std::string(fields.TakeBytes(configuration_bytes));
   if (!fields.finished()) return std::nullopt;

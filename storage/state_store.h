@@ -20,8 +20,9 @@ namespace quorate::storage {
 struct StateMeta {
   consensus::Index last_applied;
   consensus::Term last_applied_term;
-  uint64_t revision = 0;  // write commands applied since the cluster began
-  int64_t clock_ms = 0;   // the log's clock: the newest entry's time, never going back
+  consensus::Chain last_applied_chain;  // of the log up to last_applied
+  uint64_t revision = 0;                // write commands applied since the cluster began
+  int64_t clock_ms = 0;  // the log's clock: the newest entry's time, never going back
   uint64_t key_count = 0;
   uint64_t digest = 0;  // sum of RecordDigest over all keys, modulo 2^64
 
@@ -37,6 +38,7 @@ struct StateMeta {
   // it.
   consensus::Index snapshot_index;
   consensus::Term snapshot_term;
+  consensus::Chain snapshot_chain;
 
   bool operator==(const StateMeta&) const = default;
 };

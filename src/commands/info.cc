@@ -218,8 +218,9 @@ void Replication(const Instance& instance, Lines& lines) {
     for (const Member& member : node.members()) {
       for (const consensus::PeerStatus& peer : peers) {
         if (peer.id.value() != member.id || !peer.recently_active) continue;
-        followers.push_back(fmt::format("ip={},port={},state={},offset={},lag={}", ReachableHost(lines.client(), member),
-                                        member.port, StateOf(node, peer), peer.match_index.value(),
+        followers.push_back(fmt::format("ip={},port={},state={},offset={},lag={}",
+                                        ReachableHost(lines.client(), member), member.port,
+                                        StateOf(node, peer), peer.match_index.value(),
                                         peer.silent_ticks * Node::kTickMs / 1000));
       }
     }
@@ -288,6 +289,7 @@ void Raft(const Instance& instance, Lines& lines) {
   lines.Add("raft_voters", std::count_if(node.members().begin(), node.members().end(),
                                          [](const Member& member) { return member.voter; }));
   lines.Add("raft_lost_data", raft.has_lost_its_data() ? 1 : 0);
+  lines.Add("raft_log_diverged", raft.has_diverged() ? 1 : 0);
   lines.Add("raft_commit_index", raft.commit_index().value());
   lines.Add("raft_last_applied", node.keys().last_applied().value());
   lines.Add("raft_first_log_index", raft.first_log_index().value());

@@ -20,6 +20,7 @@ AppendEntries AppendOf(std::vector<std::string> payloads) {
   append.term = Term(7);
   append.prev_log_index = Index(41);
   append.prev_log_term = Term(6);
+  append.prev_log_chain = Chain(0x0123456789abcdef);
   append.leader_commit = Index(40);
   for (std::string& payload : payloads) {
     const Index index = append.prev_log_index + (append.entries.size() + 1);
@@ -66,7 +67,7 @@ TEST(Codec, PayloadsKeepTheirChecksum) {
 }
 
 // Servers of different builds talk to one another: a change of these bytes needs a new version.
-TEST(Codec, FormatOfVersionThree) {
+TEST(Codec, FormatOfVersionFour) {
   using namespace std::string_view_literals;
   const auto with_sum = [](std::string_view before, std::string_view after) {
     const uint32_t sum = Crc32c(after, Crc32c(before));
@@ -78,7 +79,7 @@ TEST(Codec, FormatOfVersionThree) {
   };
   EXPECT_EQ(Encode(Hello{0x0102030405060708, NodeId(1), NodeId(2), "a:1", 0x77}),
             with_sum("\x35\0\0\0"sv,
-                     "\x03\x01"
+                     "\x04\x01"
                      "!Quorate"
                      "\x08\x07\x06\x05\x04\x03\x02\x01"
                      "\x01\0\0\0\0\0\0\0"
@@ -88,18 +89,19 @@ TEST(Codec, FormatOfVersionThree) {
                      "a:1"sv));
   EXPECT_EQ(Encode(Message(RequestVote{Term(9), Index(0x1234), Term(8), true, false})),
             with_sum("\x20\0\0\0"sv,
-                     "\x03\x02"
+                     "\x04\x02"
                      "\x09\0\0\0\0\0\0\0"
                      "\x34\x12\0\0\0\0\0\0"
                      "\x08\0\0\0\0\0\0\0"
                      "\x01\0"sv));
   // The payloads' bytes are outside the frame's sum; their own stand in the entries' headers.
   EXPECT_EQ(Encode(Message(AppendOf({"123456789", ""}))),
-            with_sum("\x55\0\0\0"sv,
-                     "\x03\x04"
+            with_sum("\x5d\0\0\0"sv,
+                     "\x04\x04"
                      "\x07\0\0\0\0\0\0\0"
                      "\x29\0\0\0\0\0\0\0"
                      "\x06\0\0\0\0\0\0\0"
+                     "\xef\xcd\xab\x89\x67\x45\x23\x01"
                      "\x28\0\0\0\0\0\0\0"
                      "\x02\0\0\0"
                      "\x07\0\0\0\0\0\0\0\x01\x09\0\0\0\x83\x92\x06\xE3"

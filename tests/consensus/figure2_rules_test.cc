@@ -289,10 +289,10 @@ TEST(Figure2Leaders, SendEntriesFromNextIndex) {
   server.Propose("a");
   server.Propose("b");
   EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond),
-            MakeAppend(1, 1, 1, 1, {MakeEntry(2, 1, "a"), MakeEntry(3, 1, "b")}));
+            server.WithChain(MakeAppend(1, 1, 1, 1, {MakeEntry(2, 1, "a"), MakeEntry(3, 1, "b")})));
   server.Propose("c");
   EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond),
-            MakeAppend(1, 3, 1, 1, {MakeEntry(4, 1, "c")}));
+            server.WithChain(MakeAppend(1, 3, 1, 1, {MakeEntry(4, 1, "c")})));
 }
 
 // "If successful: update nextIndex and matchIndex for follower"

@@ -35,9 +35,9 @@ class Forgery {
     bytes_ += text;
     return *this;
   }
-  // term, prev_log_index, prev_log_term, leader_commit, count
+  // term, prev_log_index, prev_log_term, prev_log_chain, leader_commit, count
   Forgery& AppendFields(uint64_t term, uint64_t prev_index, uint64_t prev_term, uint64_t count) {
-    return U64(term).U64(prev_index).U64(prev_term).U64(0).U32(count);
+    return U64(term).U64(prev_index).U64(prev_term).U64(0).U64(0).U32(count);
   }
   Forgery& EntryHeader(uint64_t term, uint64_t kind, uint64_t size, uint32_t crc) {
     return U64(term).U8(kind).U32(size).U32(crc);
@@ -165,6 +165,7 @@ TEST(FrameDecoder, NoLargeFrameBeforeTheHello) {
   ExpectRefusedAsFirst(Encode(Message(AppendEntries{Term(1),
                                                     Index(),
                                                     Term(),
+                                                    Chain(),
                                                     Index(),
                                                     {{Term(1), Index(1), EntryKind::kBatch,
                                                       Payload(std::string(2000, 'a'))}}})),
@@ -181,7 +182,7 @@ TEST(FrameDecoder, ClientsAtThePeerPortAreRefused) {
 
 TEST(FrameDecoder, HelloOfAnotherVersionIsNamed) {
   ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).U64(2).Frame(kHelloType, "", 0, 1),
-                       "protocol version 1 where 3 is spoken");
+                       "protocol version 1 where 4 is spoken");
 }
 
 TEST(FrameDecoder, HelloMustMakeSense) {
@@ -223,7 +224,7 @@ TEST(FrameDecoder, UnknownTypes) {
 }
 
 TEST(FrameDecoder, UnknownVersions) {
-  for (const int version : {0, 2, 4, 255}) {
+  for (const int version : {0, 3, 5, 255}) {
     ExpectRefused(Forgery().U64(1).Frame(kTimeoutNowType, "", 0, static_cast<uint8_t>(version)),
                   "protocol version " + std::to_string(version));
   }
@@ -246,7 +247,8 @@ TEST(FrameDecoder, FrameAboveTheBound) {
 TEST(FrameDecoder, BodyOfAnotherLength) {
   ExpectRefused(Forgery().U64(1).U8(0).Frame(kTimeoutNowType), "type 10 with 19 bytes");
   ExpectRefused(Forgery().U64(1).Frame(kHeartbeatReplyType), "type 7 with 18 bytes");
-  ExpectRefused(Forgery().U64(1).U64(0).U64(0).U64(0).Frame(kAppendType), "type 4 with 42 bytes");
+  ExpectRefused(Forgery().U64(1).U64(0).U64(0).U64(0).U64(0).Frame(kAppendType),
+                "type 4 with 50 bytes");
   // Bytes left over behind the last payload.
   ExpectRefused(Forgery().AppendFields(1, 0, 0, 0).Frame(kAppendType, "x"), "length");
   ExpectRefused(

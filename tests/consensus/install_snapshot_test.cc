@@ -34,7 +34,7 @@ TEST(NeedsSnapshot, IsSaidOnceAndAgainAfterAnElectionTimeout) {
     messages = server.Round();
   }
   // It may have got on by itself: is the entry before the log's first there by now?
-  EXPECT_EQ(Only<AppendEntries>(messages, kSecond), MakeAppend(2, 3, 1, 3));
+  EXPECT_EQ(Only<AppendEntries>(messages, kSecond), server.WithChain(MakeAppend(2, 3, 1, 3)));
   server.Receive(kSecond, Refusal(2, 3, 0, 0));
   server.Round();
   EXPECT_EQ(server.needs_snapshot, std::vector{kSecond});
@@ -43,7 +43,7 @@ TEST(NeedsSnapshot, IsSaidOnceAndAgainAfterAnElectionTimeout) {
 TEST(NeedsSnapshot, EndsWhenTheFollowerHasOne) {
   Trimmed server;
   server.raft().SnapshotSent(kSecond);
-  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), MakeAppend(2, 3, 1, 3));
+  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), server.WithChain(MakeAppend(2, 3, 1, 3)));
   server.Receive(kSecond, Success(2, 3));
   AppendEntries append = Only<AppendEntries>(server.Round(), kSecond);
   EXPECT_EQ(append.prev_log_index, Index(3));
@@ -54,7 +54,7 @@ TEST(NeedsSnapshot, EndsWhenTheFollowerHasOne) {
 TEST(NeedsSnapshot, IsLookedAtAnewAfterADisconnection) {
   Trimmed server;
   server.raft().PeerGone(kSecond);
-  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), MakeAppend(2, 3, 1, 3));
+  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), server.WithChain(MakeAppend(2, 3, 1, 3)));
 }
 
 TEST(InstallSnapshotGate, PartsOfTheLeaderReachTheDriver) {

@@ -33,6 +33,7 @@ LoneServer::LoneServer(const Given& given) : config_(given.config) {
   disk_.SetHardState({Term(given.term), NodeId(given.voted_for)});
   for (size_t i = 0; i < given.log_terms.size(); ++i) {
     disk_.Append(MakeEntry(i + 1, given.log_terms[i]));
+    chains_[{Index(i + 1), Term(given.log_terms[i])}] = disk_.ChainAt(Index(i + 1));
   }
   disk_.Trim(Index(given.base));
   raft_ = std::make_unique<Raft>(config_, disk_.Recover(Index(given.last_applied)), disk_);
@@ -48,12 +49,14 @@ Messages LoneServer::Round() {
   Effects effects = raft_->TakeEffects();
   last_write = effects.persist;
   if (effects.persist) {
+    NoteChains(*effects.persist);
     disk_.Submit(std::move(*effects.persist));
   }
   reads.insert(reads.end(), effects.reads.begin(), effects.reads.end());
   dropped_reads.insert(dropped_reads.end(), effects.dropped_reads.begin(),
                        effects.dropped_reads.end());
   leadership_changed = effects.leadership_changed;
+  divergences.insert(divergences.end(), effects.divergences.begin(), effects.divergences.end());
   needs_snapshot = std::move(effects.needs_snapshot);
   snapshot_messages = std::move(effects.snapshot_messages);
   change_answers = std::move(effects.change_answers);
@@ -114,6 +117,28 @@ Messages LoneServer::BecomeLeader() {
   return Settle();
 }
 
+AppendEntries LoneServer::WithChain(AppendEntries append) const {
+  if (append.prev_log_chain == kReceiversOwn) {
+    const auto found = chains_.find({append.prev_log_index, append.prev_log_term});
+    append.prev_log_chain = found != chains_.end() ? found->second : Chain();
+  }
+  return append;
+}
+
+void LoneServer::NoteChains(const AppendEntries& append) {
+  Chain chain = append.prev_log_chain;
+  for (const Entry& entry : append.entries) {
+    chain = ExtendChain(chain, entry);
+    chains_[{entry.index, entry.term}] = chain;
+  }
+}
+
+void LoneServer::NoteChains(const Persist& write) {
+  for (const Entry& entry : write.entries) {
+    chains_[{entry.index, entry.term}] = entry.chain;
+  }
+}
+
 void LoneServer::Follow(NodeId leader, uint64_t term) {
   Receive(leader, Heartbeat{Term(term), Index(), 0});
   Settle();
@@ -159,7 +184,8 @@ Configuration MakeConfiguration(std::vector<uint64_t> voters, std::vector<uint64
 
 AppendEntries MakeAppend(uint64_t term, uint64_t prev_index, uint64_t prev_term, uint64_t commit,
                          std::vector<Entry> entries) {
-  return {Term(term), Index(prev_index), Term(prev_term), Index(commit), std::move(entries)};
+  return {Term(term),    Index(prev_index), Term(prev_term),
+          kReceiversOwn, Index(commit),     std::move(entries)};
 }
 
 AppendEntriesReply Success(uint64_t term, uint64_t index) {

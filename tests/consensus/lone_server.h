@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,9 @@ inline constexpr NodeId kSecond{2};
 inline constexpr NodeId kThird{3};
 
 using Messages = std::vector<Envelope>;
+
+// In an AppendEntries for LoneServer::Receive: the leader's log up to there is this server's.
+inline constexpr Chain kReceiversOwn{~uint64_t{0}};
 
 struct Given {
   size_t voters = 3;  // with the ids 1 .. voters
@@ -53,6 +58,10 @@ class LoneServer {
   void Tick(uint64_t ticks = 1);
   template <typename M>
   void Receive(NodeId from, M message) {
+    if constexpr (std::is_same_v<M, AppendEntries>) {
+      message = WithChain(std::move(message));
+      NoteChains(message);
+    }
     raft_->Receive(from, std::move(message));
   }
 
@@ -67,6 +76,10 @@ class LoneServer {
 
   // A crash now, and a start from what is durable.
   void Restart(uint64_t last_applied = 0);
+
+  // With the chain of this server's log instead of kReceiversOwn, or with none where it has never
+  // had that entry.
+  AppendEntries WithChain(AppendEntries append) const;
 
   // Makes it the leader of the next term, its no-op durable. The messages of the last round.
   Messages BecomeLeader();
@@ -84,15 +97,21 @@ class LoneServer {
   bool leadership_changed = false;  // in the last round
   std::optional<Persist> last_write;
   std::vector<NodeId> needs_snapshot;
+  std::vector<Divergence> divergences;  // of all rounds
   std::vector<SnapshotMessage> snapshot_messages;
   std::vector<ChangeAnswer> change_answers;
   bool configuration_changed = false;  // in the last round
 
  private:
+  void NoteChains(const AppendEntries& append);
+  void NoteChains(const Persist& write);
+
   MemoryDisk disk_;
   Config config_;
   std::vector<NodeId> others_;
   std::unique_ptr<Raft> raft_;
+  // Of all entries that it has had or was sent.
+  std::map<std::pair<Index, Term>, Chain> chains_;
 };
 
 // The messages of one kind, to one server or to all.
@@ -121,6 +140,7 @@ M Only(const Messages& messages, NodeId to) {
 Configuration MakeConfiguration(std::vector<uint64_t> voters, std::vector<uint64_t> learners = {});
 Entry MakeEntry(uint64_t index, uint64_t term, const char* bytes = "x");
 Entry MakeEntry(uint64_t index, uint64_t term, const Configuration& configuration);
+// With kReceiversOwn as the chain.
 AppendEntries MakeAppend(uint64_t term, uint64_t prev_index, uint64_t prev_term, uint64_t commit,
                          std::vector<Entry> entries = {});
 AppendEntriesReply Success(uint64_t term, uint64_t index);

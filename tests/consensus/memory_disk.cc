@@ -14,6 +14,12 @@ Term MemoryDisk::TermAt(Index index) const {
   return index == base_index_ ? base_term_ : entries_[index.DistanceFrom(base_index_) - 1].term;
 }
 
+Chain MemoryDisk::ChainAt(Index index) const {
+  assert(index >= base_index_);
+  assert(index <= last_index());
+  return index == base_index_ ? base_chain_ : entries_[index.DistanceFrom(base_index_) - 1].chain;
+}
+
 std::vector<Entry> MemoryDisk::Read(Index first, Index last, size_t bytes_max) const {
   assert(base_index_ < first);
   assert(first <= last);
@@ -36,7 +42,9 @@ Recovered MemoryDisk::Recover(Index last_applied) const {
   Recovered recovered{.hard_state = hard_state_,
                       .base_index = base_index_,
                       .base_term = base_term_,
+                      .base_chain = base_chain_,
                       .last_index = last_index(),
+                      .last_chain = ChainAt(last_index()),
                       .terms = {},
                       .last_applied = last_applied,
                       .configuration = configuration_,
@@ -72,7 +80,19 @@ void MemoryDisk::SetBase(Index index, Term term) {
 void MemoryDisk::Append(Entry entry) {
   assert(entry.index == last_index() + 1);
   assert(entry.term >= TermAt(last_index()));
+  const Chain chain = ExtendChain(ChainAt(last_index()), entry);
+  assert(entry.chain == Chain() || entry.chain == chain);
+  entry.chain = chain;
   entries_.push_back(std::move(entry));
+}
+
+void MemoryDisk::Replace(Entry entry) {
+  assert(queue_.empty());
+  for (Entry& old : std::exchange(entries_, {})) {
+    Entry kept = old.index == entry.index ? entry : std::move(old);
+    kept.chain = Chain();
+    Append(std::move(kept));
+  }
 }
 
 void MemoryDisk::Submit(Persist persist) {
@@ -109,6 +129,7 @@ void MemoryDisk::Trim(Index index) {
   assert(index >= base_index_);
   assert(index <= last_index());
   base_term_ = TermAt(index);
+  base_chain_ = ChainAt(index);
   while (base_index_ < index) {
     const Entry& entry = entries_.front();
     if (entry.kind == EntryKind::kConfiguration) {
@@ -120,7 +141,7 @@ void MemoryDisk::Trim(Index index) {
   }
 }
 
-void MemoryDisk::Install(const Recovered& snapshot, Term term) {
+void MemoryDisk::Install(const Recovered& snapshot, Term term, Chain chain) {
   assert(queue_.empty());
   Index index = snapshot.last_applied;
   assert(index > base_index_);
@@ -130,6 +151,7 @@ void MemoryDisk::Install(const Recovered& snapshot, Term term) {
   entries_.clear();
   base_index_ = index;
   base_term_ = term;
+  base_chain_ = chain;
   configuration_ = snapshot.configuration;
   configuration_index_ = snapshot.configuration_index;
   if (hard_state_.current_term < term) {

@@ -20,6 +20,7 @@ class MemoryDisk : public LogReader {
   Index last_index() const { return base_index_ + entries_.size(); }
   // The term at base_index .. last_index.
   Term TermAt(Index index) const;
+  Chain ChainAt(Index index) const;
   std::vector<Entry> Read(Index first, Index last, size_t bytes_max) const override;
   // As a restart would find it.
   Recovered Recover(Index last_applied) const;
@@ -35,6 +36,8 @@ class MemoryDisk : public LogReader {
   // whatever this log holds.
   void SetBegun() { begun_ = true; }
   void Append(Entry entry);
+  // Changes what lies on the disk, as no server would. Precondition: nothing is queued.
+  void Replace(Entry entry);
 
   // --- Writing ---
   // Checks that the write fits what will then be on the disk.
@@ -51,7 +54,7 @@ class MemoryDisk : public LogReader {
   void Trim(Index index);
   // The log begins anew after `snapshot`'s last_applied, with its configuration, unless the entry
   // there is the same: as a server does that has installed a snapshot.
-  void Install(const Recovered& snapshot, Term term);
+  void Install(const Recovered& snapshot, Term term, Chain chain);
 
   // How often Read was called.
   size_t reads() const { return reads_; }
@@ -62,6 +65,7 @@ class MemoryDisk : public LogReader {
   HardState hard_state_;
   Index base_index_;
   Term base_term_;
+  Chain base_chain_;
   Configuration configuration_;  // as of base_index_
   Index configuration_index_;
   bool joined_ = false;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "consensus/encoding.h"
+
 namespace quorate::consensus {
 
 namespace {
@@ -101,7 +103,9 @@ void RandomCluster::SendSnapshot(Server& server, NodeId to) {
   part.last_included_index = server.checkpoint;
   part.last_included_term = server.disk.TermAt(server.checkpoint);
   part.done = true;
-  part.data = Payload(Encode(state.configuration));
+  std::string data;
+  Put(server.disk.ChainAt(server.checkpoint).value(), &data);
+  part.data = Payload(data + Encode(state.configuration));
   server.raft->SendSnapshotPart(to, std::move(part));
   server.needs_round = true;
 }
@@ -119,7 +123,9 @@ void RandomCluster::TakeSnapshotMessage(Server& server, const SnapshotMessage& m
   }
   Recovered snapshot;
   snapshot.last_applied = part.last_included_index;
-  snapshot.configuration = *DecodeConfiguration(part.data.bytes());
+  Taker data(part.data.bytes());
+  const Chain chain(data.Take<uint64_t>());
+  snapshot.configuration = *DecodeConfiguration(part.data.bytes().substr(sizeof(uint64_t)));
   snapshot.configuration_index = Index(part.transfer - 1);
   // The process begins anew with it.
   if (Chance(500)) {
@@ -129,7 +135,7 @@ void RandomCluster::TakeSnapshotMessage(Server& server, const SnapshotMessage& m
   server.durable.reset();
   server.reads.clear();
   server.disk.Crash();
-  server.disk.Install(snapshot, part.last_included_term);
+  server.disk.Install(snapshot, part.last_included_term, chain);
   server.checkpoint = part.last_included_index;
   server.chain.clear();
   for (uint64_t index = 0; index <= server.disk.base_index().value(); ++index) {

@@ -33,8 +33,8 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
     case 2:
       return Append(entries_max, payload_bytes_max);
     case 3:
-      return AppendEntriesReply{SomeTerm(), Coin(), Index(Number()), Index(Number()),
-                                Term(Number())};
+      return AppendEntriesReply{SomeTerm(),      Coin(),         Index(Number()),
+                                Index(Number()), Term(Number()), Coin()};
     case 4:
       return Heartbeat{SomeTerm(), Index(Number()), Number()};
     case 5:

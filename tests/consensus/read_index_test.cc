@@ -451,6 +451,26 @@ TEST(FollowerRead, IsDroppedAfterAnElectionTimeoutWithoutAnswer) {
   EXPECT_TRUE(server.reads.empty());
 }
 
+// The story: this server's disk was put back, or is that of an earlier life of the cluster; it has
+// applied as much as the leader has committed, and other things.
+TEST(FollowerRead, WaitsUntilTheLogsHaveBeenCompared) {
+  LoneServer server({.term = 1, .log_terms = {1, 1, 1}, .last_applied = 3});
+  server.Follow(kSecond, 2);
+  server.raft().RequestRead(ReadToken(7));
+  const uint64_t request = Only<ReadIndex>(server.Round(), kSecond).request;
+  server.Receive(kSecond, ReadIndexReply{Term(2), request, Index(3)});
+  server.Round();
+  EXPECT_TRUE(server.reads.empty());
+  AppendEntries diverged = MakeAppend(2, 3, 1, 3);
+  diverged.prev_log_chain = Chain(99);
+  server.Receive(kSecond, diverged);
+  server.Round();
+  EXPECT_TRUE(server.reads.empty());
+  server.Receive(kSecond, MakeAppend(2, 3, 1, 3));
+  server.Round();
+  EXPECT_EQ(server.reads, (std::vector<ReadState>{{ReadToken(7), Index(3)}}));
+}
+
 TEST(FollowerRead, IsDroppedWithTheLeader) {
   Following by_term;
   by_term.Ask(kRead);

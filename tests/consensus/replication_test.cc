@@ -33,7 +33,7 @@ TEST(Probe, IsRepeatedBare) {
   server.Tick(1);
   EXPECT_TRUE(Of<AppendEntries>(server.Round()).empty());
   server.Tick(1);
-  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), MakeAppend(1, 0, 0, 0));
+  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), server.WithChain(MakeAppend(1, 0, 0, 0)));
   EXPECT_TRUE(Of<AppendEntries>(server.Round()).empty());
   // Nothing had arrived: the answer matches up to 0, and the entry is sent again.
   server.Receive(kSecond, Success(1, 0));
@@ -293,7 +293,8 @@ TEST(Loss, OfTheLastAppendIsNoticedAfterAnElectionTimeout) {
     EXPECT_TRUE(Of<AppendEntries>(server.Settle(), kSecond).empty()) << i;
   }
   server.Tick();
-  EXPECT_EQ(Only<AppendEntries>(server.Settle(), kSecond), MakeAppend(1, 1, 1, 1));
+  EXPECT_EQ(Only<AppendEntries>(server.Settle(), kSecond),
+            server.WithChain(MakeAppend(1, 1, 1, 1)));
   server.Receive(kSecond, Success(1, 1));
   EXPECT_EQ(Only<AppendEntries>(server.Settle(), kSecond).entries.size(), 1U);
   server.Acknowledge(kSecond, Index(2));
@@ -323,7 +324,7 @@ TEST(Loss, AProcessThatEndedIsProbed) {
   server.Propose("x");
   server.Settle();
   server.raft().PeerGone(kSecond);
-  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), MakeAppend(1, 1, 1, 1));
+  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), server.WithChain(MakeAppend(1, 1, 1, 1)));
 }
 
 // --- Reading back ---

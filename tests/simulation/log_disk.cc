@@ -45,6 +45,8 @@ consensus::Recovered LogDisk::Recover(Index last_applied) const {
   recovered.hard_state = hard_state_;
   recovered.base_index = base_index_;
   recovered.base_term = base_term_;
+  recovered.base_chain = base_chain_;
+  recovered.last_chain = entries_.empty() ? base_chain_ : entries_.back().chain;
   recovered.last_index = last_index();
   recovered.last_applied = last_applied;
   for (const Entry& entry : entries_) {
@@ -82,11 +84,13 @@ bool LogDisk::Contains(Index index, consensus::Term term) const {
          entries_[index.DistanceFrom(base_index_) - 1].term == term;
 }
 
-void LogDisk::BeginAfter(Index index, consensus::Term term, std::vector<Chain> chain) {
+void LogDisk::BeginAfter(Index index, consensus::Term term, consensus::Chain base_chain,
+                         std::vector<Chain> chain) {
   assert(!busy_);
   assert(chain.size() == index.value() + 1);
   base_index_ = index;
   base_term_ = term;
+  base_chain_ = base_chain;
   entries_.clear();
   chain_ = std::move(chain);
   sizes_.Reset(index);
@@ -97,6 +101,7 @@ void LogDisk::Wipe() {
   hard_state_ = {};
   base_index_ = {};
   base_term_ = {};
+  base_chain_ = {};
   entries_.clear();
   chain_ = {0};
   sizes_.Reset(base_index_);
@@ -241,6 +246,7 @@ void LogDisk::ApplyTrim() {
   const Index to = std::min(trim_to_, base_index_ + settings_.trim_entries_max);
   while (base_index_ < to) {
     base_term_ = entries_.front().term;
+    base_chain_ = entries_.front().chain;
     entries_.pop_front();
     ++base_index_;
   }

@@ -23,7 +23,8 @@
 
 namespace quorate::simulation {
 
-// Stands for a log up to and including an entry: equal for equal logs.
+// Stands for a log up to and including an entry: equal for equal logs. For the checks alone, by a
+// formula of their own: the nodes' consensus::Chain is one of the things that are checked.
 using Chain = uint64_t;
 Chain Extend(Chain chain, const consensus::Entry& entry);
 
@@ -41,7 +42,8 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   bool Contains(consensus::Index index, consensus::Term term) const;
   // As storage::OpenStorage does for a snapshot that does not follow from the log: nothing is left
   // of it but the hard state. `chain`: of the log up to each index, from 0 to `index`.
-  void BeginAfter(consensus::Index index, consensus::Term term, std::vector<Chain> chain);
+  void BeginAfter(consensus::Index index, consensus::Term term, consensus::Chain base_chain,
+                  std::vector<Chain> chain);
 
   // All of it is gone. Between two lives.
   void Wipe();
@@ -118,6 +120,7 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   consensus::HardState hard_state_;
   consensus::Index base_index_;
   consensus::Term base_term_;
+  consensus::Chain base_chain_;
   std::deque<consensus::Entry> entries_;
   storage::LogSizes sizes_;  // of entries_
   std::vector<Chain> chain_ = {0};

@@ -174,6 +174,8 @@ void RaftChecker::EndRound(size_t node, const Node& member) {
   Life& life = lives_[node];
   if (raft.current_term() < life.term) Fail(node, "its term has gone back");
   if (raft.commit_index() < life.commit_index) Fail(node, "its commit index has gone back");
+  // No disk is put back or exchanged here.
+  if (raft.has_diverged()) Fail(node, "takes its log for another's");
   if (member.keys().last_applied() < life.last_applied) Fail(node, "it has unapplied an entry");
   // Requests that had waited may have been proposed since the round's write.
   if (raft.last_log_index().value() + 1 < life.log.size()) {

@@ -182,7 +182,7 @@ consensus::Recovered Server::Recover() {
   const storage::StateMeta& found = state_.meta();
   if (!log_.Contains(found.last_applied, found.last_applied_term) &&
       found.snapshot_index == found.last_applied) {
-    log_.BeginAfter(found.last_applied, found.last_applied_term,
+    log_.BeginAfter(found.last_applied, found.last_applied_term, found.last_applied_chain,
                     checker_->CommittedChain(found.last_applied));
   }
   log_.Open([this] { Enqueue([] {}); });

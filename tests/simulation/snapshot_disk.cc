@@ -59,6 +59,7 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
     work_->image->meta = meta;
     work_->image->meta.snapshot_index = meta.last_applied;
     work_->image->meta.snapshot_term = meta.last_applied_term;
+    work_->image->meta.snapshot_chain = meta.last_applied_chain;
   }
   ~Target() override { work_->given_up = true; }
 

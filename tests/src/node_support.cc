@@ -32,6 +32,7 @@ consensus::Recovered TestDisk::Recover() const {
       recovered.terms.push_back({entry.term, index});
     }
     recovered.last_index = index;
+    recovered.last_chain = entry.chain;
     if (entry.kind == consensus::EntryKind::kConfiguration) {
       recovered.configurations.emplace_back(
           index, consensus::DecodeConfiguration(entry.payload.bytes()).value());

@@ -141,7 +141,7 @@ class PeerLinkTest : public testing::Test {
 };
 
 Message Large() {
-  AppendEntries append{Term(1), Index(), Term(), Index(), {}};
+  AppendEntries append{Term(1), Index(), Term(), consensus::Chain(), Index(), {}};
   Entry entry;
   entry.term = Term(1);
   entry.index = Index(1);

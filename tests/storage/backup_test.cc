@@ -189,7 +189,7 @@ TEST_F(BackupTest, MayBeGivenUp) {
 
 TEST_F(BackupTest, BeginsANewCluster) {
   for (int i = 0; i < 300; ++i) Put(std::to_string(i), std::string(3000, 'x'));
-  keys_.BeginEntry(keys_.last_applied() + 1, Term(4), 0);
+  keys_.BeginEntry(keys_.last_applied() + 1, Term(4), {}, 0);
   keys_.SetConfiguration("the old cluster's");
   keys_.EndEntry();
   Checkpointed(keys_, *state_);
@@ -250,7 +250,7 @@ TEST_F(BackupTest, WhatHoldsNothingElseCanBecomeAnothersFolder) {
   {
     const Result<OpenedStorage> opened = OpenStorage(written, identity, SmallJournal());
     ASSERT_TRUE(opened.ok()) << opened.error();
-    const auto write = MakeWrite(1, MakeEntries(2, 2, 1));
+    const auto write = Chains(opened.value().recovered).Link(MakeWrite(1, MakeEntries(2, 2, 1)));
     ASSERT_TRUE(opened.value().log->Commit(std::vector{write}, std::nullopt).ok());
   }
   const Status refused = AdoptIdentity(written, next, SmallJournal());

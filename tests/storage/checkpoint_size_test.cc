@@ -192,7 +192,7 @@ TEST_F(CheckpointSizeTest, ASpilledCheckpointIsRightAsWell) {
   KeySpace keys(*state_, kNoLimits);
   Grow(keys, 200'000, 0, 1900);
   for (int round = 0; round < 2; ++round) {
-    keys.BeginEntry(keys.last_applied() + 1, consensus::Term(1), 0);
+    keys.BeginEntry(keys.last_applied() + 1, consensus::Term(1), {}, 0);
     keys.BeginCommand();
     for (int i = 0; i < 200'000; ++i) {
       if (i % 7 == 0) {

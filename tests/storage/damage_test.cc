@@ -140,9 +140,12 @@ TEST(Damage, OfACutFileIsRefused) {
   std::string file;
   {
     auto log = MakeLog(path);
+    Chains chains;
     for (uint64_t index = 1; index <= 50; ++index) {
       ASSERT_TRUE(
-          log->Commit(std::vector{MakeWrite(index, MakeEntries(index, index, 1, 9000))}, {}).ok());
+          log->Commit(
+                 std::vector{chains.Link(MakeWrite(index, MakeEntries(index, index, 1, 9000)))}, {})
+              .ok());
     }
     file = log->file();
   }
@@ -168,9 +171,11 @@ TEST(Damage, DoesNotBringBackAnOldCommit) {
   std::string file;
   {
     auto log = MakeLog(path);
+    Chains chains;
     for (uint64_t index = 1; index <= 5; ++index) {
       ASSERT_TRUE(
-          log->Commit(std::vector{MakeWrite(index, MakeEntries(index, index, 1))}, {}).ok());
+          log->Commit(std::vector{chains.Link(MakeWrite(index, MakeEntries(index, index, 1)))}, {})
+              .ok());
     }
     file = log->file();
   }
@@ -249,6 +254,7 @@ TEST(Damage, AnywhereNeverChangesTheLogUnnoticed) {
   {
     auto log = MakeLog(path);
     file = log->file();
+    Chains chains;
     uint64_t term = 1;
     for (uint64_t seq = 1; seq <= 150; ++seq) {
       uint64_t next = log->last_index().value() + 1;
@@ -261,7 +267,9 @@ TEST(Damage, AnywhereNeverChangesTheLogUnnoticed) {
           MakeEntries(next, next + random.Below(5), term, random.OneIn(10) ? 9000 : 100);
       std::optional<Index> trim_to;
       if (log->last_index() > Index(150)) trim_to = log->last_index() - 140;
-      ASSERT_TRUE(log->Commit(std::vector{MakeWrite(seq, entries, truncate_from)}, trim_to).ok());
+      ASSERT_TRUE(
+          log->Commit(std::vector{chains.Link(MakeWrite(seq, entries, truncate_from))}, trim_to)
+              .ok());
       if (seq % 10 == 0) earlier.push_back(ReadFile(file));
     }
     log.reset();

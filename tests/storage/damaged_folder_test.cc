@@ -16,6 +16,7 @@
 #include "storage/threaded_log_writer.h"
 #include "tests/storage/child_process.h"
 #include "tests/storage/inspector.h"
+#include "tests/storage/log_fixture.h"
 #include "tests/storage/random.h"
 #include "tests/storage/temporary_directory.h"
 #include "tests/storage/waker.h"
@@ -145,6 +146,7 @@ class DamagedFolder : public testing::Test {
     options.wake = [&] { waker.Wake(); };
     auto* writer = new ThreadedLogWriter(*storage.log, options);  // never comes to its end
     Index last = recovered.last_index;
+    Chains chains(recovered);
     for (uint64_t seq = 1; seq <= 20; ++seq) {
       acknowledged_->committed = last.value();
       Persist write;
@@ -154,7 +156,7 @@ class DamagedFolder : public testing::Test {
         NoteTerm(last, term);
         write.entries.push_back(WorkloadEntry(last, term));
       }
-      writer->Submit(std::move(write));
+      writer->Submit(chains.Link(std::move(write)));
       waker.WaitUntil([&] { return writer->durable() == PersistSeq(seq); });
     }
   }

@@ -42,12 +42,11 @@ class DataDirectoryTest : public testing::Test {
     Result<OpenedStorage> opened = Open();
     ASSERT_TRUE(opened.ok()) << opened.error();
     OpenedStorage& storage = opened.value();
-    ASSERT_TRUE(
-        storage.log->Commit(std::vector{MakeWrite(1, MakeEntries(1, 10, term))}, Index(trimmed))
-            .ok());
+    const auto write = MakeWrite(1, MakeEntries(1, 10, term));
+    ASSERT_TRUE(storage.log->Commit(std::vector{write}, Index(trimmed)).ok());
     KeySpace keys(*storage.state, {});
     for (uint64_t index = 1; index <= applied; ++index) {
-      keys.BeginEntry(Index(index), Term(term), 0);
+      keys.BeginEntry(Index(index), Term(term), write.entries[index - 1].chain, 0);
       keys.BeginCommand();
       keys.PutString(std::to_string(index), "value");
       keys.EndEntry();
@@ -148,7 +147,8 @@ TEST_F(DataDirectoryTest, IsLockedAlsoWithoutItsLockFile) {
   ASSERT_TRUE(opened.ok()) << opened.error();
   ASSERT_TRUE(fs::remove(path_ + "/lock"));
   EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");
-  EXPECT_CONTAINS(OpenError(), "the folder is in use by another process");  // the last call has made a new one
+  EXPECT_CONTAINS(OpenError(),
+                  "the folder is in use by another process");  // the last call has made a new one
 }
 
 TEST_F(DataDirectoryTest, IsLockedByWhateverPathItIsReached) {

@@ -87,7 +87,8 @@ TEST_F(FolderChangesTest, MembersComeFromTheStateAndFromTheLogBehindIt) {
     ASSERT_TRUE(storage.log->Commit(std::vector{MakeWrite(1, entries)}, std::nullopt).ok());
     KeySpace keys(*storage.state, {});
     for (size_t i = 0; i < 5; ++i) {
-      keys.BeginEntry(entries[i].index, entries[i].term, 0);
+      keys.BeginEntry(entries[i].index, entries[i].term,
+                      storage.log->ChainAt(entries[i].index).value(), 0);
       if (entries[i].kind == EntryKind::kConfiguration) {
         keys.SetConfiguration(entries[i].payload.bytes());
       }
@@ -155,7 +156,7 @@ TEST_F(FolderChangesTest, AFolderWithDataKeepsItsIdentity) {
     KeySpace keys(*storage.state, {});
     Apply(keys, [&] { keys.PutString("key", "value"); });
     Apply(keys, [&] { keys.Delete("key"); });
-    Apply(keys, [] {});
+    Apply(keys, [] {}, storage.log->ChainAt(Index(3)).value());
     Checkpointed(keys, *storage.state);
   }
   adopted = AdoptIdentity(path_, Joined(), SmallJournal());

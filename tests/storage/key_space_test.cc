@@ -73,7 +73,7 @@ TEST_F(KeySpaceTest, FindsNothingUnderAnOverlongKey) {
 }
 
 TEST_F(KeySpaceTest, ACommandsWritesCarryItsRevision) {
-  keys_.BeginEntry(Index(1), Term(1), 1000);
+  keys_.BeginEntry(Index(1), Term(1), {}, 1000);
   keys_.BeginCommand();
   keys_.PutString("a", "1");
   keys_.PutString("b", "1");
@@ -86,10 +86,10 @@ TEST_F(KeySpaceTest, ACommandsWritesCarryItsRevision) {
 }
 
 TEST_F(KeySpaceTest, TheClockNeverGoesBack) {
-  keys_.BeginEntry(Index(1), Term(1), 1000);
+  keys_.BeginEntry(Index(1), Term(1), {}, 1000);
   EXPECT_EQ(keys_.clock_ms(), 1000);
   keys_.EndEntry();
-  keys_.BeginEntry(Index(2), Term(2), 400);
+  keys_.BeginEntry(Index(2), Term(2), {}, 400);
   EXPECT_EQ(keys_.clock_ms(), 1000);
   keys_.EndEntry();
   EXPECT_EQ(keys_.last_applied(), Index(2));
@@ -98,7 +98,7 @@ TEST_F(KeySpaceTest, TheClockNeverGoesBack) {
 
 TEST_F(KeySpaceTest, TheMembersAreThoseOfTheLastEntryThatSetThem) {
   const auto set = [&](std::string_view configuration) {
-    keys_.BeginEntry(keys_.last_applied() + 1, Term(1), 0);
+    keys_.BeginEntry(keys_.last_applied() + 1, Term(1), {}, 0);
     keys_.SetConfiguration(configuration);
     keys_.EndEntry();
   };
@@ -312,10 +312,10 @@ using KeySpaceDeathTest = KeySpaceTest;
 TEST_F(KeySpaceDeathTest, EntriesComeInOrder) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   Put("key", "value");
-  EXPECT_DEATH(keys_.BeginEntry(Index(3), Term(1), 0), "index == ");
-  EXPECT_DEATH(keys_.BeginEntry(Index(2), Term(0), 0), "term >= ");
+  EXPECT_DEATH(keys_.BeginEntry(Index(3), Term(1), {}, 0), "index == ");
+  EXPECT_DEATH(keys_.BeginEntry(Index(2), Term(0), {}, 0), "term >= ");
   EXPECT_DEATH(keys_.PutString("outside", "of an entry"), "open_entry_");
-  keys_.BeginEntry(Index(2), Term(1), 0);
+  keys_.BeginEntry(Index(2), Term(1), {}, 0);
   EXPECT_DEATH((void)keys_.BeginCheckpoint(), "open_entry_");
 }
 

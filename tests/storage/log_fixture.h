@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,7 +35,37 @@ inline std::vector<consensus::Entry> MakeEntries(uint64_t first, uint64_t last, 
   return entries;
 }
 
-// A write with its entries' term as the current one.
+// Gives the entries the chains that they have in a log in which `before` is the chain of those
+// before them.
+inline consensus::Chain Link(consensus::Chain before, std::vector<consensus::Entry>* entries) {
+  for (consensus::Entry& entry : *entries) before = entry.chain = ExtendChain(before, entry);
+  return before;
+}
+
+// Does that for writes that follow one another, some with truncations.
+class Chains {
+ public:
+  // Of a log that has nothing yet, or that ends here.
+  explicit Chains(consensus::Index last = {}, consensus::Chain chain = {}) { at_[last] = chain; }
+  explicit Chains(const consensus::Recovered& recovered)
+      : Chains(recovered.last_index, recovered.last_chain) {}
+
+  consensus::Persist Link(consensus::Persist write) {
+    for (consensus::Entry& entry : write.entries) {
+      entry.chain = at_[entry.index] = ExtendChain(at_[entry.index - 1], entry);
+    }
+    return write;
+  }
+  std::vector<consensus::Persist> Link(std::vector<consensus::Persist> writes) {
+    for (consensus::Persist& write : writes) write = Link(std::move(write));
+    return writes;
+  }
+
+ private:
+  std::map<consensus::Index, consensus::Chain> at_;
+};
+
+// A write with its entries' term as the current one. Those of a log's beginning are linked.
 inline consensus::Persist MakeWrite(uint64_t seq, std::vector<consensus::Entry> entries,
                                     std::optional<uint64_t> truncate_from = std::nullopt) {
   consensus::Persist write;
@@ -44,6 +75,9 @@ inline consensus::Persist MakeWrite(uint64_t seq, std::vector<consensus::Entry> 
   }
   if (truncate_from) write.truncate_from = consensus::Index(*truncate_from);
   write.entries = std::move(entries);
+  if (!write.entries.empty() && write.entries.front().index == consensus::Index(1)) {
+    Link(consensus::Chain(), &write.entries);
+  }
   return write;
 }
 

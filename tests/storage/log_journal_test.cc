@@ -154,10 +154,11 @@ TEST_F(LogJournalTest, ADamagedRecordBeforeOthersIsRefused) {
     Damage(at);
     const auto writes = LogJournal::Recover(path_, {kGeneration, 0, kFileBytes});
     ASSERT_FALSE(writes.ok()) << at;
-    EXPECT_NE(writes.error().find("the record at " +
-                                  std::to_string(kBlockBytes + in_ring / record_bytes * record_bytes) +
-                                  " is damaged"),
-              std::string::npos)
+    EXPECT_NE(
+        writes.error().find("the record at " +
+                            std::to_string(kBlockBytes + in_ring / record_bytes * record_bytes) +
+                            " is damaged"),
+        std::string::npos)
         << writes.error();
     WriteFile(path_, intact);
   }
@@ -323,14 +324,16 @@ TEST(LogWithJournal, StartsAnotherOfAnotherSize) {
   TemporaryDirectory directory;
   const std::string path = directory / "log";
   uint64_t next = 1;
+  Chains chains;
   for (const size_t bytes : {kFileBytes, kFileBytes, 4 * kFileBytes, kFileBytes}) {
     auto log = next == 1 ? MakeLog(path, {.journal_bytes = bytes})
                          : OpenLog(path, {.journal_bytes = bytes});
     EXPECT_EQ(log->last_index(), Index(next - 1));
     ASSERT_TRUE(log->StartJournal().ok());
     EXPECT_EQ(std::filesystem::file_size(path + "/journal"), bytes);
-    ASSERT_TRUE(
-        log->journal().Append(std::vector{MakeWrite(next, MakeEntries(next, next, 1))}).ok());
+    ASSERT_TRUE(log->journal()
+                    .Append(std::vector{chains.Link(MakeWrite(next, MakeEntries(next, next, 1)))})
+                    .ok());
     ++next;
   }
 }

@@ -12,6 +12,7 @@
 namespace quorate::storage {
 namespace {
 
+using consensus::Chain;
 using consensus::Entry;
 using consensus::HardState;
 using consensus::Index;
@@ -25,9 +26,11 @@ struct Model {
   HardState hard_state;
   Index base_index;
   Term base_term;
+  Chain base_chain;
   std::vector<Entry> entries;
 
   Index last_index() const { return base_index + entries.size(); }
+  Chain last_chain() const { return entries.empty() ? base_chain : entries.back().chain; }
   Term last_term() const { return entries.empty() ? base_term : entries.back().term; }
 
   std::vector<TermRun> terms() const {
@@ -42,6 +45,7 @@ struct Model {
     while (base_index < index) {
       base_index = entries.front().index;
       base_term = entries.front().term;
+      base_chain = entries.front().chain;
       entries.erase(entries.begin());
     }
   }
@@ -68,9 +72,10 @@ Persist RandomWrite(Random& random, uint64_t seq, Model* model) {
   for (uint64_t count = random.Below(6); count > 0; --count) {
     if (random.OneIn(4)) term = model->hard_state.current_term;
     const size_t size = random.OneIn(10) ? random.Below(30'000) : random.Below(200);
-    write.entries.push_back(
-        MakeEntry((model->last_index() + 1).value(), term.value(), random.Bytes(size)));
-    model->entries.push_back(write.entries.back());
+    Entry entry = MakeEntry((model->last_index() + 1).value(), term.value(), random.Bytes(size));
+    entry.chain = ExtendChain(model->last_chain(), entry);
+    write.entries.push_back(entry);
+    model->entries.push_back(std::move(entry));
   }
   return write;
 }
@@ -118,6 +123,8 @@ TEST(LogModel, RandomWritesTrimsAndRestarts) {
       ASSERT_EQ(recovered.hard_state, model.hard_state);
       ASSERT_EQ(recovered.base_index, model.base_index);
       ASSERT_EQ(recovered.base_term, model.base_term);
+      ASSERT_EQ(recovered.base_chain, model.base_chain);
+      ASSERT_EQ(recovered.last_chain, model.last_chain());
       ASSERT_EQ(recovered.last_index, model.last_index());
       ASSERT_EQ(recovered.terms, model.terms());
     }
@@ -131,6 +138,7 @@ TEST(LogModel, AFileOfATrimmedLogStopsGrowing) {
   Random random(TestSeed(6));
   TemporaryDirectory directory;
   auto log = MakeLog(directory / "log");
+  Chains chains;
   constexpr uint64_t kKept = 500;
   const auto run = [&](uint64_t entries) {
     for (const uint64_t end = log->last_index().value() + entries;
@@ -143,7 +151,8 @@ TEST(LogModel, AFileOfATrimmedLogStopsGrowing) {
       }
       std::optional<Index> trim_to;
       if (next > kKept) trim_to = Index(next - kKept);
-      const Status committed = log->Commit(std::vector{MakeWrite(next, batch)}, trim_to);
+      const Status committed =
+          log->Commit(std::vector{chains.Link(MakeWrite(next, batch))}, trim_to);
       ASSERT_TRUE(committed.ok()) << committed.error();
     }
   };

@@ -12,6 +12,7 @@
 namespace quorate::storage {
 namespace {
 
+using consensus::Chain;
 using consensus::Entry;
 using consensus::EntryKind;
 using consensus::HardState;
@@ -46,11 +47,13 @@ void ExpectGuarded(const std::string& record, const Decodes& decodes) {
 }
 
 TEST(EntryRow, GivesBackWhatWentIn) {
-  const Entry entry = MakeEntry(9, 1ULL << 60, std::string("\0\r\n", 3));
+  Entry entry = MakeEntry(9, 1ULL << 60, std::string("\0\r\n", 3));
+  entry.chain = Chain(1ULL << 61);
   const std::string row = Encoded(entry);
   const std::optional<EntryRow> decoded = DecodeEntryRow(Index(9), row);
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->term, entry.term);
+  EXPECT_EQ(decoded->chain, entry.chain);
   EXPECT_EQ(decoded->kind, EntryKind::kBatch);
   EXPECT_EQ(decoded->payload, entry.payload.bytes());
   EXPECT_EQ(decoded->payload_crc32c, entry.payload.crc32c());
@@ -90,8 +93,10 @@ TEST(LogHeader, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
   const LogHeader header{.hard_state = HardState{Term(5), NodeId(2)},
                          .base_index = Index(100),
                          .base_term = Term(3),
+                         .base_chain = Chain(31),
                          .last_index = Index(120),
                          .last_term = Term(4),
+                         .last_chain = Chain(41),
                          .journal = {.generation = 77, .position = 4096, .file_bytes = 8192}};
   EXPECT_EQ(DecodeLogHeader(EncodeLogHeader(header, 8), 8), header);
   ExpectGuarded(EncodeLogHeader(header, 8),
@@ -101,6 +106,7 @@ TEST(LogHeader, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
 TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
   const StateMeta meta{.last_applied = Index(7),
                        .last_applied_term = Term(2),
+                       .last_applied_chain = Chain(21),
                        .revision = 11,
                        .clock_ms = -3,
                        .key_count = 5,
@@ -109,7 +115,8 @@ TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
                        .configuration_index = Index(4),
                        .origin_index = Index(2),
                        .snapshot_index = Index(3),
-                       .snapshot_term = Term(1)};
+                       .snapshot_term = Term(1),
+                       .snapshot_chain = Chain(11)};
   EXPECT_EQ(DecodeStateMeta(EncodeStateMeta(meta, 8), 8), meta);
   ExpectGuarded(EncodeStateMeta(meta, 8),
                 [](std::string_view record) { return DecodeStateMeta(record, 8).has_value(); });

@@ -28,7 +28,7 @@ class LogStoreTest : public testing::Test {
   void Commit(std::vector<Persist> writes, std::optional<uint64_t> trim_to = std::nullopt) {
     std::optional<Index> index;
     if (trim_to) index = Index(*trim_to);
-    const Status committed = log_->Commit(writes, index);
+    const Status committed = log_->Commit(chains_.Link(std::move(writes)), index);
     ASSERT_TRUE(committed.ok()) << committed.error();
   }
 
@@ -36,6 +36,7 @@ class LogStoreTest : public testing::Test {
   std::string path_ = directory_ / "log";
   LogStore::Options options_;
   std::unique_ptr<LogStore> log_ = MakeLog(path_);
+  Chains chains_;
 };
 
 TEST_F(LogStoreTest, ANewLogIsEmpty) {

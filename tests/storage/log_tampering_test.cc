@@ -11,6 +11,7 @@
 namespace quorate::storage {
 namespace {
 
+using consensus::Chain;
 using consensus::Entry;
 using consensus::HardState;
 using consensus::Index;
@@ -52,6 +53,8 @@ class LogTamperingTest : public testing::Test {
     std::vector<Entry> entries = MakeEntries(1, 5, 1);
     for (const Entry& entry : MakeEntries(6, 10, 2)) entries.push_back(entry);
     EXPECT_TRUE(log->Commit(std::vector{MakeWrite(1, entries)}, std::nullopt).ok());
+    header_.last_chain = log->ChainAt(Index(10)).value();
+    before_the_last_ = log->ChainAt(Index(9)).value();
   }
 
   // Why a log with that change does not open; nothing when it does.
@@ -79,9 +82,12 @@ class LogTamperingTest : public testing::Test {
   LogHeader header_{.hard_state = HardState{Term(2), NodeId()},
                     .base_index = Index(0),
                     .base_term = Term(0),
+                    .base_chain = Chain(),
                     .last_index = Index(10),
                     .last_term = Term(2),
+                    .last_chain = Chain(),
                     .journal = {}};
+  Chain before_the_last_;
 };
 
 #define EXPECT_CONTAINS(text, part) \
@@ -125,7 +131,9 @@ TEST_F(LogTamperingTest, TermsGoBack) {
 
 TEST_F(LogTamperingTest, TheLastEntryIsOfAnotherTermThanRecorded) {
   header_.hard_state.current_term = Term(3);
-  EXPECT_CONTAINS(ErrorAfter([](Tamperer& tamperer) { tamperer.Put(10, MakeEntry(10, 3, "new")); }),
+  std::vector<Entry> entries{MakeEntry(10, 3, "new")};
+  Link(before_the_last_, &entries);
+  EXPECT_CONTAINS(ErrorAfter([&](Tamperer& tamperer) { tamperer.Put(10, entries[0]); }),
                   "log entry 10 is not of the recorded last term");
 }
 
@@ -151,6 +159,22 @@ TEST_F(LogTamperingTest, TheHeaderIsOfAnotherCommit) {
   const auto opened = LogStore::Open(path_, {});
   ASSERT_FALSE(opened.ok());
   EXPECT_CONTAINS(opened.error(), "the log's header with term and vote is damaged, or not of the");
+}
+
+// A whole row of another log with the same indexes and terms, as when pages of two copies are
+// mixed.
+TEST_F(LogTamperingTest, AnEntryIsAnotherLogs) {
+  std::vector<Entry> entries{MakeEntry(8, 2, "another")};
+  Link(Chain(7), &entries);
+  EXPECT_CONTAINS(ErrorAfter([&](Tamperer& tamperer) { tamperer.Put(8, entries[0]); }),
+                  "log entry 8 does not follow from those before it");
+}
+
+TEST_F(LogTamperingTest, TheLastEntryIsNotTheRecordedOne) {
+  std::vector<Entry> entries{MakeEntry(10, 2, "another")};
+  Link(before_the_last_, &entries);
+  EXPECT_CONTAINS(ErrorAfter([&](Tamperer& tamperer) { tamperer.Put(10, entries[0]); }),
+                  "log entry 10 is not the recorded last one");
 }
 
 TEST_F(LogTamperingTest, APayloadIsNotTheOneTheEntryWasMadeWith) {

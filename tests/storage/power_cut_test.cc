@@ -89,7 +89,8 @@ std::string ImageAfter(const std::string& before, const std::vector<Event>& even
 }
 
 // What follows a log with these ends.
-Persist RandomWrite(Random& random, uint64_t seq, Index base, Index last, HardState* hard_state) {
+Persist RandomWrite(Random& random, uint64_t seq, Index base, Index last, HardState* hard_state,
+                    Chains* chains) {
   Persist write;
   write.seq = PersistSeq(seq);
   if (random.OneIn(5)) {
@@ -106,7 +107,7 @@ Persist RandomWrite(Random& random, uint64_t seq, Index base, Index last, HardSt
     write.entries.push_back(
         MakeEntry(last.value(), hard_state->current_term.value(), random.Bytes(size)));
   }
-  return write;
+  return chains->Link(std::move(write));
 }
 
 TEST(PowerCut, LeavesAllThatWasCommitted) {
@@ -123,6 +124,7 @@ TEST(PowerCut, LeavesAllThatWasCommitted) {
     before = ReadFile(log->file());
     system_calls::Record(log->file());
     HardState hard_state{Term(1), NodeId()};
+    Chains chains;
     Persist first;
     first.seq = PersistSeq(1);
     first.hard_state = hard_state;
@@ -133,11 +135,13 @@ TEST(PowerCut, LeavesAllThatWasCommitted) {
       if (random.OneIn(8)) {
         // Behind a snapshot of a newer leader's.
         hard_state = {hard_state.current_term + 1, NodeId()};
-        ASSERT_TRUE(log->BeginAnew(log->last_index() + 7, hard_state.current_term).ok());
+        const consensus::Chain chain(random.Below(UINT64_MAX));
+        ASSERT_TRUE(log->BeginAnew(log->last_index() + 7, hard_state.current_term, chain).ok());
+        chains = Chains(log->last_index(), chain);
       } else {
         std::optional<Index> trim_to;
-        const Persist write =
-            RandomWrite(random, commit + 2, log->base_index(), log->last_index(), &hard_state);
+        const Persist write = RandomWrite(random, commit + 2, log->base_index(), log->last_index(),
+                                          &hard_state, &chains);
         if (log->last_index() > Index(20) && random.OneIn(2)) trim_to = log->last_index() - 15;
         ASSERT_TRUE(log->Commit(std::vector{write}, trim_to).ok());
       }
@@ -194,6 +198,7 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
     system_calls::Record(log->file());
     system_calls::Record(directory / "log/journal");
     HardState hard_state{Term(1), NodeId()};
+    Chains chains;
     std::vector<Entry> entries;
     JournalMark merged = log->journal().end();
     std::vector<Persist> waiting;
@@ -206,7 +211,9 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
     };
     for (uint64_t number = 1; number <= 120; ++number) {
       const Index base = log->base_index();
-      const Persist write = RandomWrite(random, number, base, Index(entries.size()), &hard_state);
+      Persist write =
+          RandomWrite(random, number, base, Index(entries.size()), &hard_state, &chains);
+      if (!log->journal().Takes(std::vector{write})) write.entries.resize(1);
       std::vector<Persist> record{write};
       if (number == 1) record.front().hard_state = hard_state;
       if (!log->journal().HasRoom(record, merged)) merge();

@@ -66,7 +66,10 @@ inline void ApplyEntries(OpenedStorage& storage, uint64_t last, uint64_t term, u
   KeySpace keys(*storage.state, {});
   Random random(seed);
   while (keys.last_applied() < consensus::Index(last)) {
-    keys.BeginEntry(keys.last_applied() + 1, consensus::Term(term), 1000);
+    const consensus::Index index = keys.last_applied() + 1;
+    const bool trimmed = index < storage.log->base_index();
+    const auto chain = trimmed ? consensus::Chain() : storage.log->ChainAt(index).value();
+    keys.BeginEntry(index, consensus::Term(term), chain, 1000);
     keys.BeginCommand();
     keys.PutString("key:" + std::to_string(random.Below(1000)), random.Bytes(random.Below(3000)));
     keys.EndEntry();

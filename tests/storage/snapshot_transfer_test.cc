@@ -92,8 +92,8 @@ TEST_F(SnapshotTransferTest, TakesTheStatesPlaceAndBeginsTheLogAnew) {
   }
   // And the log goes on from there.
   OpenedStorage storage = Open();
-  ASSERT_TRUE(
-      storage.log->Commit(std::vector{MakeWrite(1, MakeEntries(601, 605, 3))}, std::nullopt).ok());
+  const auto write = Chains(storage.recovered).Link(MakeWrite(1, MakeEntries(601, 605, 3)));
+  ASSERT_TRUE(storage.log->Commit(std::vector{write}, std::nullopt).ok());
   ApplyEntries(storage, 603, 3, 5);
 }
 

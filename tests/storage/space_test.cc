@@ -50,9 +50,11 @@ class SpaceTest : public testing::Test {
   Counter wakes_;
 };
 
-// More than the file has ahead of its pages.
+// Behind three entries: more than the file has ahead of its pages.
 std::vector<consensus::Persist> LargeWrite() {
-  return std::vector{MakeWrite(2, MakeEntries(4, 203, 1, 10'000))};
+  const std::vector writes{MakeWrite(1, MakeEntries(1, 3, 1)),
+                           MakeWrite(2, MakeEntries(4, 203, 1, 10'000))};
+  return {Chains().Link(writes)[1]};
 }
 
 TEST_F(SpaceTest, ACommitThatFindsNoneIsUndoneAndMayBeTriedAgain) {
@@ -179,8 +181,9 @@ TEST_F(LogWriterSpaceTest, CanBeStoppedWhileItWaits) {
 TEST_F(LogWriterSpaceTest, CanBeStoppedWhileTheJournalIsFull) {
   ThreadedLogWriter writer(*log_, Options());
   SetSpace(Space::kNone);
+  Chains chains;
   for (uint64_t index = 1; index <= 100; ++index) {
-    writer.Submit(MakeWrite(index, MakeEntries(index, index, 1, 10'000)));
+    writer.Submit(chains.Link(MakeWrite(index, MakeEntries(index, index, 1, 10'000))));
   }
   reports_.WaitFor(1);
   writer.Stop();

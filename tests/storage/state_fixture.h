@@ -37,8 +37,9 @@ inline std::unique_ptr<LmdbStateStore> MakeState(const std::string& path,
 }
 
 // One entry with one command, which is what `command` does.
-inline void Apply(KeySpace& keys, const std::function<void()>& command) {
-  keys.BeginEntry(keys.last_applied() + 1, consensus::Term(1), keys.clock_ms() + 1);
+inline void Apply(KeySpace& keys, const std::function<void()>& command,
+                  consensus::Chain chain = {}) {
+  keys.BeginEntry(keys.last_applied() + 1, consensus::Term(1), chain, keys.clock_ms() + 1);
   keys.BeginCommand();
   command();
   keys.EndEntry();

@@ -75,11 +75,13 @@ TEST_F(SyncFailureTest, ACommitIsNotTriedAgain) {
     const std::string path = directory_ / std::to_string(sync);
     auto log = MakeLog(path);
     ASSERT_TRUE(log->Commit(std::vector{MakeWrite(1, MakeEntries(1, 3, 1))}, std::nullopt).ok());
+    const std::vector next{
+        Chains(Index(3), log->ChainAt(Index(3)).value()).Link(MakeWrite(2, MakeEntries(4, 6, 1)))};
     system_calls::FailSyncsFrom(sync);
-    EXPECT_FALSE(log->Commit(std::vector{MakeWrite(2, MakeEntries(4, 6, 1))}, std::nullopt).ok());
+    EXPECT_FALSE(log->Commit(next, std::nullopt).ok());
     EXPECT_EQ(log->last_index(), Index(3));
     system_calls::FailSyncsFrom(0);
-    const Status again = log->Commit(std::vector{MakeWrite(2, MakeEntries(4, 6, 1))}, std::nullopt);
+    const Status again = log->Commit(next, std::nullopt);
     ASSERT_FALSE(again.ok());
     EXPECT_NE(again.error().find("an earlier commit has failed"), std::string::npos);
     log.reset();

@@ -19,6 +19,7 @@ class ThreadedLogWriterTest : public testing::Test {
 
   TemporaryDirectory directory_;
   std::unique_ptr<LogStore> log_ = StartLog();
+  Chains chains_;
 
  private:
   std::unique_ptr<LogStore> StartLog() {
@@ -34,10 +35,10 @@ class ThreadedLogWriterTest : public testing::Test {
 TEST_F(ThreadedLogWriterTest, MakesDurableAndSaysSo) {
   ThreadedLogWriter writer(*log_, Options());
   EXPECT_EQ(writer.durable(), PersistSeq(0));
-  writer.Submit(MakeWrite(1, MakeEntries(1, 3, 1)));
+  writer.Submit(chains_.Link(MakeWrite(1, MakeEntries(1, 3, 1))));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(1); });
-  writer.Submit(MakeWrite(2, MakeEntries(4, 4, 1)));
-  writer.Submit(MakeWrite(3, MakeEntries(3, 5, 2), 3));
+  writer.Submit(chains_.Link(MakeWrite(2, MakeEntries(4, 4, 1))));
+  writer.Submit(chains_.Link(MakeWrite(3, MakeEntries(3, 5, 2), 3)));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(3); });
   EXPECT_EQ(writer.Read(Index(1), Index(5), 1 << 20).size(), 5U);
   EXPECT_EQ(writer.Read(Index(3), Index(3), 1 << 20), MakeEntries(3, 3, 2));
@@ -52,7 +53,7 @@ TEST_F(ThreadedLogWriterTest, StopMakesDurableWhatIsQueued) {
   {
     ThreadedLogWriter writer(*log_, Options());
     for (uint64_t index = 1; index <= 500; ++index) {
-      writer.Submit(MakeWrite(index, MakeEntries(index, index, 1)));
+      writer.Submit(chains_.Link(MakeWrite(index, MakeEntries(index, index, 1))));
     }
     writer.Stop();
     EXPECT_EQ(writer.durable(), PersistSeq(500));
@@ -68,9 +69,10 @@ TEST_F(ThreadedLogWriterTest, BoundsTheBytesOfACommit) {
   options.commit_bytes_max = 2500;
   ThreadedLogWriter writer(*log_, options);
   for (uint64_t index = 1; index <= 100; ++index) {
-    writer.Submit(MakeWrite(index, MakeEntries(index, index, 1, 1000)));
+    writer.Submit(chains_.Link(MakeWrite(index, MakeEntries(index, index, 1, 1000))));
   }
-  writer.Submit(MakeWrite(101, MakeEntries(101, 110, 1, 1000)));  // larger than that by itself
+  writer.Submit(
+      chains_.Link(MakeWrite(101, MakeEntries(101, 110, 1, 1000))));  // larger than that by itself
   writer.Stop();
   EXPECT_GE(writer.statistics().commits, 51U);
   EXPECT_EQ(log_->last_index(), Index(110));
@@ -80,7 +82,7 @@ TEST_F(ThreadedLogWriterTest, TrimsWithoutWrites) {
   ThreadedLogWriter::Options options = Options();
   options.merger.merge_age_ms = 0;
   ThreadedLogWriter writer(*log_, options);
-  writer.Submit(MakeWrite(1, MakeEntries(1, 5000, 1)));
+  writer.Submit(chains_.Link(MakeWrite(1, MakeEntries(1, 5000, 1))));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(1); });
   EXPECT_EQ(writer.trimmed(), Index(0));
   writer.Trim(Index(4990));  // several slices
@@ -94,7 +96,7 @@ TEST_F(ThreadedLogWriterTest, ReadsGoOnBesideWrites) {
   options.merger.merge_bytes = 50'000;
   ThreadedLogWriter writer(*log_, options);
   for (uint64_t index = 1; index <= 2000; ++index) {
-    writer.Submit(MakeWrite(index, MakeEntries(index, index, 1, 500)));
+    writer.Submit(chains_.Link(MakeWrite(index, MakeEntries(index, index, 1, 500))));
     const Index durable(writer.durable().value());  // one entry a write
     if (durable > Index(100)) {
       const Index first = durable - 50;
@@ -118,7 +120,7 @@ TEST_F(ThreadedLogWriterTest, ReportsSlowCommits) {
     reports.push_back(report);
   };
   ThreadedLogWriter writer(*log_, options);
-  writer.Submit(MakeWrite(1, MakeEntries(1, 3, 1, 100)));
+  writer.Submit(chains_.Link(MakeWrite(1, MakeEntries(1, 3, 1, 100))));
   writer.Stop();
   ASSERT_EQ(reports.size(), 1U);
   EXPECT_EQ(reports[0].writes, 1U);
@@ -128,15 +130,17 @@ TEST_F(ThreadedLogWriterTest, ReportsSlowCommits) {
 
 // What only the journal has is read as well, also where it takes the place of what LMDB has.
 TEST_F(ThreadedLogWriterTest, ReadsWhatLmdbDoesNotHaveYet) {
-  ASSERT_TRUE(log_->Commit(std::vector{MakeWrite(1, MakeEntries(1, 9, 1))}, std::nullopt).ok());
+  ASSERT_TRUE(
+      log_->Commit(std::vector{chains_.Link(MakeWrite(1, MakeEntries(1, 9, 1)))}, std::nullopt)
+          .ok());
   ThreadedLogWriter writer(*log_, Options());
-  writer.Submit(MakeWrite(1, MakeEntries(10, 12, 1)));
-  writer.Submit(MakeWrite(2, MakeEntries(7, 8, 2), 7));
+  writer.Submit(chains_.Link(MakeWrite(1, MakeEntries(10, 12, 1))));
+  writer.Submit(chains_.Link(MakeWrite(2, MakeEntries(7, 8, 2), 7)));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(2); });
   EXPECT_EQ(writer.Read(Index(5), Index(8), 1 << 20), MakeEntries(5, 6, 1));
   EXPECT_EQ(writer.Read(Index(7), Index(8), 1 << 20), MakeEntries(7, 8, 2));
   EXPECT_EQ(writer.Read(Index(7), Index(8), 1), MakeEntries(7, 7, 2));
-  writer.Submit(MakeWrite(3, MakeEntries(8, 9, 3), 8));
+  writer.Submit(chains_.Link(MakeWrite(3, MakeEntries(8, 9, 3), 8)));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(3); });
   EXPECT_EQ(writer.Read(Index(7), Index(9), 1 << 20).back(), MakeEntry(9, 3, "9@3;"));
   writer.Stop();
@@ -146,9 +150,9 @@ TEST_F(ThreadedLogWriterTest, ReadsWhatLmdbDoesNotHaveYet) {
 // The process ends at once: what was durable is, and the next start gives it to LMDB.
 TEST_F(ThreadedLogWriterTest, WhatOnlyTheJournalHasSurvives) {
   ThreadedLogWriter writer(*log_, Options());
-  writer.Submit(MakeWrite(1, MakeEntries(1, 3, 1)));
+  writer.Submit(chains_.Link(MakeWrite(1, MakeEntries(1, 3, 1))));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(1); });
-  writer.Submit(MakeWrite(2, MakeEntries(3, 4, 2), 3));
+  writer.Submit(chains_.Link(MakeWrite(2, MakeEntries(3, 4, 2), 3)));
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(2); });
   EXPECT_EQ(log_->last_index(), Index(0));  // as LMDB has it
   std::filesystem::copy(directory_ / "log", directory_ / "copy");
@@ -164,7 +168,7 @@ TEST_F(ThreadedLogWriterTest, WritesLargerThanTheJournal) {
   uint64_t next = 1;
   for (uint64_t write = 1; write <= 30; ++write) {
     const size_t size = write % 5 == 0 ? 3 << 20 : 200'000;
-    writer.Submit(MakeWrite(write, MakeEntries(next, next, 1, size)));
+    writer.Submit(chains_.Link(MakeWrite(write, MakeEntries(next, next, 1, size))));
     ++next;
   }
   waker_.WaitUntil([&] { return writer.durable() == PersistSeq(30); });
@@ -178,7 +182,7 @@ TEST_F(ThreadedLogWriterTest, WritesLargerThanTheJournal) {
 TEST_F(ThreadedLogWriterTest, GrowsTheFileAheadOfTheLog) {
   ThreadedLogWriter writer(*log_, Options());
   for (uint64_t index = 1; index <= 40; ++index) {
-    writer.Submit(MakeWrite(index, MakeEntries(index, index, 1, 100'000)));
+    writer.Submit(chains_.Link(MakeWrite(index, MakeEntries(index, index, 1, 100'000))));
     waker_.WaitUntil([&] { return writer.durable() == PersistSeq(index); });
   }
   writer.Stop();
@@ -189,7 +193,8 @@ TEST_F(ThreadedLogWriterTest, GrowsTheFileAheadOfTheLog) {
 }
 
 TEST_F(ThreadedLogWriterTest, StartsWhereTheLogWasTrimmed) {
-  ASSERT_TRUE(log_->Commit(std::vector{MakeWrite(1, MakeEntries(1, 9, 1))}, Index(4)).ok());
+  ASSERT_TRUE(
+      log_->Commit(std::vector{chains_.Link(MakeWrite(1, MakeEntries(1, 9, 1)))}, Index(4)).ok());
   ThreadedLogWriter writer(*log_, Options());
   EXPECT_EQ(writer.trimmed(), Index(4));
 }

@@ -24,8 +24,8 @@ using consensus::Term;
 const LogStore::Options kOptions{.journal_bytes = 64 << 10};
 
 // Of that index and term, with the term as the current one.
-std::vector<Persist> OneEntry(Index index, Term term) {
-  return {MakeWrite(1, MakeEntries(index.value(), index.value(), term.value()))};
+std::vector<Persist> OneEntry(Chains& chains, Index index, Term term) {
+  return {chains.Link(MakeWrite(1, MakeEntries(index.value(), index.value(), term.value())))};
 }
 
 // What the earlier process says when it writes again, by the given call, after a later one has
@@ -35,14 +35,15 @@ int WriteBesideAnother(const std::string& path, bool through_journal) {
   ChildProcess earlier([&] {
     system_calls::IgnoreLocks();
     auto log = OpenLog(path, kOptions);
+    Chains chains(log->recovered());
     if (!log->StartJournal().ok()) return 2;
-    if (!log->journal().Append(OneEntry(Index(1), Term(1))).ok()) return 3;
+    if (!log->journal().Append(OneEntry(chains, Index(1), Term(1))).ok()) return 3;
     *stage = 1;
     while (*stage < 2) usleep(200);
-    const Status written = through_journal
-                               ? log->journal().Append(OneEntry(Index(2), Term(1)))
-                               : log->Commit(OneEntry(Index(1), Term(1)), std::nullopt,
-                                             log->journal().end());
+    const Status written =
+        through_journal
+            ? log->journal().Append(OneEntry(chains, Index(2), Term(1)))
+            : log->Commit(OneEntry(chains, Index(1), Term(1)), std::nullopt, log->journal().end());
     if (written.ok()) return 0;
     const std::string expected = through_journal ? "another process has opened this log"
                                                  : "another process has written to this log";
@@ -53,8 +54,9 @@ int WriteBesideAnother(const std::string& path, bool through_journal) {
               system_calls::IgnoreLocks();
               auto log = OpenLog(path, kOptions);
               if (log->last_index() != Index(1)) return 2;
+              Chains chains(log->recovered());
               if (!log->StartJournal().ok()) return 3;
-              if (!log->journal().Append(OneEntry(Index(2), Term(2))).ok()) return 4;
+              if (!log->journal().Append(OneEntry(chains, Index(2), Term(2))).ok()) return 4;
               return 0;
             }),
             0);
@@ -79,8 +81,8 @@ struct Acknowledgements {
   std::atomic<uint64_t> terms[kEntriesMax];
 };
 
-// Opens the log again and again, and appends to it until somebody else has come. Each time in a term
-// of its own, so that the entries of the two can be told apart.
+// Opens the log again and again, and appends to it until somebody else has come. Each time in a
+// term of its own, so that the entries of the two can be told apart.
 int AppendInTurns(const std::string& path, uint64_t seed, Acknowledgements& acknowledged) {
   system_calls::IgnoreLocks();
   Random random(seed);
@@ -89,12 +91,13 @@ int AppendInTurns(const std::string& path, uint64_t seed, Acknowledgements& ackn
     if (!opened.ok()) continue;  // the other one has come meanwhile
     LogStore& log = *opened.value();
     const Term term = log.recovered().hard_state.current_term + 1;
+    Chains chains(log.recovered());
     if (!log.StartJournal().ok()) continue;
     JournalMark merged = log.journal().end();
     std::vector<Persist> waiting;
     Index last = log.last_index();
     for (uint64_t appends = random.Below(30); appends > 0; --appends) {
-      const std::vector<Persist> record = OneEntry(last + 1, term);
+      const std::vector<Persist> record = OneEntry(chains, last + 1, term);
       if (!log.journal().HasRoom(record, merged) || random.OneIn(5)) {
         merged = log.journal().end();
         if (!log.Commit(waiting, std::nullopt, merged).ok()) break;

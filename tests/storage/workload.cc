@@ -8,6 +8,7 @@
 namespace quorate::storage {
 namespace {
 
+using consensus::Chain;
 using consensus::Entry;
 using consensus::HardState;
 using consensus::Index;
@@ -45,9 +46,9 @@ Entry WorkloadEntry(Index index, Term term) {
           .payload = consensus::Payload(std::move(bytes))};
 }
 
-void ApplyWorkloadEntry(KeySpace& keys, Index index, Term term) {
+void ApplyWorkloadEntry(KeySpace& keys, Index index, Term term, Chain chain) {
   Random random(SeedOf(index, term) + 1);
-  keys.BeginEntry(index, term, static_cast<int64_t>(random.Below(1000)));
+  keys.BeginEntry(index, term, chain, static_cast<int64_t>(random.Below(1000)));
   for (uint64_t commands = 1 + random.Below(5); commands > 0; --commands) {
     keys.BeginCommand();
     const std::string key = "key:" + std::to_string(random.Below(kKeys));
@@ -73,6 +74,7 @@ Workload::Workload(OpenedStorage& storage, Acknowledged& acknowledged, const Opt
       keys_(*storage.state, kLimits),
       hard_state_(storage.recovered.hard_state),
       first_(storage.recovered.base_index),
+      base_chain_(storage.recovered.base_chain),
       last_index_(storage.recovered.last_index),
       durable_index_(storage.recovered.last_index),
       committed_(std::max(Index(acknowledged.committed), storage.recovered.last_applied)),
@@ -85,6 +87,7 @@ Workload::Workload(OpenedStorage& storage, Acknowledged& acknowledged, const Opt
       if (run.first <= index) term = run.term;
     }
     terms_.push_back(term);
+    chains_.push_back(storage.log->ChainAt(index).value());
   }
   acknowledged_.started = 1;
 }
@@ -128,6 +131,7 @@ void Workload::SubmitWrite() {
         last_index_ = committed_ + kept;
         write.truncate_from = last_index_ + 1;
         terms_.resize(last_index_.DistanceFrom(first_));
+        chains_.resize(terms_.size());
         durable_index_ = std::min(durable_index_, last_index_);
         for (Submitted& earlier : submitted_) {
           earlier.last_index = std::min(earlier.last_index, last_index_);
@@ -140,7 +144,10 @@ void Workload::SubmitWrite() {
   }
   for (uint64_t count = random_.Below(10); count > 0; --count) {
     ++last_index_;
-    write.entries.push_back(WorkloadEntry(last_index_, hard_state_.current_term));
+    Entry entry = WorkloadEntry(last_index_, hard_state_.current_term);
+    entry.chain = ExtendChain(chains_.empty() ? base_chain_ : chains_.back(), entry);
+    chains_.push_back(entry.chain);
+    write.entries.push_back(std::move(entry));
     terms_.push_back(hard_state_.current_term);
   }
   assert(last_index_ < Index(Acknowledged::kEntriesMax));
@@ -174,7 +181,7 @@ void Workload::TakeDurable() {
 void Workload::ApplyCommitted() {
   while (keys_.last_applied() < committed_ && !keys_.full()) {
     const Index next = keys_.last_applied() + 1;
-    ApplyWorkloadEntry(keys_, next, TermOf(next));
+    ApplyWorkloadEntry(keys_, next, TermOf(next), chains_[next.DistanceFrom(first_) - 1]);
   }
 }
 

@@ -22,7 +22,8 @@ namespace quorate::storage {
 
 consensus::Entry WorkloadEntry(consensus::Index index, consensus::Term term);
 // What the entry does when it is applied.
-void ApplyWorkloadEntry(KeySpace& keys, consensus::Index index, consensus::Term term);
+void ApplyWorkloadEntry(KeySpace& keys, consensus::Index index, consensus::Term term,
+                        consensus::Chain chain = {});
 Identity WorkloadIdentity();
 
 // What a workload has been told is durable: acknowledged, in a server's words. Lies in memory that
@@ -74,8 +75,11 @@ class Workload {
   Random random_;
   KeySpace keys_;
   consensus::HardState hard_state_;
-  std::deque<consensus::Term> terms_;  // of the entries after first_
+  // Of the entries after first_.
+  std::deque<consensus::Term> terms_;
+  std::deque<consensus::Chain> chains_;
   consensus::Index first_;
+  consensus::Chain base_chain_;
   consensus::Index last_index_;
   consensus::Index durable_index_;
   consensus::Index committed_;

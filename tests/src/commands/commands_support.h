@@ -37,7 +37,7 @@ class KeySpaceRunner {
               writer);
       return reply;
     }
-    keys_.BeginEntry(keys_.last_applied() + 1, consensus::Term(1), 1000);
+    keys_.BeginEntry(keys_.last_applied() + 1, consensus::Term(1), {}, 1000);
     keys_.BeginCommand();
     WriteContext context{keys_, 0};
     std::get<WriteFunction>(command.function)(context, arguments, writer);
