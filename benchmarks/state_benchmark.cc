@@ -133,5 +133,50 @@ void StateCheckpoint(benchmark::State& state) {
 }
 BENCHMARK(StateCheckpoint)->Arg(100'000)->Arg(1'000'000)->UseRealTime();
 
+// Opening a state of that many keys in one slot, which verifies it when they are very many, and the
+// first read, which verifies it when they are not. Reported is a key: a read of any key of the slot
+// may hold up the loop for as long as all of them take.
+void StateFirstFind(benchmark::State& state) {
+  const auto key_count = static_cast<uint64_t>(state.range(0));
+  const auto value_bytes = static_cast<size_t>(state.range(1));
+  const TemporaryDirectory folder;
+  const std::string path = folder / "state";
+  std::filesystem::create_directory(path);
+  const Identity identity = {.cluster_id = 7, .node_id = consensus::NodeId(1), .members = "1=here"};
+  if (!LmdbStateStore::Create(path, identity, "", {}).ok()) std::abort();
+  {
+    auto store = LmdbStateStore::Open(path, {});
+    if (!store.ok()) std::abort();
+    KeySpace keys(*store.value(), KeySpace::Limits());
+    const auto save = [&] {
+      if (!store.value()->Write(keys.BeginCheckpoint()).ok()) std::abort();
+      keys.CheckpointFinished();
+    };
+    const std::string value(value_bytes, 'x');
+    for (uint64_t i = 0; i < key_count; ++i) {
+      keys.BeginEntry(keys.last_applied() + 1, consensus::Term(1), 0);
+      keys.BeginCommand();
+      keys.PutString("{slot}" + std::to_string(i), value);
+      keys.EndEntry();
+      if (keys.full()) save();
+    }
+    save();
+  }
+  const PerOperation report(state, static_cast<int64_t>(key_count));
+  for (auto _ : state) {
+    auto store = LmdbStateStore::Open(path, {});
+    if (!store.ok() || store.value()->Find("{slot}none")) std::abort();
+    state.PauseTiming();  // closing is no part of it
+    store.value().reset();
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(StateFirstFind)
+    ->Args({100, 100})
+    ->Args({100, 100'000})
+    ->Args({3'000, 100})
+    ->Args({65'000, 100})
+    ->Args({1'000'000, 100});
+
 }  // namespace
 }  // namespace quorate::storage

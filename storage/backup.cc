@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -16,6 +17,28 @@ namespace {
 
 // Where a backup is until it is complete.
 std::string UnfinishedPath(const std::string& path) { return path + ".new"; }
+
+// What the rows of a backup add up to.
+class RowTotals {
+ public:
+  // False: a row is damaged.
+  bool Add(std::string_view rows) {
+    SnapshotRowReader reader(rows);
+    while (const std::optional<SnapshotRow> row = reader.Next()) {
+      ++key_count_;
+      digest_ += RecordDigest(KeyOfRow(row->row_key), row->record);
+    }
+    return !reader.damaged();
+  }
+  uint64_t key_count() const { return key_count_; }
+  bool AreOf(const StateMeta& meta) const {
+    return key_count_ == meta.key_count && digest_ == meta.digest;
+  }
+
+ private:
+  uint64_t key_count_ = 0;
+  uint64_t digest_ = 0;
+};
 
 }  // namespace
 
@@ -61,6 +84,7 @@ Result<StateMeta> BackupWriter::Work::Write() {
   const StateMeta& meta = snapshot.value().meta();
   auto file = BackupFileWriter::Create(unfinished, meta);
   if (!file.ok()) return Error{file.error()};
+  RowTotals totals;
   SnapshotChunk chunk;
   while (!chunk.last) {
     Result<SnapshotChunk> next = snapshot.value().Read(chunk.last_key, given_up);
@@ -68,7 +92,14 @@ Result<StateMeta> BackupWriter::Work::Write() {
     if (given_up) return Error{path + ": the backup was given up"};
     chunk = std::move(next.value());
     if (chunk.rows.empty()) break;
+    totals.Add(chunk.rows);
     if (Status added = file.value()->Add(chunk.rows); !added.ok()) return Error{added.error()};
+  }
+  // Each row is intact, but a damaged page may have hidden some: the last backup has those.
+  if (!totals.AreOf(meta)) {
+    return Error{path +
+                 ": the backup was not made, since the checkpoint is damaged: its rows are "
+                 "not those it was made of"};
   }
   if (Status ended = file.value()->Finish(); !ended.ok()) return Error{ended.error()};
   if (Status named = Rename(unfinished, path); !named.ok()) return Error{named.error()};
@@ -99,24 +130,18 @@ Result<StateMeta> ReadBackupMeta(const std::string& path) {
 Result<StateMeta> VerifyBackup(const std::string& path) {
   auto reader = BackupReader::Open(path);
   if (!reader.ok()) return Error{reader.error()};
-  uint64_t key_count = 0;
-  uint64_t digest = 0;
+  RowTotals totals;
   while (true) {
     const Result<std::optional<std::string>> rows = reader.value()->Next();
     if (!rows.ok()) return Error{rows.error()};
     if (!rows.value()) break;
-    SnapshotRowReader row_reader(*rows.value());
-    while (const std::optional<SnapshotRow> row = row_reader.Next()) {
-      ++key_count;
-      digest += RecordDigest(KeyOfRow(row->row_key), row->record);
-    }
-    if (row_reader.damaged()) {
-      return Error{path + ": a row behind the first " + std::to_string(key_count) +
+    if (!totals.Add(*rows.value())) {
+      return Error{path + ": a row behind the first " + std::to_string(totals.key_count()) +
                    " is damaged: its checksum is wrong"};
     }
   }
   const StateMeta& meta = reader.value()->meta();
-  if (key_count != meta.key_count || digest != meta.digest) {
+  if (!totals.AreOf(meta)) {
     return Error{path + ": the rows are not those that the backup was made of"};
   }
   return meta;

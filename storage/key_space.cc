@@ -12,7 +12,11 @@ KeySpace::KeySpace(StateReader& reader, const Limits& limits)
     : reader_(reader),
       limits_(limits),
       meta_(reader.meta()),
-      older_index_(reader.meta().last_applied) {}
+      sums_(reader.LoadSlotSums()),
+      older_index_(reader.meta().last_applied) {
+  assert(sums_.key_count() == meta_.key_count);
+  sums_.ForgetChanges();
+}
 
 std::optional<RecordView> KeySpace::Find(std::string_view key) const {
   if (key.size() > kKeyBytesMax) return std::nullopt;
@@ -43,31 +47,14 @@ void KeySpace::PrefetchLate(std::string_view key) const {
 std::optional<KeySpace::Before> KeySpace::BeforeOf(const Memtable::Key& key) const {
   if (const Memtable::Change* change = FindChanged(key)) {
     if (change->deleted()) return std::nullopt;
-    return Before{change->digest(), key.bytes().size() + change->view().value.size()};
+    return Before{HeaderDigest(key.bytes(), change->view().header), change->digest(),
+                  key.bytes().size() + change->view().value.size()};
   }
   const std::optional<RecordView> record = reader_.Find(key.bytes());
   if (!record) return std::nullopt;
-  return Before{RecordDigest(key.bytes(), *record), key.bytes().size() + record->value.size()};
-}
-
-uint64_t KeySpace::CountKeysInSlot(uint16_t slot) const {
-  uint64_t count = 0;
-  reader_.VisitSlot(slot, [&](std::string_view key, const RecordView&) {
-    if (FindChanged(Memtable::Key(key)) == nullptr) ++count;
-    return true;
-  });
-  // Each changed key counts once, as its newest change left it.
-  active_.VisitAll([&](const Memtable::Change& change) {
-    if (!change.deleted() && KeySlot(change.key()) == slot) ++count;
-  });
-  if (!older_) return count;
-  older_->VisitAll([&](const Memtable::Change& change) {
-    if (!change.deleted() && KeySlot(change.key()) == slot &&
-        active_.Find(Memtable::Key(change.key())) == nullptr) {
-      ++count;
-    }
-  });
-  return count;
+  const uint64_t header_digest = HeaderDigest(key.bytes(), record->header);
+  return Before{header_digest, RecordDigest(header_digest, record->value),
+                key.bytes().size() + record->value.size()};
 }
 
 void KeySpace::BeginEntry(consensus::Index index, consensus::Term term, consensus::Chain chain,
@@ -84,15 +71,18 @@ void KeySpace::PutString(std::string_view key_bytes, std::string_view value) {
   assert(key_bytes.size() <= kKeyBytesMax);
   const Memtable::Key key(key_bytes);
   const std::optional<Before> before = BeforeOf(key);
+  if (MaySplitLeaf(before, key_bytes.size() + value.size())) ++splitting_puts_;
+  const RecordView record{{ValueType::kString, meta_.revision, 0}, value};
+  const uint64_t header_digest = HeaderDigest(key_bytes, record.header);
+  const uint64_t digest = RecordDigest(header_digest, value);
   if (before) {
     assert(meta_.key_count > 0);
     meta_.digest -= before->digest;
+    sums_.Replace(KeySlot(key_bytes), before->header_digest, header_digest);
   } else {
     ++meta_.key_count;
+    sums_.Add(KeySlot(key_bytes), header_digest);
   }
-  if (MaySplitLeaf(before, key_bytes.size() + value.size())) ++splitting_puts_;
-  const RecordView record{{ValueType::kString, meta_.revision, 0}, value};
-  const uint64_t digest = RecordDigest(key_bytes, record);
   meta_.digest += digest;
   active_.Put(key, record, digest);
 }
@@ -106,6 +96,7 @@ bool KeySpace::Delete(std::string_view key_bytes) {
   assert(meta_.key_count > 0);
   meta_.digest -= before->digest;
   --meta_.key_count;
+  sums_.Remove(KeySlot(key_bytes), before->header_digest);
   active_.Delete(key);
   return true;
 }
@@ -166,7 +157,9 @@ Checkpoint KeySpace::BeginCheckpoint() {
   older_ = std::make_shared<const Memtable>(std::exchange(active_, {}));
   older_index_ = meta_.last_applied;
   active_.Reserve(older_->key_count());  // as many as that came to, most likely
-  return {older_, meta_};
+  auto sums = std::make_shared<const SlotSums>(sums_);
+  sums_.ForgetChanges();
+  return {older_, meta_, std::move(sums)};
 }
 
 void KeySpace::CheckpointFinished() {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "consensus/types.h"
 #include "storage/memtable.h"
 #include "storage/record.h"
+#include "storage/slot_sums.h"
 #include "storage/state_store.h"
 
 namespace quorate::storage {
@@ -58,7 +58,7 @@ class KeySpace {
   // See StateMeta.
   const std::string& configuration() const { return meta_.configuration; }
   consensus::Index configuration_index() const { return meta_.configuration_index; }
-  uint64_t CountKeysInSlot(uint16_t slot) const;
+  uint64_t CountKeysInSlot(uint16_t slot) const { return sums_.of(slot).key_count; }
 
   // --- Applying ---
 
@@ -99,6 +99,7 @@ class KeySpace {
   const Memtable::Change* FindChanged(const Memtable::Key& key) const;
   // What a key has before it is changed.
   struct Before {
+    uint64_t header_digest;
     uint64_t digest;
     size_t bytes;  // of key and value
   };
@@ -113,6 +114,7 @@ class KeySpace {
   StateReader& reader_;
   Limits limits_;
   StateMeta meta_;
+  SlotSums sums_;  // of all keys, as meta_.key_count and meta_.digest are
   Memtable active_;
   // The changes of the checkpoint that was begun last, up to older_index_; null before the first.
   std::shared_ptr<const Memtable> older_;

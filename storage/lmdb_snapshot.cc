@@ -5,6 +5,7 @@
 
 #include "storage/lmdb_records.h"
 #include "storage/record.h"
+#include "storage/row_verifier.h"
 #include "storage/snapshot_rows.h"
 
 namespace quorate::storage {
@@ -44,21 +45,19 @@ Result<SnapshotChunk> LmdbSnapshot::Read(std::string_view after_key,
 Status LmdbSnapshot::Verify(const std::atomic<bool>& stop) const {
   Cursor cursor;
   int code = OpenCursor(transaction_.handle(), rows_, &cursor);
-  uint64_t key_count = 0;
-  uint64_t digest = 0;
+  RowVerifier verifier(environment_, transaction_.handle(), rows_,
+                       RowVerifier::LargeValues::kVerify);
   MDB_val row_key;
   MDB_val row;
   if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_FIRST);
   while (code == 0 && !stop) {
-    const std::optional<RecordView> record = DecodeRow(ToBytes(row_key), ToBytes(row));
-    if (!record) return DamagedRow(environment_, ToBytes(row_key));
-    ++key_count;
-    digest += RecordDigest(KeyOfRow(ToBytes(row_key)), *record);
+    if (Status checked = verifier.Check(row_key, row); !checked.ok()) return checked;
     code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
   }
   if (stop) return Ok();
   if (code != MDB_NOTFOUND) return environment_.MakeError("the state cannot be read", code);
-  if (key_count != meta_.key_count || digest != meta_.digest) {
+  if (Status found = verifier.Finish(); !found.ok()) return found;
+  if (verifier.key_count() != meta_.key_count || verifier.digest() != meta_.digest) {
     return environment_.MakeError(
         "the checkpoint is damaged: its rows are not those it was made of");
   }

@@ -31,8 +31,8 @@ class LmdbSnapshot {
   // damaged one.
   Result<SnapshotChunk> Read(std::string_view after_key, const std::atomic<bool>& stop) const;
   static constexpr size_t kChunkBytes = 256 << 10;
-  // Reads every row, and compares their number and digest with the meta record, which takes a
-  // second a few million rows. Ok also when `stop` has turned true.
+  // Reads every row, sees whether a lookup finds it, and compares their number and digest with the
+  // meta record, which takes a second a few million rows. Ok also when `stop` has turned true.
   Status Verify(const std::atomic<bool>& stop) const;
 
  private:

@@ -7,6 +7,7 @@
 
 #include "storage/key_slot.h"
 #include "storage/lmdb_records.h"
+#include "storage/row_verifier.h"
 
 namespace quorate::storage {
 namespace {
@@ -70,6 +71,7 @@ Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
   int code = OpenRecords(handle);
   if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, MDB_CREATE, &rows);
   if (code == 0) code = PutIdentity(handle, identity);
+  if (code == 0) code = PutSlotSums(handle, SlotSums(), meta);
   if (code == 0) code = PutStateMeta(handle, meta);
   if (code == 0) code = transaction.value().Commit();
   if (code != 0) return environment.value()->MakeWriteError("the state cannot be created", code);
@@ -94,6 +96,7 @@ Result<std::unique_ptr<LmdbStateStore>> LmdbStateStore::Open(const std::string& 
   if (!identity.ok()) return Error{identity.error()};
   store->identity_ = std::move(identity.value());
   if (Status loaded = store->LoadMeta(); !loaded.ok()) return Error{loaded.error()};
+  if (Status verified = store->VerifyIfLarge(); !verified.ok()) return Error{verified.error()};
   return store;
 }
 
@@ -122,6 +125,23 @@ Status LmdbStateStore::LoadMeta() {
   return Ok();
 }
 
+Status LmdbStateStore::VerifyIfLarge() {
+  const Result<SlotSums> sums = GetSlotSums(reader_.handle(), *environment_, meta_);
+  if (!sums.ok()) return Error{sums.error()};
+  const auto is_large = [&](uint16_t slot) {
+    return sums.value().of(slot).key_count > kSlotRowsMax;
+  };
+  uint16_t slot = 0;
+  while (slot < kSlotCount && !is_large(slot)) ++slot;
+  if (slot == kSlotCount) return Ok();
+  for (slot = 0; slot < kSlotCount; ++slot) {
+    Status verified = VerifySlot(*environment_, reader_.handle(), rows_, slot);
+    if (!verified.ok()) return verified;
+  }
+  all_verified_ = true;
+  return Ok();
+}
+
 Status LmdbStateStore::CheckRowCount(MDB_txn* transaction, const StateMeta& meta) const {
   MDB_stat statistics;
   if (const int code = mdb_stat(transaction, rows_, &statistics)) {
@@ -140,6 +160,7 @@ Status LmdbStateStore::CheckRowCount(MDB_txn* transaction, const StateMeta& meta
 std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
   if (key.size() > kKeyBytesMax) return std::nullopt;
   const RowKey row_key(key);
+  EnsureVerified(SlotOfRow(row_key.bytes()));
   MDB_val row_key_value = ToValue(row_key.bytes());
   MDB_val row;
   const int code = mdb_get(reader_.handle(), rows_, &row_key_value, &row);
@@ -150,25 +171,30 @@ std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
   return record;
 }
 
-void LmdbStateStore::VisitSlot(
-    uint16_t slot,
-    const std::function<bool(std::string_view key, const RecordView&)>& visit) const {
-  assert(slot < kSlotCount);
-  Cursor cursor;
-  int code = OpenCursor(reader_.handle(), rows_, &cursor);
-  const RowKey first(slot, "");
-  MDB_val row_key = ToValue(first.bytes());
-  MDB_val row;
-  if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_SET_RANGE);
-  while (code == 0 && SlotOfRow(ToBytes(row_key)) == slot) {
-    const std::optional<RecordView> record = DecodeRow(ToBytes(row_key), ToBytes(row));
-    if (!record) environment_->Fail(DamagedRow(*environment_, ToBytes(row_key)));
-    if (!visit(KeyOfRow(ToBytes(row_key)), *record)) return;
-    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
+SlotSums LmdbStateStore::LoadSlotSums() const {
+  Result<SlotSums> sums = GetSlotSums(reader_.handle(), *environment_, meta_);
+  if (!sums.ok()) environment_->Fail(Error{sums.error()});
+  return std::move(sums.value());
+}
+
+// A lookup alone proves nothing: a damaged inner page can lead it past the row that is there, or to
+// an older page, with a row that is intact and out of date. So no row of a slot counts before all
+// of them do.
+//
+// The view for reading may have moved on from the checkpoint that was opened. What a later one has
+// changed in this slot does not hide damage: whoever changes a key looks up what it was, here, so
+// the slot was verified before its sum was changed.
+void LmdbStateStore::EnsureVerified(uint16_t slot) const {
+  if (all_verified_ || slots_verified_[slot]) return;
+  const uint64_t verified_index = verified_index_.load();
+  // Of an older view, pages may be read that are in no newer one.
+  if (verified_index != kNoIndex && meta_.last_applied >= consensus::Index(verified_index)) {
+    all_verified_ = true;
+    return;
   }
-  if (code != 0 && code != MDB_NOTFOUND) {
-    environment_->Fail(environment_->MakeError("the state cannot be read", code));
-  }
+  const Status verified = VerifySlot(*environment_, reader_.handle(), rows_, slot);
+  if (!verified.ok()) environment_->Fail(Error{verified.error()});
+  slots_verified_.set(slot);
 }
 
 void LmdbStateStore::Refresh() {
@@ -179,6 +205,10 @@ void LmdbStateStore::Refresh() {
   const consensus::Index before = meta_.last_applied;
   if (Status loaded = LoadMeta(); !loaded.ok()) environment_->Fail(Error{loaded.error()});
   assert(meta_.last_applied >= before);
+  // A checkpoint splits and merges pages, and copies what lies in them of other slots. A damaged
+  // row of one that is not verified can become the separator that rows of this one are not found
+  // behind.
+  slots_verified_.reset();
 }
 
 Status LmdbStateStore::VerifyRows() const {
@@ -212,6 +242,9 @@ Status LmdbStateStore::WriteTransactionOf(const Checkpoint& checkpoint) {
   if (Status written = WriteRows(handle, *checkpoint.changes); !written.ok()) return written;
   // What leads away from the truth is found before it is made durable.
   if (Status checked = CheckRowCount(handle, checkpoint.meta); !checked.ok()) return checked;
+  if (const int code = PutSlotSums(handle, *checkpoint.sums, checkpoint.meta)) {
+    return environment_->MakeWriteError("the sums of the slots cannot be written", code);
+  }
   if (Status put = PutMeta(handle, checkpoint.meta); !put.ok()) return put;
   if (const int code = transaction.value().Commit()) {
     return environment_->MakeWriteError("the checkpoint cannot be written", code);

@@ -2,14 +2,17 @@
 // transaction how far the log is applied in them.
 #pragma once
 
+#include <atomic>
+#include <bitset>
 #include <cstddef>
-#include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "storage/identity.h"
+#include "storage/key_slot.h"
 #include "storage/lmdb_environment.h"
 #include "storage/lmdb_snapshot.h"
 #include "storage/result.h"
@@ -29,10 +32,15 @@ class LmdbStateStore : public StateReader {
   static Status Create(const std::string& path, const Identity& identity,
                        std::string_view configuration, const Options& options);
 
-  // Opens the newest checkpoint. Verifies whose it is made for, its meta record, and that it has as
-  // many rows as that says. Rows are verified when they are read. Writes nothing.
+  // Opens the newest checkpoint. Verifies whose it is made for, its meta record, that it has as
+  // many rows as that says, and that the slots' sums are this checkpoint's. Each slot is verified
+  // before the first read in it; where one has more than kSlotRowsMax rows, all are verified here.
+  // Writes nothing.
   static Result<std::unique_ptr<LmdbStateStore>> Open(const std::string& path,
                                                       const Options& options);
+
+  // More would hold up the reading thread, at a slot's first read, for too long: it is the loop.
+  static constexpr uint32_t kSlotRowsMax = 65536;
 
   const Identity& identity() const { return identity_; }
   const std::string& file() const { return environment_->file(); }
@@ -43,12 +51,14 @@ class LmdbStateStore : public StateReader {
 
   const StateMeta& meta() const override { return meta_; }
   std::optional<RecordView> Find(std::string_view key) const override;
-  void VisitSlot(
-      uint16_t slot,
-      const std::function<bool(std::string_view key, const RecordView&)>& visit) const override;
+  SlotSums LoadSlotSums() const override;
   void Refresh() override;
   size_t branch_pages() const override { return branch_pages_; }
   size_t leaf_pages() const override { return leaf_pages_; }
+
+  // All of the checkpoint of that index is intact. So is what has been made of it since, and no
+  // slot of these is verified again. Any thread.
+  void NoteVerified(consensus::Index index) { verified_index_.store(index.value()); }
 
   // The newest finished checkpoint: see LmdbSnapshot::Verify.
   Status VerifyRows() const;
@@ -78,6 +88,9 @@ class LmdbStateStore : public StateReader {
 
   // From the view for reading.
   Status LoadMeta();
+  Status VerifyIfLarge();
+  // Verifies the slot, unless that has been done. Damage is fatal.
+  void EnsureVerified(uint16_t slot) const;
   Status WriteTransactionOf(const Checkpoint& checkpoint);
   Status WriteRows(MDB_txn* transaction, const Memtable& changes);
   Status CommitMeta(const Identity* identity);
@@ -96,6 +109,11 @@ class LmdbStateStore : public StateReader {
   StateMeta meta_;
   size_t branch_pages_ = 0;
   size_t leaf_pages_ = 0;
+
+  static constexpr uint64_t kNoIndex = std::numeric_limits<uint64_t>::max();
+  std::atomic<uint64_t> verified_index_{kNoIndex};  // of a checkpoint verified as a whole
+  mutable bool all_verified_ = false;               // of this view and all to come
+  mutable std::bitset<kSlotCount> slots_verified_;  // of this view
 };
 
 }  // namespace quorate::storage

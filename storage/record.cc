@@ -68,30 +68,42 @@ std::string EncodeRow(std::string_view row_key, const RecordView& record) {
 }
 
 std::optional<RecordView> DecodeRow(std::string_view row_key, std::string_view row) {
-  if (row.size() < kRowHeaderBytes) return std::nullopt;
+  const std::optional<RecordHeader> header = DecodeRowHeader(row);
+  if (!header) return std::nullopt;
   FieldReader fields(row);
   if (fields.Take<uint32_t>() != RowChecksum(row_key, row)) return std::nullopt;
-  const auto type = fields.Take<uint8_t>();
-  if (!IsKnown(type)) return std::nullopt;
-  RecordView record;
-  record.header.type = static_cast<ValueType>(type);
-  record.header.revision = fields.Take<uint64_t>();
-  record.header.expire_at_ms = fields.Take<int64_t>();
-  record.value = fields.TakeBytes(row.size() - kRowHeaderBytes);
-  assert(fields.finished());
-  return record;
+  return RecordView{*header, row.substr(kRowHeaderBytes)};
 }
 
-uint64_t RecordDigest(std::string_view key, const RecordView& record) {
+std::optional<RecordHeader> DecodeRowHeader(std::string_view row) {
+  if (row.size() < kRowHeaderBytes) return std::nullopt;
+  FieldReader fields(row.substr(kChecksumBytes));
+  const auto type = fields.Take<uint8_t>();
+  if (!IsKnown(type)) return std::nullopt;
+  RecordHeader header;
+  header.type = static_cast<ValueType>(type);
+  header.revision = fields.Take<uint64_t>();
+  header.expire_at_ms = fields.Take<int64_t>();
+  return header;
+}
+
+uint64_t HeaderDigest(std::string_view key, const RecordHeader& record_header) {
   // The key's length separates key from value: "ab" = "c" and "a" = "bc" are different records.
   char header[sizeof(uint64_t) * 3 + sizeof(uint8_t)];
   char* next = PutInteger(header, static_cast<uint64_t>(key.size()));
-  next = PutInteger(next, record.header.revision);
-  next = PutInteger(next, record.header.expire_at_ms);
-  PutInteger(next, static_cast<uint8_t>(record.header.type));
+  next = PutInteger(next, record_header.revision);
+  next = PutInteger(next, record_header.expire_at_ms);
+  PutInteger(next, static_cast<uint8_t>(record_header.type));
   const uint64_t of_header = XXH3_64bits(header, sizeof(header));
-  const uint64_t of_key = XXH3_64bits_withSeed(key.data(), key.size(), of_header);
-  return XXH3_64bits_withSeed(record.value.data(), record.value.size(), of_key);
+  return XXH3_64bits_withSeed(key.data(), key.size(), of_header);
+}
+
+uint64_t RecordDigest(std::string_view key, const RecordView& record) {
+  return RecordDigest(HeaderDigest(key, record.header), record.value);
+}
+
+uint64_t RecordDigest(uint64_t header_digest, std::string_view value) {
+  return XXH3_64bits_withSeed(value.data(), value.size(), header_digest);
 }
 
 }  // namespace quorate::storage

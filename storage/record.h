@@ -64,8 +64,17 @@ void EncodeRowTo(char* to, std::string_view row_key, const RecordView& record);
 // into `row`.
 std::optional<RecordView> DecodeRow(std::string_view row_key, std::string_view row);
 
+// The header alone. Nothing when the row is too short or the type unknown; whether the row is
+// intact is not looked at.
+std::optional<RecordHeader> DecodeRowHeader(std::string_view row);
+
+// A 64-bit digest of one record's key and header. No two writes of a key have the same, since they
+// have different revisions: it tells which write a row is of, without a look at the value.
+uint64_t HeaderDigest(std::string_view key, const RecordHeader& header);
 // A 64-bit digest of one record with its key. The sum of all of them, modulo 2^64, is the key
 // space's.
 uint64_t RecordDigest(std::string_view key, const RecordView& record);
+// The same, for whoever has the header's digest.
+uint64_t RecordDigest(uint64_t header_digest, std::string_view value);
 
 }  // namespace quorate::storage

@@ -72,7 +72,9 @@ Status StateBuilder::Add(std::string_view rows) {
     }
     last_key_ = next->row_key;
     ++key_count_;
-    digest_ += RecordDigest(KeyOfRow(next->row_key), next->record);
+    const uint64_t header_digest = HeaderDigest(KeyOfRow(next->row_key), next->record.header);
+    digest_ += RecordDigest(header_digest, next->record.value);
+    sums_.Add(SlotOfRow(next->row_key), header_digest);
     transaction_bytes_ += next->row_key.size() + next->row.size() + kRowOverheadBytes;
   }
   if (reader.damaged()) {
@@ -93,7 +95,9 @@ Status StateBuilder::Finish() {
                                    (digest_ == meta_.digest ? "the same" : "another") + " digest");
   }
   MDB_txn* handle = transaction_->handle();
-  if (const int code = PutStateMeta(handle, meta_)) {
+  int code = PutSlotSums(handle, sums_, meta_);
+  if (code == 0) code = PutStateMeta(handle, meta_);
+  if (code != 0) {
     return environment_->MakeWriteError("the snapshot's meta record cannot be written", code);
   }
   if (Status committed = Commit(); !committed.ok()) return committed;

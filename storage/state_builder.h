@@ -11,6 +11,7 @@
 #include "storage/lmdb_environment.h"
 #include "storage/lmdb_state_store.h"
 #include "storage/result.h"
+#include "storage/slot_sums.h"
 #include "storage/state_store.h"
 
 namespace quorate::storage {
@@ -48,6 +49,7 @@ class StateBuilder {
   std::string last_key_;
   uint64_t key_count_ = 0;
   uint64_t digest_ = 0;
+  SlotSums sums_;
 };
 
 }  // namespace quorate::storage

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "storage/memtable.h"
 #include "storage/record.h"
 #include "storage/result.h"
+#include "storage/slot_sums.h"
 
 namespace quorate::storage {
 
@@ -47,6 +47,8 @@ struct StateMeta {
 struct Checkpoint {
   std::shared_ptr<const Memtable> changes;
   StateMeta meta;
+  // Of all slots; its changed groups are those since the last checkpoint.
+  std::shared_ptr<const SlotSums> sums;
 };
 
 // Reads the newest checkpoint that Refresh() has seen. Loop thread.
@@ -54,13 +56,11 @@ class StateReader {
  public:
   virtual ~StateReader() = default;
   virtual const StateMeta& meta() const = 0;
-  // The view is valid until the next Refresh(). A damaged row is fatal inside the implementation:
-  // it is reported and the process ends; it never looks like a missing key.
+  // The view is valid until the next Refresh(). Damage is fatal inside the implementation: it is
+  // reported and the process ends; it never looks like a missing key.
   virtual std::optional<RecordView> Find(std::string_view key) const = 0;
-  // Calls `visit` with each key of the slot, in byte order, until it returns false.
-  virtual void VisitSlot(
-      uint16_t slot,
-      const std::function<bool(std::string_view key, const RecordView&)>& visit) const = 0;
+  // The sums of all slots in the checkpoint; they add up to those of meta(). Not cheap.
+  virtual SlotSums LoadSlotSums() const = 0;
   // Moves on to the newest finished checkpoint.
   virtual void Refresh() = 0;
   // Pages of the tree that hold no rows: what a checkpoint may have to rewrite beside the rows'

@@ -14,8 +14,9 @@ constexpr int kLowestPriority = 19;
 
 }  // namespace
 
-StateVerifier::StateVerifier(const LmdbStateStore& store, Options options)
-    : options_(std::move(options)),
+StateVerifier::StateVerifier(LmdbStateStore& store, Options options)
+    : store_(store),
+      options_(std::move(options)),
       thread_([this, snapshot = store.OpenSnapshot()]() mutable { Run(std::move(snapshot)); }) {}
 
 StateVerifier::~StateVerifier() {
@@ -29,7 +30,9 @@ void StateVerifier::Run(Result<LmdbSnapshot> snapshot) {
   const int64_t began_usec = MonotonicUsec();
   const Status verified = snapshot.value().Verify(stopping_);
   if (!verified.ok()) Die(options_.fatal, verified.error());
-  if (!stopping_ && options_.verified) {
+  if (stopping_) return;
+  store_.NoteVerified(snapshot.value().meta().last_applied);
+  if (options_.verified) {
     options_.verified(snapshot.value().meta().key_count, MonotonicUsec() - began_usec);
   }
 }

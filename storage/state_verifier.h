@@ -1,6 +1,5 @@
-// Looks once through the whole state, in the background, for damage that no single reading notices:
-// a row that is found is verified, but LMDB's inner pages have no checksums, and a damaged one can
-// make rows vanish.
+// Looks once through the whole state, in the background, so that damage is found also where nobody
+// reads, and a first read of a slot need not verify that slot any more.
 #pragma once
 
 #include <atomic>
@@ -24,8 +23,9 @@ class StateVerifier {
     FatalHandler fatal = nullptr;  // the state is damaged
   };
 
-  // Starts the thread, on the newest checkpoint of `store`, which must outlive the verifier.
-  StateVerifier(const LmdbStateStore& store, Options options);
+  // Starts the thread, on the newest checkpoint of `store`, which must outlive the verifier. When
+  // all of it is intact, the store verifies no slots by itself any more.
+  StateVerifier(LmdbStateStore& store, Options options);
   // Waits until the thread has noticed, at the next row.
   ~StateVerifier();
   StateVerifier(const StateVerifier&) = delete;
@@ -35,6 +35,7 @@ class StateVerifier {
   // The snapshot goes with the end of this: it keeps the pages of its checkpoint from being reused.
   void Run(Result<LmdbSnapshot> snapshot);
 
+  LmdbStateStore& store_;
   const Options options_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -40,12 +40,12 @@ std::optional<storage::RecordView> StateDisk::Find(std::string_view key) const {
   return found->second.view();
 }
 
-void StateDisk::VisitSlot(
-    uint16_t slot,
-    const std::function<bool(std::string_view key, const storage::RecordView&)>& visit) const {
+storage::SlotSums StateDisk::LoadSlotSums() const {
+  storage::SlotSums sums;
   for (const auto& [key, row] : visible_.rows) {
-    if (storage::KeySlot(key) == slot && !visit(key, row.view())) return;
+    sums.Add(storage::KeySlot(key), storage::HeaderDigest(key, row.view().header));
   }
+  return sums;
 }
 
 void StateDisk::Refresh() {

@@ -30,9 +30,7 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
   // --- storage::StateReader ---
   const storage::StateMeta& meta() const override { return visible_.meta; }
   std::optional<storage::RecordView> Find(std::string_view key) const override;
-  void VisitSlot(uint16_t slot,
-                 const std::function<bool(std::string_view key, const storage::RecordView&)>& visit)
-      const override;
+  storage::SlotSums LoadSlotSums() const override;
   void Refresh() override;
 
   // --- storage::Checkpointer ---

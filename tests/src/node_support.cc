@@ -52,12 +52,12 @@ std::optional<storage::RecordView> TestState::Find(std::string_view key) const {
   return found->second.view();
 }
 
-void TestState::VisitSlot(
-    uint16_t slot,
-    const std::function<bool(std::string_view, const storage::RecordView&)>& visit) const {
+storage::SlotSums TestState::LoadSlotSums() const {
+  storage::SlotSums sums;
   for (const auto& [key, row] : rows_) {
-    if (storage::KeySlot(key) == slot && !visit(key, row.view())) return;
+    sums.Add(storage::KeySlot(key), storage::HeaderDigest(key, row.view().header));
   }
+  return sums;
 }
 
 void TestState::Refresh() {

@@ -75,9 +75,7 @@ class TestState : public storage::StateReader, public storage::Checkpointer {
  public:
   const storage::StateMeta& meta() const override { return meta_; }
   std::optional<storage::RecordView> Find(std::string_view key) const override;
-  void VisitSlot(uint16_t slot,
-                 const std::function<bool(std::string_view, const storage::RecordView&)>& visit)
-      const override;
+  storage::SlotSums LoadSlotSums() const override;
   void Refresh() override;
   void Start(storage::Checkpoint checkpoint) override { started_ = std::move(checkpoint); }
   bool TakeFinished() override { return std::exchange(finished_, false); }

@@ -38,11 +38,11 @@ class DataDirectoryTest : public testing::Test {
   }
 
   // A folder with ten entries, of which `applied` are in a checkpoint and `trimmed` trimmed.
-  void Fill(uint64_t applied, uint64_t trimmed, uint64_t term = 1) {
+  void Fill(uint64_t applied, uint64_t trimmed, uint64_t term = 1, size_t entry_bytes = 0) {
     Result<OpenedStorage> opened = Open();
     ASSERT_TRUE(opened.ok()) << opened.error();
     OpenedStorage& storage = opened.value();
-    const auto write = MakeWrite(1, MakeEntries(1, 10, term));
+    const auto write = MakeWrite(1, MakeEntries(1, 10, term, entry_bytes));
     ASSERT_TRUE(storage.log->Commit(std::vector{write}, Index(trimmed)).ok());
     KeySpace keys(*storage.state, {});
     for (uint64_t index = 1; index <= applied; ++index) {
@@ -304,6 +304,11 @@ TEST_F(DataDirectoryTest, RefusesPartsThatDoNotFit) {
 
   fs::remove_all(path_);
   Fill(7, 4, 2);  // the same indexes in another term
+  replace_part("/log", "log");
+  EXPECT_CONTAINS(OpenError(), "another entry 7");
+
+  fs::remove_all(path_);
+  Fill(7, 4, 1, 200);  // the same indexes and terms, with other entries
   replace_part("/log", "log");
   EXPECT_CONTAINS(OpenError(), "another entry 7");
 }

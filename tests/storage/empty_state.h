@@ -9,8 +9,7 @@ class EmptyState : public StateReader {
  public:
   const StateMeta& meta() const override { return meta_; }
   std::optional<RecordView> Find(std::string_view) const override { return std::nullopt; }
-  void VisitSlot(uint16_t,
-                 const std::function<bool(std::string_view, const RecordView&)>&) const override {}
+  SlotSums LoadSlotSums() const override { return {}; }
   void Refresh() override {}
 
  private:

@@ -76,23 +76,6 @@ TEST_F(StateStoreTest, DeletesWhatIsThereAndWhatIsNot) {
   EXPECT_TRUE(state_->VerifyRows().ok());
 }
 
-TEST_F(StateStoreTest, VisitsOneSlotInTheOrderOfKeys) {
-  for (const char* key : {"{t}b", "{t}", "{t}aa", "x", "y", "z", "{t}a"}) Put(key, key);
-  Checkpointed(keys_, *state_);
-  std::vector<std::string> visited;
-  state_->VisitSlot(KeySlot("t"), [&](std::string_view key, const RecordView& record) {
-    EXPECT_EQ(record.value, key);
-    visited.emplace_back(key);
-    return visited.size() < 3;
-  });
-  EXPECT_EQ(visited, (std::vector<std::string>{"{t}", "{t}a", "{t}aa"}));
-  int count = 0;
-  const auto visit = [&](std::string_view, const RecordView&) { return ++count > 0; };
-  state_->VisitSlot(kSlotCount - 1, visit);
-  state_->VisitSlot(0, visit);
-  EXPECT_EQ(count, 0);
-}
-
 // The rows and what the meta record says of them go different ways: found before it is durable.
 TEST_F(StateStoreTest, RefusesACheckpointThatDoesNotAddUp) {
   Put("key", "value");
