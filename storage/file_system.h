@@ -41,8 +41,8 @@ class FileDescriptor {
 };
 
 // Tries to take the lock of an open file or folder, which no two open descriptors of it can have at
-// the same time. It is given back when the descriptor is closed, or the process ends. After kFailed,
-// errno is as flock() has left it.
+// the same time. It is given back when the descriptor is closed, or the process ends. After
+// kFailed, errno is as flock() has left it.
 enum class LockAttempt { kTaken, kHeldByAnother, kFailed };
 LockAttempt TryLock(int descriptor);
 

@@ -66,8 +66,8 @@ class Environment {
   size_t PrepareGrowth() const;
 
   // An error when the path of the environment leads elsewhere by now: its folder, or one above it,
-  // was moved or replaced. What is open stays usable; what is opened by its path would not be beside
-  // it.
+  // was moved or replaced. What is open stays usable; what is opened by its path would not be
+  // beside it.
   Status CheckInPlace() const;
 
   MDB_env* handle() const { return handle_; }

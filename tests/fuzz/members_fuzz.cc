@@ -1,5 +1,5 @@
-// Fuzz target: configurations and changes of them, as they stand in log entries, checkpoints and the
-// messages of peers.
+// Fuzz target: configurations and changes of them, as they stand in log entries, checkpoints and
+// the messages of peers.
 //
 // The input: one byte, the length of a change, the change, a configuration.
 #include <algorithm>

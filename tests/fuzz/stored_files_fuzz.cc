@@ -219,8 +219,8 @@ void Check(uint8_t kind, std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size >= 1) {
-    quorate::storage::Check(
-        data[0], std::string_view(reinterpret_cast<const char*>(data + 1), size - 1));
+    quorate::storage::Check(data[0],
+                            std::string_view(reinterpret_cast<const char*>(data + 1), size - 1));
   }
   return 0;
 }

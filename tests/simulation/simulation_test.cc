@@ -1,6 +1,6 @@
-// Simulated clusters keep Quorate's promises, whatever happens to them: the same seeds in every run.
-// scripts/simulate runs new ones. A seed that finds a bug does so only until anything draws another
-// number, so it is not kept here. What it found becomes a test of its own, and a mutant
+// Simulated clusters keep Quorate's promises, whatever happens to them: the same seeds in every
+// run. scripts/simulate runs new ones. A seed that finds a bug does so only until anything draws
+// another number, so it is not kept here. What it found becomes a test of its own, and a mutant
 // (tests/mutants/) that the simulation has to catch.
 #include "tests/simulation/simulation.h"
 

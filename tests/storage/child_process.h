@@ -55,8 +55,8 @@ class ChildProcess {
 
 // For a child that opens damaged files. LMDB was not made for these, and may end the process by a
 // signal, or never come to an end: then without a core file, and within that time. Without a
-// sanitizer's handlers, either: what those report has an exit status of its own (CMakePresets.json),
-// and is no such end.
+// sanitizer's handlers, either: what those report has an exit status of its own
+// (CMakePresets.json), and is no such end.
 inline void MayEndBySignal(unsigned seconds_max) {
   for (const int number : {SIGSEGV, SIGBUS, SIGFPE}) signal(number, SIG_DFL);
   const rlimit no_core{0, 0};

@@ -156,7 +156,8 @@ TEST_F(FolderChangesTest, AFolderWithDataKeepsItsIdentity) {
     KeySpace keys(*storage.state, {});
     Apply(keys, [&] { keys.PutString("key", "value"); });
     Apply(keys, [&] { keys.Delete("key"); });
-    Apply(keys, [] {}, storage.log->ChainAt(Index(3)).value());
+    Apply(
+        keys, [] {}, storage.log->ChainAt(Index(3)).value());
     Checkpointed(keys, *storage.state);
   }
   adopted = AdoptIdentity(path_, Joined(), SmallJournal());

@@ -61,8 +61,8 @@ TEST(InterruptedStart, AtEachStepTheNextStartTakesItUp) {
   EXPECT_GT(call, 20U);
 }
 
-// Starts behind a sudden end, with acknowledged entries in the journal alone: at each step these are
-// in LMDB, or the journal that has them is still known as the log's.
+// Starts behind a sudden end, with acknowledged entries in the journal alone: at each step these
+// are in LMDB, or the journal that has them is still known as the log's.
 TEST(InterruptedStart, ALaterStartKeepsWhatTheJournalHas) {
   TemporaryDirectory directory;
   const StorageOptions options{.journal_bytes = 64 << 10};
