@@ -98,6 +98,7 @@ AppendEntries RandomMessages::Append(size_t entries_max, size_t payload_bytes_ma
     append.prev_log_index = Index(1 + (Number() >> 1));
     append.prev_log_term = Term(1 + (Number() >> 2));
   }
+  append.prev_log_chain = Chain(Number());
   append.leader_commit = Index(Number());
   Term term = append.prev_log_term;
   const size_t count = Below(entries_max + 1);
