@@ -154,7 +154,7 @@ void StateFirstFind(benchmark::State& state) {
     };
     const std::string value(value_bytes, 'x');
     for (uint64_t i = 0; i < key_count; ++i) {
-      keys.BeginEntry(keys.last_applied() + 1, consensus::Term(1), 0);
+      keys.BeginEntry(keys.last_applied() + 1, consensus::Term(1), {}, 0);
       keys.BeginCommand();
       keys.PutString("{slot}" + std::to_string(i), value);
       keys.EndEntry();
