@@ -125,7 +125,7 @@ template <>
 struct Format<HeartbeatReply> {
   static constexpr uint8_t kCode = 7;
   static constexpr std::tuple kFields = {&HeartbeatReply::term, &HeartbeatReply::read_round,
-                                         &HeartbeatReply::unfit};
+                                         &HeartbeatReply::unfit, &HeartbeatReply::verified_index};
 };
 
 template <>

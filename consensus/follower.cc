@@ -75,12 +75,12 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
     RefuseDiverged(from, *index);
     return;
   }
-  was_deserted_ = follower.diverged = false;
+  was_deserted_ = compared_.diverged = false;
   Index verified = request.prev_log_index + request.entries.size();
   bool appended = false;
   AppendMissing(std::move(request.entries), &appended);
   assert(verified <= log_.last_index());
-  follower.verified_index = std::max(follower.verified_index, verified);
+  compared_.verified_index = std::max(compared_.verified_index, verified);
   // Past `verified` this log may hold entries that the leader does not have, whatever it has
   // committed.
   commit_index_ = std::max(commit_index_, std::min(request.leader_commit, verified));
@@ -120,7 +120,7 @@ std::optional<Index> Raft::Impl::DivergesAt(AppendEntries* request) const {
 }
 
 void Raft::Impl::RefuseDiverged(NodeId from, Index index) {
-  if (!std::exchange(std::get<Follower>(role_).diverged, true)) {
+  if (!std::exchange(compared_.diverged, true)) {
     divergences_.push_back({from, index});
   }
   Send(from, AppendEntriesReply{.term = current_term(),
@@ -144,7 +144,7 @@ void Raft::Impl::AppendMissing(std::vector<Entry>&& entries, bool* appended) {
     }
     if (term) {
       assert(entry.index > commit_index_);
-      assert(entry.index > std::get<Follower>(role_).verified_index);
+      assert(entry.index > compared_.verified_index);
       log_.TruncateFrom(entry.index);
       configurations_.TruncateFrom(entry.index);
     }
@@ -176,8 +176,10 @@ void Raft::Impl::Handle(NodeId from, const Heartbeat& heartbeat) {
     return;
   }
   Follower& follower = HearLeader(from);
-  // leader_commit rests on what this server has acknowledged as durable.
-  commit_index_ = std::max(commit_index_, std::min(heartbeat.leader_commit, log_.durable_index()));
+  // leader_commit rests on what this server has acknowledged. But to whom? Perhaps its disk is not
+  // that of the process that did.
+  commit_index_ =
+      std::max(commit_index_, std::min(heartbeat.leader_commit, compared_.verified_index));
   follower.owes_heartbeat_reply = true;
   follower.read_round = std::max(follower.read_round, heartbeat.read_round);
 }
@@ -188,21 +190,22 @@ void Raft::Impl::SendFollowerReplies(Follower& follower) {
   }
   // One reply for all that has become durable. It never speaks of more: an acknowledged entry
   // survives any crash of this server.
-  Index acknowledged = std::min(follower.verified_index, log_.durable_index());
+  Index acknowledged = std::min(compared_.verified_index, log_.durable_index());
   if (follower.owes_append_reply || acknowledged > follower.acknowledged_index) {
     follower.owes_append_reply = false;
     follower.acknowledged_index = std::max(follower.acknowledged_index, acknowledged);
     Send(*follower.leader, AppendEntriesReply{.term = current_term(),
                                               .success = true,
                                               .index = acknowledged,
-                                              .hint_index = follower.verified_index,
+                                              .hint_index = compared_.verified_index,
                                               .hint_term = Term()});
   }
   if (follower.owes_heartbeat_reply) {
     follower.owes_heartbeat_reply = false;
-    Send(*follower.leader,
-         HeartbeatReply{
-             .term = current_term(), .read_round = follower.read_round, .unfit = IsUnfit()});
+    Send(*follower.leader, HeartbeatReply{.term = current_term(),
+                                          .read_round = follower.read_round,
+                                          .unfit = IsUnfit(),
+                                          .verified_index = compared_.verified_index});
   }
 }
 

@@ -15,7 +15,8 @@ void Raft::Impl::Handle(NodeId from, InstallSnapshot&& request) {
     Send(from, std::move(reply));
     return;
   }
-  if (HearLeader(from).diverged) {
+  HearLeader(from);
+  if (compared_.diverged) {
     return;  // what this log has instead is not to be thrown away
   }
   if (request.last_included_index <= commit_index_) {

@@ -88,6 +88,9 @@ struct HeartbeatReply {
   Term term;
   uint64_t read_round = 0;  // the one it answers; 0 where the term was refused
   bool unfit = false;       // to lead: see Raft::set_unfit
+  // Up to here it has compared its log with the leader's in this term. Less than it has once
+  // acknowledged: it was started anew, and an append is due, though it may lack nothing.
+  Index verified_index = {};
 
   bool operator==(const HeartbeatReply&) const = default;
 };

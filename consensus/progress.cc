@@ -17,9 +17,8 @@ void Progress::DetectLoss(uint64_t now, const Limits& limits) {
 bool Progress::MaySend(Index last_index, uint64_t now, const Limits& limits) const {
   switch (state_) {
     case State::kProbe:
-      if (match_index_ >= last_index) {
-        return false;
-      }
+      // Also where nothing is missing: a follower that has begun anew does not know that its log is
+      // the leader's, and answers no reads before it does.
       return !probe_outstanding_ || now - probe_sent_at_ >= limits.probe_retry_ticks;
     case State::kReplicate:
       return next_index_ <= last_index && inflight_bytes_ < limits.inflight_bytes_max &&
@@ -96,6 +95,12 @@ void Progress::Rejected(Index prev_log_index, Index last_possible) {
   Index next_index = std::min(prev_log_index, last_possible + 1);
   BecomeProbe(std::max(next_index, match_index_ + 1), false);
   ForgetInflightFrom(next_index_);
+}
+
+void Progress::Verified(Index verified_index) {
+  if (state_ == State::kReplicate && verified_index < match_index_) {
+    BecomeProbe(match_index_ + 1, true);
+  }
 }
 
 bool Progress::Diverged() {

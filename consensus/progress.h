@@ -72,6 +72,8 @@ class Progress {
   // The follower has no entry at `prev_log_index` that matches; the last one that may is at
   // `last_possible`.
   void Rejected(Index prev_log_index, Index last_possible);
+  // The follower says how far it has compared its log. Less than match_index: it was started anew.
+  void Verified(Index verified_index);
   // The follower says that the logs differ although index and term are equal. False: it was known.
   bool Diverged();
   // Whatever was on its way is lost. `first_index` is the first of the leader's log.

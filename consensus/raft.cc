@@ -258,6 +258,9 @@ void Raft::Impl::SetHardState(Term term, NodeId voted_for) {
   assert(term >= hard_state_.current_term);
   // The vote of a term is cleared only by the next term, or this server could vote twice in one.
   assert(term > hard_state_.current_term || hard_state_.voted_for == NodeId());
+  if (term > hard_state_.current_term) {
+    compared_ = {};
+  }
   hard_state_ = {term, voted_for};
   hard_state_submitted_ = false;
   pristine_ = false;

@@ -37,22 +37,26 @@ struct AskedReads {
   std::optional<Index> read_index = {};  // what the leader has answered
 };
 
+// This log and that of the leader of the current term. There is one such leader, and its log only
+// grows: what has been found out holds for the whole term, whatever this server is in it.
+struct Comparison {
+  // Up to here the logs have been found equal. What is committed is in the log of every leader to
+  // come (section 5.4), but only as long as disks keep what they were given: so it starts at 0, and
+  // not at commit_index.
+  Index verified_index = {};
+  bool diverged = false;  // see AppendEntriesReply
+};
+
 struct Follower {
   std::optional<NodeId> leader = {};  // whom this server has heard from in this term
   uint64_t leader_heard_at = 0;
 
-  // Up to here this log has been compared with that of the term's leader. What is committed is in
-  // the log of every leader to come (section 5.4), but only as long as disks keep what they were
-  // given: so it starts at 0, and not at commit_index.
-  Index verified_index = {};
   // What the leader was last told, or the commit index before that: to be told of less is of no use
   // to it, unless it asks.
   Index acknowledged_index = {};
   bool owes_append_reply = false;
   bool owes_heartbeat_reply = false;
   uint64_t read_round = 0;  // the newest that the leader has asked for
-
-  bool diverged = false;  // this log and the leader's: see AppendEntriesReply
 
   std::vector<ReadToken> new_reads = {};  // since the last TakeEffects
   std::deque<AskedReads> asked_reads = {};
@@ -153,10 +157,7 @@ class Raft::Impl {
   Index commit_index() const { return commit_index_; }
   const RaftLog& log() const { return log_; }
   const Configurations& configurations() const { return configurations_; }
-  bool has_diverged() const {
-    const Follower* follower = std::get_if<Follower>(&role_);
-    return was_deserted_ || (follower != nullptr && follower->diverged);
-  }
+  bool has_diverged() const { return was_deserted_ || compared_.diverged; }
   bool has_lost_its_data() const { return has_lost_its_data_; }
   void LoseData();
   bool has_nothing() const { return pristine_ || has_lost_its_data_; }
@@ -305,6 +306,7 @@ class Raft::Impl {
   std::pair<NodeId, Term> granted_pre_vote_;  // the newest
   Term newest_pre_vote_;                      // that this server has asked for
   bool has_lost_its_data_ = false;
+  Comparison compared_;
   bool was_deserted_ = false;  // as a leader from which a majority had diverged
   std::optional<NodeId> successor_;
   Index commit_index_;

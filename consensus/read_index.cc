@@ -173,8 +173,7 @@ void Raft::Impl::Handle(NodeId /*from*/, const ReadIndexReply& reply) {
 // that only if the two logs have been compared: its disk may be another's, or an older copy.
 void Raft::Impl::ProveFollowerReads(Follower& follower) {
   auto& asked = follower.asked_reads;
-  while (!asked.empty() && asked.front().read_index &&
-         follower.verified_index >= std::min(*asked.front().read_index, commit_index_)) {
+  while (!asked.empty() && asked.front().read_index && compared_.verified_index >= commit_index_) {
     for (ReadToken token : asked.front().tokens) {
       proven_reads_.push_back({token, *asked.front().read_index});
     }

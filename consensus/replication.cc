@@ -232,6 +232,7 @@ void Raft::Impl::Handle(NodeId from, const HeartbeatReply& reply) {
   if (Progress* peer = FindPeer(from)) {
     peer->AnsweredRound(reply.read_round);
     peer->set_fit(!reply.unfit);
+    peer->Verified(reply.verified_index);
   }
 }
 

@@ -122,7 +122,8 @@ TEST(Acknowledgement, AHeartbeatIsAnsweredWhileTheDiskIsBusy) {
   server.Receive(kSecond, MakeAppend(1, 0, 0, 0, {MakeEntry(1, 1)}));
   server.Round();
   server.Receive(kSecond, Heartbeat{Term(1), Index(), 4});
-  EXPECT_EQ(Only<HeartbeatReply>(server.Round(), kSecond), (HeartbeatReply{Term(1), 4}));
+  EXPECT_EQ(Only<HeartbeatReply>(server.Round(), kSecond),
+            (HeartbeatReply{Term(1), 4, false, Index(1)}));
 }
 
 // A write of entries 2 and 3 is under way when a new leader overwrites 3. Its completion vouches

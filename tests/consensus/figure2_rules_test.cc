@@ -22,7 +22,7 @@ TEST(Figure2AllServers, AppliesWhatIsCommittedOnceAndInOrder) {
 // it.
 TEST(Figure2AllServers, ApplyNothingThatTheLastRoundDidNotKnow) {
   LoneServer server({.term = 1, .log_terms = {1, 1}});
-  server.Receive(kSecond, Heartbeat{Term(1), Index(2), 0});
+  server.Receive(kSecond, MakeAppend(1, 2, 1, 2));
   EXPECT_EQ(server.raft().commit_index(), Index(2));
   EXPECT_TRUE(server.Apply().empty());
   server.Round();
@@ -251,7 +251,7 @@ TEST(Figure2Leaders, AppendAtOnceAndSendHeartbeatsWhileIdle) {
     EXPECT_EQ(Of<Heartbeat>(messages).size() + Of<HealthReport>(messages).size(), messages.size());
     EXPECT_EQ(Only<Heartbeat>(messages, kSecond).term, Term(1));
     EXPECT_EQ(Only<Heartbeat>(messages, kThird).term, Term(1));
-    server.Receive(kSecond, HeartbeatReply{Term(1), 0});
+    server.Receive(kSecond, HeartbeatReply{Term(1), 0, false, Index(1)});
   }
 }
 

@@ -267,7 +267,7 @@ TEST(FrameDecoder, BooleansAreZeroOrOne) {
 
 TEST(FrameDecoder, MessagesHaveATerm) {
   ExpectRefused(Forgery().U64(0).Frame(kTimeoutNowType), "term 0");
-  ExpectRefused(Forgery().U64(0).U64(5).U8(0).Frame(kHeartbeatReplyType), "term 0");
+  ExpectRefused(Forgery().U64(0).U64(5).U8(0).U64(0).Frame(kHeartbeatReplyType), "term 0");
   ExpectRefused(Forgery().AppendFields(0, 0, 0, 0).Frame(kAppendType), "term 0");
   ExpectRefused(Forgery().U64(0).U64(0).U64(0).U8(0).U8(0).Frame(kRequestVoteType), "term 0");
   ExpectRefused(Forgery().U64(0).U8(1).U8(1).Frame(kRequestVoteReplyType), "term 0");

@@ -95,7 +95,8 @@ TEST(InstallSnapshotGate, APartOfAnEarlierTermIsRefusedWithTheTerm) {
 // Going back behind what is committed here would undo it.
 TEST(InstallSnapshotGate, WhatIsCommittedNeedsNoSnapshot) {
   LoneServer server({.term = 1, .log_terms = {1, 1, 1}});
-  server.Receive(kSecond, Heartbeat{Term(1), Index(2), 0});
+  server.Receive(kSecond, MakeAppend(1, 3, 1, 2));
+  server.Settle();
   server.Receive(kSecond, Part(1, 2));
   EXPECT_EQ(Only<InstallSnapshotReply>(server.Settle(), kSecond),
             (InstallSnapshotReply{Term(1), 7, 0, true, false}));

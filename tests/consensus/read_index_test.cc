@@ -471,6 +471,41 @@ TEST(FollowerRead, WaitsUntilTheLogsHaveBeenCompared) {
   EXPECT_EQ(server.reads, (std::vector<ReadState>{{ReadToken(7), Index(3)}}));
 }
 
+// The story: the connection breaks, the leader's claim ends with it, and this server stands for
+// election; then it hears the leader of its term again, which has nothing to send.
+TEST(FollowerRead, NeedsNoOtherComparisonInTheSameTerm) {
+  LoneServer server({.term = 1, .log_terms = {1, 1, 1}, .last_applied = 3});
+  server.Follow(kSecond, 2);
+  server.Receive(kSecond, MakeAppend(2, 3, 1, 3));
+  server.Settle();
+  server.raft().PeerGone(kSecond);
+  server.Tick(20);
+  ASSERT_EQ(server.raft().role(), Role::kPreCandidate);
+  server.Receive(kSecond, Heartbeat{Term(2), Index(3), 0});
+  server.Settle();
+  server.raft().RequestRead(ReadToken(7));
+  const uint64_t request = Only<ReadIndex>(server.Round(), kSecond).request;
+  server.Receive(kSecond, ReadIndexReply{Term(2), request, Index(3)});
+  server.Round();
+  EXPECT_EQ(server.reads, (std::vector<ReadState>{{ReadToken(7), Index(3)}}));
+}
+
+// What was found out about another leader's log says nothing of this one's.
+TEST(FollowerRead, NeedsAnotherComparisonInTheNextTerm) {
+  LoneServer server({.term = 1, .log_terms = {1, 1, 1}, .last_applied = 3});
+  server.Receive(kThird, MakeAppend(2, 3, 1, 3));
+  server.Settle();
+  server.Follow(kSecond, 3);
+  server.raft().RequestRead(ReadToken(7));
+  const uint64_t request = Only<ReadIndex>(server.Round(), kSecond).request;
+  server.Receive(kSecond, ReadIndexReply{Term(3), request, Index(3)});
+  server.Round();
+  EXPECT_TRUE(server.reads.empty());
+  server.Receive(kSecond, MakeAppend(3, 3, 1, 3));
+  server.Round();
+  EXPECT_EQ(server.reads, (std::vector<ReadState>{{ReadToken(7), Index(3)}}));
+}
+
 TEST(FollowerRead, IsDroppedWithTheLeader) {
   Following by_term;
   by_term.Ask(kRead);

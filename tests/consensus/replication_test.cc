@@ -262,7 +262,7 @@ TEST(Pipeline, AFollowerWithAStalledDiskIsSentOneWindow) {
         server.Receive(kSecond, AppendEntriesReply{Term(1), true, Index(1), received, Term()});
       }
     }
-    server.Receive(kSecond, HeartbeatReply{Term(1), 0});
+    server.Receive(kSecond, HeartbeatReply{Term(1), 0, false, received});
   }
   EXPECT_EQ(entries, 3U);
 }
@@ -289,7 +289,7 @@ TEST(Loss, OfTheLastAppendIsNoticedAfterAnElectionTimeout) {
   server.Settle();
   for (int i = 0; i < 9; ++i) {
     server.Tick();
-    server.Receive(kSecond, HeartbeatReply{Term(1), 0});
+    server.Receive(kSecond, HeartbeatReply{Term(1), 0, false, Index(1)});
     EXPECT_TRUE(Of<AppendEntries>(server.Settle(), kSecond).empty()) << i;
   }
   server.Tick();
@@ -325,6 +325,32 @@ TEST(Loss, AProcessThatEndedIsProbed) {
   server.Settle();
   server.raft().PeerGone(kSecond);
   EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond), server.WithChain(MakeAppend(1, 1, 1, 1)));
+}
+
+// After a restart it does not know that its log is the leader's, and answers no reads before.
+TEST(Loss, AProcessThatHasEverythingIsProbedWhenItIsConnectedAnew) {
+  Replicating server;
+  server.CommitAll();
+  ASSERT_TRUE(Of<AppendEntries>(server.Settle()).empty());
+  server.raft().PeerGone(kSecond);
+  const Index last = server.raft().last_log_index();
+  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond),
+            server.WithChain(MakeAppend(1, last.value(), 1, last.value())));
+  server.Acknowledge(kSecond, last);
+  server.Tick(10);
+  EXPECT_TRUE(Of<AppendEntries>(server.Settle(), kSecond).empty());
+}
+
+// The connection has not broken as far as the leader can see.
+TEST(Loss, AProcessThatBeganAnewIsProbedForItsHeartbeatsReply) {
+  Replicating server;
+  server.CommitAll();
+  const Index last = server.raft().last_log_index();
+  server.Receive(kSecond, HeartbeatReply{.term = Term(1), .verified_index = last});
+  EXPECT_TRUE(Of<AppendEntries>(server.Settle()).empty());
+  server.Receive(kSecond, HeartbeatReply{.term = Term(1), .verified_index = last - 1});
+  EXPECT_EQ(Only<AppendEntries>(server.Round(), kSecond),
+            server.WithChain(MakeAppend(1, last.value(), 1, last.value())));
 }
 
 // --- Reading back ---
@@ -425,7 +451,19 @@ TEST(HeartbeatCommit, IsNotPastTheFollowersMatch) {
 
 TEST(HeartbeatCommit, IsTakenOver) {
   LoneServer server({.term = 1, .log_terms = {1, 1, 1}});
+  server.Receive(kSecond, MakeAppend(1, 3, 1, 0));
   server.Receive(kSecond, Heartbeat{Term(1), Index(2), 0});
+  EXPECT_EQ(server.raft().commit_index(), Index(2));
+}
+
+// The story: this server acknowledged the three entries and was started anew on another disk. Who
+// leads counts on what it acknowledged, and knows nothing of the disk.
+TEST(HeartbeatCommit, IsTakenOverForWhatHasBeenComparedAlone) {
+  LoneServer server({.term = 1, .log_terms = {1, 1, 1}});
+  server.Receive(kSecond, Heartbeat{Term(1), Index(3), 0});
+  EXPECT_EQ(server.raft().commit_index(), Index(0));
+  server.Receive(kSecond, MakeAppend(1, 2, 1, 0));
+  server.Receive(kSecond, Heartbeat{Term(1), Index(3), 0});
   EXPECT_EQ(server.raft().commit_index(), Index(2));
 }
 

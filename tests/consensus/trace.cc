@@ -44,7 +44,7 @@ class Writer {
   }
   void operator()(const HeartbeatReply& m) const {
     out_ << "HeartbeatReply term=" << m.term.value() << " round=" << m.read_round
-         << (m.unfit ? " unfit" : "");
+         << (m.unfit ? " unfit" : "") << " verified=" << m.verified_index.value();
   }
   void operator()(const ReadIndex& m) const {
     out_ << "ReadIndex term=" << m.term.value() << " request=" << Short(m.request);

@@ -66,7 +66,8 @@ class Simulation {
   Result Run() {
     Storm();
     Recover();
-    Probe();
+    ReadAfterARestart();
+    WriteOnce();
     JudgeHistory();
     return MakeResult();
   }
@@ -255,27 +256,55 @@ class Simulation {
     return text;
   }
 
-  // A write succeeds, and every node answers reads of all keys.
-  void Probe() {
+  // A follower that is killed and started again where nobody writes answers reads all the same, and
+  // so does everybody else.
+  void ReadAfterARestart() {
     if (verdict_.failed()) return;
     Phase(3);
-    std::vector<std::unique_ptr<Client>> probes;
-    probes.push_back(
-        std::make_unique<Client>(200, Client::Role::kProbe, 0, World(), random_.Fork()));
-    for (const Server* server : WholeMembers(*Leader())) {
-      probes.push_back(std::make_unique<Client>(201 + server->place(), Client::Role::kReadingProbe,
-                                                server->place(), World(), random_.Fork()));
+    const Server& leader = *Leader();
+    for (const auto& server : servers_) {
+      if (server->up() && server->in_cluster() && server->place() != leader.place()) {
+        server->Crash();
+        server->Start();
+        break;
+      }
     }
+    if (!RunUntil(events_.now() + settings_.calm + CatchUpTime(), [this] { return IsWhole(); })) {
+      verdict_.Fail("Liveness: after a restart, " + Unfinished());
+      return;
+    }
+    std::vector<std::unique_ptr<Client>> probes;
+    for (const Server* server : WholeMembers(*Leader())) {
+      probes.push_back(NewClient(201 + server->place(), Client::Role::kReadingProbe, *server));
+    }
+    AwaitProbes(std::move(probes), "reads");
+  }
+
+  void WriteOnce() {
+    if (verdict_.failed()) return;
+    Phase(4);
     const uint64_t leaders = checker_.terms_led();
+    std::vector<std::unique_ptr<Client>> probes;
+    probes.push_back(NewClient(200, Client::Role::kProbe, *servers_.front()));
+    AwaitProbes(std::move(probes), "writes");
+    if (checker_.terms_led() != leaders) {
+      verdict_.Fail("Liveness: the leader changes in a healthy cluster");
+    }
+  }
+
+  std::unique_ptr<Client> NewClient(uint64_t id, Client::Role role, const Server& server) {
+    return std::make_unique<Client>(id, role, server.place(), World(), random_.Fork());
+  }
+
+  void AwaitProbes(std::vector<std::unique_ptr<Client>> probes, std::string_view what) {
     for (const auto& probe : probes) probe->Start();
     const bool done = RunUntil(events_.now() + settings_.calm + CatchUpTime(), [&] {
       return std::all_of(probes.begin(), probes.end(),
                          [](const auto& probe) { return probe->succeeded(); });
     });
     for (const auto& probe : probes) probe->Stop();
-    if (!done) verdict_.Fail("Liveness: requests do not succeed in a healthy cluster");
-    if (checker_.terms_led() != leaders) {
-      verdict_.Fail("Liveness: the leader changes in a healthy cluster");
+    if (!done) {
+      verdict_.Fail(fmt::format("Liveness: {} do not succeed in a healthy cluster", what));
     }
     for (auto& probe : probes) clients_.push_back(std::move(probe));
   }
