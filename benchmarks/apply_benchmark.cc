@@ -93,6 +93,7 @@ class NoNetwork : public Network {
  public:
   void SetPeers(const std::vector<Member>&) override {}
   void Send(consensus::NodeId, consensus::Message) override {}
+  void FoundingKnown() override {}
   void Probe(const Member&, int64_t, Probed) override {}
 };
 

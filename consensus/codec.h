@@ -53,6 +53,9 @@ struct Hello {
   std::string address = {};
   // The receiver's folder, as far as `from` knows (ConfigurationMember).
   uint64_t folder = 0;
+  // Of the cluster of `from`, as soon as it knows; 0: not yet. What differs is another cluster, or
+  // another life of this one.
+  FoundingId founding = {};
 
   bool operator==(const Hello&) const = default;
 };

@@ -65,6 +65,7 @@ struct HelloBody {
   NodeId from;
   NodeId to;
   uint64_t folder = 0;
+  FoundingId founding;
   std::string address = {};
 };
 
@@ -76,8 +77,9 @@ struct Format;
 template <>
 struct Format<HelloBody> {
   static constexpr uint8_t kCode = 1;
-  static constexpr std::tuple kFields = {&HelloBody::magic, &HelloBody::cluster_id,
-                                         &HelloBody::from, &HelloBody::to, &HelloBody::folder};
+  static constexpr std::tuple kFields = {&HelloBody::magic,  &HelloBody::cluster_id,
+                                         &HelloBody::from,   &HelloBody::to,
+                                         &HelloBody::folder, &HelloBody::founding};
   static constexpr auto kText = &HelloBody::address;
 };
 

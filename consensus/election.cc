@@ -205,7 +205,14 @@ void Raft::Impl::BecomeLeader() {
   FollowConfiguration(leader);
   // An entry of its own term: only through it can the entries before it be committed
   // (section 5.4.2), and only then does it know the commit index that its reads need (section 8).
-  log_.Append({current_term(), leader.noop_index, EntryKind::kNoop, Payload()});
+  Entry first{current_term(), leader.noop_index, EntryKind::kNoop, Payload()};
+  if (log_.last_index() == origin_index_ && config_.founding.size() > 0) {
+    // The cluster's first leader: it founds the cluster.
+    first.kind = EntryKind::kFounding;
+    first.payload = config_.founding;
+    founding_.Append(first);
+  }
+  log_.Append(std::move(first));
   role_ = std::move(leader);
 }
 

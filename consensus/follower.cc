@@ -24,6 +24,9 @@ bool IsWellFormed(const AppendEntries& request) {
         return false;
       }
     }
+    if (entry.kind == EntryKind::kFounding && !DecodeFounding(entry.payload.bytes())) {
+      return false;
+    }
     index = entry.index;
     term = entry.term;
   }
@@ -147,10 +150,12 @@ void Raft::Impl::AppendMissing(std::vector<Entry>&& entries, bool* appended) {
       assert(entry.index > compared_.verified_index);
       log_.TruncateFrom(entry.index);
       configurations_.TruncateFrom(entry.index);
+      founding_.TruncateFrom(entry.index);
     }
     if (entry.kind == EntryKind::kConfiguration) {
       configurations_.Append(entry.index, *DecodeConfiguration(entry.payload.bytes()));
     }
+    founding_.Append(entry);
     log_.Append(std::move(entry));
     *appended = true;
   }

@@ -64,9 +64,9 @@ void AppendFrame(const Body& body, std::string* out) {
 }  // namespace
 
 void FrameBuffer::Add(const Hello& hello) {
-  AppendFrame(
-      HelloBody{kMagic, hello.cluster_id, hello.from, hello.to, hello.folder, hello.address},
-      &copied_);
+  AppendFrame(HelloBody{kMagic, hello.cluster_id, hello.from, hello.to, hello.folder,
+                        hello.founding, hello.address},
+              &copied_);
 }
 
 void FrameBuffer::Add(const Message& message) {

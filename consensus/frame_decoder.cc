@@ -136,7 +136,7 @@ const char* LoadEntries(std::string_view head, AppendEntries* append) {
     entry.term = Term(Load<uint64_t>(at));
     entry.index = append->prev_log_index + (position + 1);
     const auto kind = Load<uint8_t>(at + 8);
-    if (kind > static_cast<uint8_t>(EntryKind::kConfiguration)) {
+    if (kind > static_cast<uint8_t>(kLastEntryKind)) {
       return "an entry of an unknown kind";
     }
     entry.kind = EntryKind{kind};
@@ -261,7 +261,8 @@ FrameDecoder::Result FrameDecoder::DecodeHead(std::string_view head) {
       return Fail(problem);
     }
     hello_received_ = true;
-    return Hello{body.cluster_id, body.from, body.to, std::move(body.address), body.folder};
+    return Hello{body.cluster_id,         body.from,   body.to,
+                 std::move(body.address), body.folder, body.founding};
   }
   Result result;
   VisitType(TypeOf(head), [&]<typename Body>() {

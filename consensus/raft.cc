@@ -47,6 +47,8 @@ Raft::Impl::Impl(const Config& config, const Recovered& recovered, const LogRead
       hard_state_(recovered.hard_state),
       log_(recovered, reader, config_.cached_bytes_max),
       configurations_(recovered),
+      founding_(recovered),
+      noted_founding_(recovered.founding),
       origin_index_(recovered.origin_index),
       pristine_(IsPristine(config_, recovered)),
       commit_index_(recovered.last_applied),
@@ -106,7 +108,7 @@ void Raft::Impl::Receive(NodeId from, Message message) {
 
 std::optional<Index> Raft::Impl::Propose(Payload payload) {
   Leader* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || leader->transfer) {
+  if (leader == nullptr || leader->transfer || founding_.is_pending()) {
     return std::nullopt;
   }
   Index index = log_.last_index() + 1;
@@ -139,6 +141,7 @@ Effects Raft::Impl::TakeEffects() {
   }
 
   Effects effects;
+  effects.founding_known = founding_.Committed(commit_index_);
   SubmitWrites(&effects);
   if (HardStateIsDurable()) {
     if (Follower* follower = std::get_if<Follower>(&role_)) {
@@ -267,7 +270,8 @@ void Raft::Impl::SetHardState(Term term, NodeId voted_for) {
 }
 
 void Raft::Impl::SubmitWrites(Effects* effects) {
-  if (hard_state_submitted_ && !log_.has_unsubmitted()) {
+  const bool founding_is_noted = noted_founding_ == founding_.id();
+  if (hard_state_submitted_ && !log_.has_unsubmitted() && founding_is_noted) {
     return;
   }
   Persist persist;
@@ -276,6 +280,10 @@ void Raft::Impl::SubmitWrites(Effects* effects) {
     persist.hard_state = hard_state_;
     hard_state_submitted_ = true;
     hard_state_write_ = persist.seq;
+  }
+  if (!founding_is_noted) {
+    noted_founding_ = founding_.id();
+    persist.founding = noted_founding_;
   }
   log_.Submit(now_, &persist);
   effects->persist = std::move(persist);
@@ -376,6 +384,8 @@ std::vector<PeerStatus> Raft::peers() const { return impl_->peers(); }
 std::optional<Health> Raft::health(NodeId member) const { return impl_->health(member); }
 const Configuration& Raft::configuration() const { return impl_->configurations().current(); }
 Index Raft::configuration_index() const { return impl_->configurations().current_index(); }
+FoundingId Raft::founding() const { return impl_->founding().id(); }
+bool Raft::founding_is_pending() const { return impl_->founding().is_pending(); }
 bool Raft::has_diverged() const { return impl_->has_diverged(); }
 bool Raft::has_lost_its_data() const { return impl_->has_lost_its_data(); }
 void Raft::LoseData() { impl_->LoseData(); }

@@ -45,6 +45,10 @@ struct Config {
   size_t inflight_bytes_max = 16 << 20;
   size_t inflight_messages_max = 256;  // AppendEntries sent to one follower and not acknowledged
   size_t cached_bytes_max = 64 << 20;  // payload of durable, committed entries kept in memory
+
+  // What this server proposes as the cluster's founding record (founding.h) when it is its first
+  // leader. Empty: none, its first entry is a no-op like any other leader's.
+  Payload founding = {};
 };
 
 enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
@@ -94,6 +98,7 @@ struct Effects {
   std::vector<ReadToken> dropped_reads;
   bool leadership_changed = false;  // role, term or known leader differ from the last TakeEffects
   // configuration() differs from the last TakeEffects.
+  bool founding_known = false;  // founding() has changed
   bool configuration_changed = false;
   std::vector<ChangeAnswer> change_answers;
   // Leader: these members lack entries that were trimmed here, and get no further without a
@@ -242,6 +247,12 @@ class Raft {
   // The one in force: the latest in this server's log, committed or not.
   const Configuration& configuration() const;
   Index configuration_index() const;  // 0: what the cluster began with
+  // Of the cluster that this server belongs to; 0: it is not founded yet, or this server has yet to
+  // hear of it.
+  FoundingId founding() const;
+  // A founding is in the log that is not known to be committed. Until it is, Propose returns
+  // nothing.
+  bool founding_is_pending() const;
   // This server's log differs from that of the term's leader, or differed from those of a majority
   // when it was the leader itself: see Divergence. Such a leader steps down, and does not stand
   // before it has followed another's log. A follower may stand: it cannot know which of the two

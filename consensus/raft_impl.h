@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "consensus/configuration.h"
+#include "consensus/founding.h"
 #include "consensus/invariants.h"
 #include "consensus/log.h"
 #include "consensus/message.h"
@@ -157,6 +158,7 @@ class Raft::Impl {
   Index commit_index() const { return commit_index_; }
   const RaftLog& log() const { return log_; }
   const Configurations& configurations() const { return configurations_; }
+  const KnownFounding& founding() const { return founding_; }
   bool has_diverged() const { return was_deserted_ || compared_.diverged; }
   bool has_lost_its_data() const { return has_lost_its_data_; }
   void LoseData();
@@ -300,6 +302,8 @@ class Raft::Impl {
 
   RaftLog log_;
   Configurations configurations_;
+  KnownFounding founding_;
+  FoundingId noted_founding_;  // in what was submitted to storage
   const Index origin_index_;
   // A voter of the cluster's first configuration that has neither voted nor stored anything.
   bool pristine_;

@@ -45,7 +45,8 @@ using PersistSeq = Number<struct PersistTag>;   // counts the writes handed to s
 using ReadToken = Number<struct ReadTokenTag>;  // the driver's name for a read; opaque to consensus
 // A hash over a log from its origin up to one of its entries. Two logs with equal chains at an
 // index have the same entries up to there.
-using Chain = Number<struct ChainTag>;  // 0 at the origin
+using Chain = Number<struct ChainTag>;          // 0 at the origin
+using FoundingId = Number<struct FoundingTag>;  // drawn when a cluster is founded; 0 is "none"
 
 // The bytes of a log entry: immutable, shared between the log writer's thread, the messages to
 // every follower and the apply loop without a copy. The checksum is computed once, where the entry
@@ -75,7 +76,10 @@ enum class EntryKind : uint8_t {
   kNoop = 0,           // what a new leader commits first (Raft paper, section 8)
   kBatch = 1,          // the state machine's commands; opaque to consensus
   kConfiguration = 2,  // a whole Configuration, as Encode writes it
+  kFounding = 3,       // whose log it is (consensus/founding.h); the first entry of a cluster's log
 };
+
+inline constexpr EntryKind kLastEntryKind = EntryKind::kFounding;
 
 struct Entry {
   Term term;
@@ -111,6 +115,8 @@ struct HardState {
 // into one transaction.
 struct Persist {
   PersistSeq seq;
+  // The cluster's founding is committed: to be noted durably beside the log, and kept for ever.
+  std::optional<FoundingId> founding = {};
   std::optional<HardState> hard_state;
   // Drop every entry with an index >= this, before `entries` is appended. Given only where the log
   // of a follower conflicts with its leader's (section 5.3).
@@ -148,6 +154,14 @@ struct Configuration {
   bool operator==(const Configuration&) const = default;
 };
 
+// A founding in the log, where it is not known whether it was committed.
+struct FoundingEntry {
+  Index index;
+  FoundingId id;
+
+  bool operator==(const FoundingEntry&) const = default;
+};
+
 // What storage found at start-up.
 struct Recovered {
   HardState hard_state;
@@ -171,6 +185,9 @@ struct Recovered {
   Index origin_index = {};
   // This server was added to a cluster that existed. An empty log is no sign of a loss then.
   bool joined = false;
+  // Of which cluster all of this is, where it is known for certain.
+  FoundingId founding = {};
+  std::optional<FoundingEntry> founding_entry = {};  // the latest in the log
 };
 
 // Reads entries that are durable and no longer held in memory. Called on the thread that drives

@@ -106,6 +106,18 @@ TEST_F(PeerPort, RefusesAnotherCluster) {
   ExpectRefused(Encode(Hello{cluster_id() + 1, other(), self()}), "not of ");
 }
 
+// With the same members and the same token, and founded another time; said at once, or as soon as
+// it is known.
+TEST_F(PeerPort, RefusesAnotherLifeOfTheCluster) {
+  const uint64_t founding = std::strtoull(RaftField("raft_founding_id").c_str(), nullptr, 16);
+  ASSERT_NE(founding, 0U);
+  Hello hello{cluster_id(), other(), self()};
+  const std::string unknown = Encode(hello);
+  hello.founding = consensus::FoundingId(founding + 1);
+  ExpectRefused(Encode(hello), "another life of the cluster");
+  ExpectRefused(unknown + Encode(hello), "another life of the cluster");
+}
+
 TEST_F(PeerPort, RefusesWhatIsMeantForAnotherMember) {
   ExpectRefused(Encode(Hello{cluster_id(), other(), other()}), "not node ");
 }

@@ -47,7 +47,8 @@ constexpr size_t kArgumentsMax = 1024 * 1024;
 // How often a start that found no space on the disk is tried again: each time the log is read.
 constexpr std::chrono::milliseconds kStartInterval(250);
 
-consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen) {
+consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen,
+                             const storage::StateMeta& state) {
   consensus::Config raft;
   raft.id = chosen.identity.node_id;
   raft.seed = RandomSeed();
@@ -56,13 +57,15 @@ consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen)
   };
   raft.heartbeat_ticks = ticks(config.heartbeat_interval_ms);
   raft.election_timeout_ticks = ticks(config.election_timeout_ms);
+  raft.founding = consensus::Payload(Encode(storage::FoundingOfNext(state)));
   raft.disk_stall_ticks = kDiskStallElectionTimeouts * raft.election_timeout_ticks;
   return raft;
 }
 
-NodeOptions MakeNodeOptions(const Config& config, const ChosenIdentity& chosen) {
+NodeOptions MakeNodeOptions(const Config& config, const ChosenIdentity& chosen,
+                            const storage::StateMeta& state) {
   NodeOptions options;
-  options.raft = RaftConfig(config, chosen);
+  options.raft = RaftConfig(config, chosen, state);
   options.cluster_id = chosen.identity.cluster_id;
   options.self = {chosen.identity.node_id.value(), chosen.address.host, chosen.address.port,
                   chosen.address.peer_port};
@@ -213,7 +216,7 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     const storage::StateVerifier verifier(*data.state, {&ReportVerified, &EndProcess});
     storage::LmdbSnapshotStore snapshots(*data.state, config.dir, options, wake);
     PeerNetwork peers(&loop, NetworkOptions(config, chosen));
-    Node node(MakeNodeOptions(config, chosen), data.recovered,
+    Node node(MakeNodeOptions(config, chosen, data.state->meta()), data.recovered,
               {log_writer, log_writer, *data.state, checkpointer, snapshots, peers, process.clock,
                process.statistics, sessions});
     peers.Attach(node);

@@ -214,8 +214,11 @@ bool Node::BatchMayGo() const {
 void Node::ProposeBatch() {
   CloseReadGroup();
   // While leadership is handed over, the batch waits: either a new leader is there soon and the
-  // clients are sent to it, or this one goes on.
-  if (builder_.command_count() == 0 || raft_.transferring_leadership()) return;
+  // clients are sent to it, or this one goes on. So it does until the cluster is founded.
+  if (builder_.command_count() == 0 || raft_.transferring_leadership() ||
+      raft_.founding_is_pending()) {
+    return;
+  }
 
   const int64_t now_ms = parts_.clock.unix_us() / 1000;
   const uint64_t seed = CommandSeed(random_state_, 0);
@@ -243,6 +246,7 @@ void Node::ProposeBatch() {
 void Node::StartEffects(consensus::Effects effects) {
   if (effects.leadership_changed) LogLeadership();
   if (effects.configuration_changed) UpdatePeers();
+  if (effects.founding_known) parts_.network.FoundingKnown();
   for (const consensus::Divergence& divergence : effects.divergences) {
     spdlog::error(
         "this node's log and that of node {} differ at entry {} or before it, although index and "
@@ -344,6 +348,7 @@ void Node::ApplyEntry(const Entry& entry) {
   } else {
     keys_.BeginEntry(entry.index, entry.term, entry.chain, keys_.clock_ms());
     if (entry.kind == EntryKind::kConfiguration) keys_.SetConfiguration(entry.payload.bytes());
+    if (entry.kind == EntryKind::kFounding) keys_.SetFounding(entry.payload.bytes());
     keys_.EndEntry();
     if (entry.kind == EntryKind::kConfiguration) UpdateMembership();
   }

@@ -48,6 +48,9 @@ class Network {
   // Whom Send can reach from now on.
   virtual void SetPeers(const std::vector<Member>& peers) = 0;
   virtual void Send(consensus::NodeId to, consensus::Message message) = 0;
+  // The founding of this node's cluster has become known: members that say another one are to be
+  // kept away from now on.
+  virtual void FoundingKnown() = 0;
   // Finds out what answers at the peer port of `place`, trying again until something does or
   // `timeout_ms` are over. Calls `done` once and later, between two rounds, or not at all if the
   // network is closed before.

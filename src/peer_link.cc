@@ -106,8 +106,7 @@ void PeerLink::OnConnected(int descriptor) {
       });
   if (!refused_) NoteConnected();
   queued_.Clear();
-  queued_.Add(consensus::Hello{options_.cluster_id, consensus::NodeId(options_.node_id),
-                               consensus::NodeId(peer_.id), options_.own_address, peer_.folder});
+  queued_.Add(OwnHello());
   if (options_.connected) options_.connected();
 }
 
@@ -193,6 +192,19 @@ void PeerLink::Send(const consensus::Message& message) {
 
 void PeerLink::PassOn(const consensus::Hello& of_another) {
   if (MayQueue()) queued_.Add(of_another);
+}
+
+void PeerLink::SayHelloAgain() {
+  if (MayQueue()) queued_.Add(OwnHello());
+}
+
+consensus::Hello PeerLink::OwnHello() const {
+  return {.cluster_id = options_.cluster_id,
+          .from = consensus::NodeId(options_.node_id),
+          .to = consensus::NodeId(peer_.id),
+          .address = options_.own_address,
+          .folder = peer_.folder,
+          .founding = options_.founding ? options_.founding() : consensus::FoundingId()};
 }
 
 void PeerLink::EndRound() {

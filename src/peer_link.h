@@ -23,7 +23,8 @@ class PeerLink {
  public:
   struct Options {
     uint64_t cluster_id = 0;
-    uint64_t node_id = 0;     // this node's
+    uint64_t node_id = 0;                                       // this node's
+    std::function<consensus::FoundingId()> founding = nullptr;  // as the Hello says it
     std::string own_address;  // where it can be answered, as MemberAddress has it
     // The kernel gives the connection up when what was sent is not acknowledged for so long. By
     // default it would back off for many minutes after a cut, and not notice that it has healed.
@@ -60,12 +61,15 @@ class PeerLink {
   // Queue it until EndRound. Dropped without a connection, or when too much is queued.
   void Send(const consensus::Message& message);
   void PassOn(const consensus::Hello& of_another);
+  // Where there is a connection: says Hello again on it, with the founding that is known now.
+  void SayHelloAgain();
   // Hands what was queued to the kernel, with one system call if it takes all.
   void EndRound();
   // For good.
   void Close();
 
  private:
+  consensus::Hello OwnHello() const;
   enum class State : uint8_t { kWaiting, kConnecting, kConnected, kClosed };
   struct Socket;
   struct Timer;

@@ -97,11 +97,13 @@ void PeerNetwork::OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffe
     if (auto* message = std::get_if<consensus::Message>(&result)) {
       node_->Receive(consensus::NodeId(*incoming->from), std::move(*message));
     } else if (const auto* hello = std::get_if<consensus::Hello>(&result)) {
-      if (incoming->from) {
+      if (!incoming->from) {
+        OnHello(incoming, *hello);
+      } else if (*incoming->from == hello->from.value()) {
+        OnHelloAgain(incoming, *hello);
+      } else {
         OnHelloOfAnother(*hello);
-        continue;
       }
-      OnHello(incoming, *hello);
       if (!incoming->from) return;  // refused, and closed
     } else {
       spdlog::warn("closing the peer connection from {}: {}", incoming->address,
@@ -123,18 +125,9 @@ void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
     return;
   }
   if (std::optional<std::string> refusal = Refusal(hello)) {
-    // Who is refused comes again and again.
-    if (hello.to != kNobody && last_refusal_ != *refusal) {
-      spdlog::warn("refusing the peer connection from {}: {}", incoming->address, *refusal);
-      last_refusal_ = *refusal;
-    }
-    std::string line =
-        offer == Node::Offer::kOtherFolder ? EmptyLine(node_->empty_folder(), *refusal) : *refusal;
-    line += '\n';
-    const uv_buf_t buffer = uv_buf_init(line.data(), static_cast<unsigned>(line.size()));
-    // Best effort: a socket that was just opened takes one line, or its owner does without.
-    uv_try_write(reinterpret_cast<uv_stream_t*>(&incoming->tcp), &buffer, 1);
-    Drop(incoming);
+    Refuse(
+        incoming, hello, *refusal,
+        offer == Node::Offer::kOtherFolder ? EmptyLine(node_->empty_folder(), *refusal) : *refusal);
     return;
   }
   // A member that has started anew, or whose old connection is dead without our knowing. What the
@@ -144,9 +137,50 @@ void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
   }
   incoming->from = hello.from.value();
   incoming->own_address = hello.address;
+  incoming->founding = hello.founding;
   FollowAddress(hello.from.value(), hello.address, incoming->address);
   for (const auto& [id, link] : links_) PassOn(*incoming, *link);
   spdlog::info("node {} has connected from {}", hello.from.value(), incoming->address);
+}
+
+void PeerNetwork::Refuse(Incoming* incoming, const consensus::Hello& hello,
+                         const std::string& refusal, std::string line) {
+  // Who is refused comes again and again.
+  if (hello.to != kNobody && last_refusal_ != refusal) {
+    spdlog::warn("refusing the peer connection from {}: {}", incoming->address, refusal);
+    last_refusal_ = refusal;
+  }
+  line += '\n';
+  const uv_buf_t buffer = uv_buf_init(line.data(), static_cast<unsigned>(line.size()));
+  // Best effort: a socket that was just opened takes one line, or its owner does without.
+  uv_try_write(reinterpret_cast<uv_stream_t*>(&incoming->tcp), &buffer, 1);
+  Drop(incoming);
+}
+
+// The other side has learnt of its cluster's founding since it has connected.
+void PeerNetwork::OnHelloAgain(Incoming* incoming, const consensus::Hello& hello) {
+  if (std::optional<std::string> refusal = Refusal(hello)) {
+    Refuse(incoming, hello, *refusal, *refusal);
+    node_->PeerGone(hello.from);
+    return;
+  }
+  incoming->founding = hello.founding;
+}
+
+// Members that connect while none of them knows are told apart as soon as one does.
+void PeerNetwork::FoundingKnown() {
+  for (const auto& [id, link] : links_) link->SayHelloAgain();
+  for (Incoming* incoming : std::vector(incoming_)) {
+    if (!incoming->from || !IsAnother(incoming->founding)) continue;
+    const consensus::NodeId from(*incoming->from);
+    Drop(incoming);
+    node_->PeerGone(from);
+  }
+}
+
+bool PeerNetwork::IsAnother(consensus::FoundingId founding) const {
+  const consensus::FoundingId own = node_->raft().founding();
+  return own != consensus::FoundingId() && founding != consensus::FoundingId() && own != founding;
 }
 
 // A member that has moved connects to those that it knew. One who was added meanwhile is not among
@@ -206,6 +240,14 @@ std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) c
   if (hello.cluster_id != options_.cluster_id) {
     return fmt::format("this is node {} of cluster {:016x}, not of {:016x}", options_.node_id,
                        options_.cluster_id, hello.cluster_id);
+  }
+  if (IsAnother(hello.founding)) {
+    return fmt::format(
+        "this is node {} of cluster {:016x} as it was founded with the id {:016x}, not of the one "
+        "that was founded with {:016x}: one of the two has the data folder of another life of the "
+        "cluster",
+        options_.node_id, options_.cluster_id, node_->raft().founding().value(),
+        hello.founding.value());
   }
   if (hello.to == kNobody) return MemberLine(options_.node_id);
   if (hello.to.value() != options_.node_id) {
@@ -277,6 +319,7 @@ std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
   PeerLink::Options options;
   options.cluster_id = options_.cluster_id;
   options.node_id = options_.node_id;
+  options.founding = [this] { return node_->raft().founding(); };
   options.own_address = options_.own_address;
   options.send_timeout_ms = options_.send_timeout_ms;
   options.refused = [this, id = consensus::NodeId(peer.id)](const std::string& reason) {
@@ -303,6 +346,7 @@ void PeerNetwork::Probe(const Member& place, int64_t timeout_ms, Probed done) {
   options.hello.cluster_id = options_.cluster_id;
   options.hello.from = consensus::NodeId(options_.node_id);
   options.hello.address = options_.own_address;
+  options.hello.founding = node_->raft().founding();
   options.timeout_ms = static_cast<uint64_t>(timeout_ms);
   probes_.push_back(
       std::make_unique<MemberProbe>(loop_, place, std::move(options), std::move(done)));

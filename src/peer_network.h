@@ -50,6 +50,7 @@ class PeerNetwork : public Network {
   // Connects to members that are new or have moved, and lets go of those that are none any more.
   void SetPeers(const std::vector<Member>& peers) override;
   void Send(consensus::NodeId to, consensus::Message message) override;
+  void FoundingKnown() override;
   void Probe(const Member& place, int64_t timeout_ms, Probed done) override;
   // Once per round: hands to the kernel what was sent in it, and closes what has waited too long
   // for a Hello.
@@ -66,6 +67,7 @@ class PeerNetwork : public Network {
     consensus::FrameDecoder decoder;
     std::optional<uint64_t> from;  // once the Hello was accepted
     std::string own_address;       // of that member, as the Hello has it
+    consensus::FoundingId founding = {};
   };
 
   static void OnConnection(uv_stream_t* server, int status);
@@ -73,6 +75,7 @@ class PeerNetwork : public Network {
   void OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffer);
   std::unique_ptr<PeerLink> MakeLink(const Member& peer);
   void OnHello(Incoming* incoming, const consensus::Hello& hello);
+  void OnHelloAgain(Incoming* incoming, const consensus::Hello& hello);
   void OnHelloOfAnother(const consensus::Hello& hello);
   void FollowAddress(uint64_t id, std::string address, const std::string& seen_at);
   // As a Hello gives it, of a connection that is seen to come from there; nothing: it cannot be
@@ -80,6 +83,11 @@ class PeerNetwork : public Network {
   static std::optional<Member> ParseAddress(uint64_t id, std::string address,
                                             const std::string& seen_at);
   void PassOn(const Incoming& member, PeerLink& link) const;
+  // Whether that is another cluster's, or another life's of this one.
+  bool IsAnother(consensus::FoundingId founding) const;
+  // Answers with that line, and closes the connection.
+  void Refuse(Incoming* incoming, const consensus::Hello& hello, const std::string& refusal,
+              std::string line);
   // Why that Hello is not for this node, as the line that it is answered with; nothing: it is.
   std::optional<std::string> Refusal(const consensus::Hello& hello) const;
   // The oldest connection without a Hello; null: there is none.

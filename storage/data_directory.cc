@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "consensus/configuration.h"
+#include "consensus/founding.h"
 #include "storage/file_system.h"
 #include "storage/folder_parts.h"
 #include "storage/folder_recovery.h"
@@ -67,6 +68,16 @@ Status AddState(const std::string& directory, const StateMeta& meta, Recovered* 
   std::erase_if(recovered->configurations,
                 [&](const auto& item) { return item.first <= meta.last_applied; });
   recovered->configuration_index = meta.configuration_index;
+  if (!meta.founding.empty()) {
+    const auto founding = consensus::DecodeFounding(meta.founding);
+    if (!founding) {
+      return Error{directory +
+                   ": the state's founding record cannot be read: it was written by a " +
+                   "newer version"};
+    }
+    // The log may have noted a later one, that the state has yet to apply.
+    if (recovered->founding == consensus::FoundingId()) recovered->founding = founding->id;
+  }
   if (meta.configuration.empty()) return Ok();
   auto configuration = consensus::DecodeConfiguration(meta.configuration);
   if (!configuration) return Error{directory + ": the state's members cannot be read"};

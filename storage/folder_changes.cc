@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "consensus/configuration.h"
+#include "consensus/founding.h"
 #include "storage/backup_file.h"
 #include "storage/file_system.h"
 #include "storage/folder_parts.h"
@@ -60,7 +61,22 @@ Configuration OnlyMember(const Recovered& recovered, NodeId id, std::string_view
   return configuration;
 }
 
+consensus::Founding DrawAfter(std::string_view before) {
+  const auto founding = consensus::DecodeFounding(before);
+  return founding ? consensus::DrawFoundingAfter(*founding) : consensus::DrawFounding();
+}
+
+// The founding record that the folder's entries come to in the end: the state may have to apply it
+// yet.
+std::string LastFounding(const OpenedStorage& storage) {
+  const auto& in_log = storage.recovered.founding_entry;
+  if (!in_log) return storage.state->meta().founding;
+  return std::string(storage.log->Read(in_log->index, in_log->index, 0).front().payload.bytes());
+}
+
 }  // namespace
+
+consensus::Founding FoundingOfNext(const StateMeta& meta) { return DrawAfter(meta.founding); }
 
 Status InstallIncoming(const std::string& directory, const StorageOptions& options) {
   const Result<DirectoryLock> lock = DirectoryLock::Take(directory);
@@ -101,7 +117,10 @@ Status AdoptIdentity(const std::string& directory, const Identity& identity,
   }
   const DirectoryLock lock = CloseParts(std::move(opened.value()));
   return Change(FolderParts(directory),
-                {.kind = FolderChange::Kind::kAdopt, .identity = identity, .configuration = ""},
+                {.kind = FolderChange::Kind::kAdopt,
+                 .identity = identity,
+                 .configuration = "",
+                 .founding = ""},
                 options);
 }
 
@@ -119,11 +138,14 @@ Status ForceNewCluster(const std::string& directory, const Identity& identity,
   }
   const std::string configuration =
       Encode(OnlyMember(opened.value().recovered, identity.node_id, address));
+  const std::string founding = Encode(DrawAfter(LastFounding(opened.value())));
   const DirectoryLock lock = CloseParts(std::move(opened.value()));
-  return Change(
-      FolderParts(directory),
-      {.kind = FolderChange::Kind::kRefound, .identity = identity, .configuration = configuration},
-      options);
+  return Change(FolderParts(directory),
+                {.kind = FolderChange::Kind::kRefound,
+                 .identity = identity,
+                 .configuration = configuration,
+                 .founding = founding},
+                options);
 }
 
 Status RestoreInto(const std::string& directory, const Identity& identity,
@@ -151,6 +173,12 @@ Status RestoreInto(const std::string& directory, const Identity& identity,
   meta.configuration = options.initial_configuration;
   meta.configuration_index = meta.last_applied;
   meta.origin_index = meta.last_applied;
+  if (!meta.founding.empty()) {
+    auto founding = consensus::DecodeFounding(meta.founding);
+    if (!founding) return Error{backup + ": it was written by a newer version"};
+    founding->id = {};
+    meta.founding = Encode(*founding);
+  }
   if (Status made = MakeAnew(parts.incoming); !made.ok()) return made;
   auto builder = StateBuilder::Begin(parts.incoming, identity, meta, StateOptions(options));
   if (!builder.ok()) return Error{builder.error()};

@@ -7,11 +7,17 @@
 #include <string>
 #include <string_view>
 
+#include "consensus/founding.h"
 #include "storage/data_directory.h"
 #include "storage/identity.h"
 #include "storage/result.h"
+#include "storage/state_store.h"
 
 namespace quorate::storage {
+
+// What the first leader of a cluster that begins with this state is to propose: an id that is
+// drawn, and the rest as the founding record that the state has.
+consensus::Founding FoundingOfNext(const StateMeta& meta);
 
 // Puts the snapshot that a SnapshotTarget has finished in the state's place. The next OpenStorage
 // finds it, and begins the log anew behind it unless the log has the snapshot's last entry. An

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "consensus/founding.h"
 #include "storage/encoding.h"
 #include "storage/file_system.h"
 #include "storage/sealed_record.h"
@@ -25,8 +26,9 @@ Status Adopt(const FolderParts& parts, const Identity& identity, StorageOptions 
   return MakeState(parts, identity, options);
 }
 
-// The new cluster's first entry sets its only member; it stands in the log like any other. In a
-// term of its own: nobody else can have led that one.
+// The new cluster's first entries say which it is and set its only member; they stand in the log
+// like any others. In a term of its own: nobody else can have led that one. With the only member,
+// they are committed when they are durable.
 Status RefoundLog(const FolderParts& parts, const FolderChange& change,
                   const StorageOptions& options) {
   auto log = LogStore::Open(parts.log, LogOptions(options));
@@ -35,12 +37,18 @@ Status RefoundLog(const FolderParts& parts, const FolderChange& change,
   const Term term = log.value()->recovered().hard_state.current_term + 1;
   Persist write;
   write.hard_state = HardState{term, NodeId()};
-  Entry entry{.term = term,
-              .index = log.value()->last_index() + 1,
-              .kind = EntryKind::kConfiguration,
-              .payload = consensus::Payload(change.configuration)};
-  entry.chain = ExtendChain(log.value()->recovered().last_chain, entry);
-  write.entries.push_back(std::move(entry));
+  const std::optional<consensus::Founding> founding = consensus::DecodeFounding(change.founding);
+  if (!founding) return Error{parts.change + ": the founding record cannot be read"};
+  write.founding = founding->id;
+  consensus::Chain chain = log.value()->recovered().last_chain;
+  consensus::Index index = log.value()->last_index();
+  for (const auto& [kind, bytes] : {std::pair(EntryKind::kConfiguration, &change.configuration),
+                                    std::pair(EntryKind::kFounding, &change.founding)}) {
+    Entry entry{
+        .term = term, .index = ++index, .kind = kind, .payload = consensus::Payload(*bytes)};
+    chain = entry.chain = ExtendChain(chain, entry);
+    write.entries.push_back(std::move(entry));
+  }
   return log.value()->ChangeIdentity(change.identity, write);
 }
 
@@ -99,6 +107,8 @@ std::string EncodeFolderChange(const FolderChange& change) {
   body += identity;
   AppendInteger(&body, static_cast<uint64_t>(change.configuration.size()));
   body += change.configuration;
+  AppendInteger(&body, static_cast<uint64_t>(change.founding.size()));
+  body += change.founding;
   return Seal(kSealName, kAnyTransaction, body);
 }
 
@@ -111,6 +121,8 @@ std::optional<FolderChange> DecodeFolderChange(std::string_view record) {
   std::optional<StoredIdentity> identity = DecodeIdentity(fields.TakeBytes(identity_bytes));
   const auto configuration_bytes = fields.Take<uint64_t>();
   const std::string_view configuration = fields.TakeBytes(configuration_bytes);
+  const auto founding_bytes = fields.Take<uint64_t>();
+  const std::string_view founding = fields.TakeBytes(founding_bytes);
   if (!fields.finished() || !identity || identity->format_version != kFormatVersion) {
     return std::nullopt;
   }
@@ -120,7 +132,8 @@ std::optional<FolderChange> DecodeFolderChange(std::string_view record) {
   }
   return FolderChange{.kind = static_cast<FolderChange::Kind>(kind),
                       .identity = std::move(identity->identity),
-                      .configuration = std::string(configuration)};
+                      .configuration = std::string(configuration),
+                      .founding = std::string(founding)};
 }
 
 Status TakeUpChanges(const FolderParts& parts, const StorageOptions& options) {

@@ -22,6 +22,7 @@ struct FolderChange {
   Kind kind = Kind::kAdopt;
   Identity identity;
   std::string configuration;
+  std::string founding;  // of kRefound: the new cluster's, as consensus encodes it
 
   bool operator==(const FolderChange&) const = default;
 };

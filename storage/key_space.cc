@@ -107,6 +107,11 @@ void KeySpace::SetConfiguration(std::string_view configuration) {
   meta_.configuration_index = open_entry_->index;
 }
 
+void KeySpace::SetFounding(std::string_view founding) {
+  assert(open_entry_);
+  meta_.founding = founding;
+}
+
 void KeySpace::EndEntry() {
   assert(open_entry_);
   meta_.last_applied = open_entry_->index;

@@ -57,6 +57,7 @@ class KeySpace {
   consensus::Chain last_applied_chain() const { return meta_.last_applied_chain; }
   // See StateMeta.
   const std::string& configuration() const { return meta_.configuration; }
+  const std::string& founding() const { return meta_.founding; }
   consensus::Index configuration_index() const { return meta_.configuration_index; }
   uint64_t CountKeysInSlot(uint16_t slot) const { return sums_.of(slot).key_count; }
 
@@ -75,6 +76,8 @@ class KeySpace {
   bool Delete(std::string_view key);
   // The entry sets the members. Precondition: inside an entry.
   void SetConfiguration(std::string_view configuration);
+  // Precondition: inside an entry, which holds that founding record.
+  void SetFounding(std::string_view founding);
   void EndEntry();
 
   // --- Checkpoints ---

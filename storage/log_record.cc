@@ -32,7 +32,7 @@ uint32_t EntryChecksum(Index index, std::string_view row) {
                            consensus::Crc32c({key, sizeof(key)}));
 }
 
-bool IsKnown(uint8_t kind) { return kind <= static_cast<uint8_t>(EntryKind::kConfiguration); }
+bool IsKnown(uint8_t kind) { return kind <= static_cast<uint8_t>(consensus::kLastEntryKind); }
 
 }  // namespace
 
@@ -40,6 +40,7 @@ std::string EncodeLogHeader(const LogHeader& header, uint64_t transaction) {
   std::string body;
   AppendInteger(&body, header.hard_state.current_term.value());
   AppendInteger(&body, header.hard_state.voted_for.value());
+  AppendInteger(&body, header.founding.value());
   AppendInteger(&body, header.base_index.value());
   AppendInteger(&body, header.base_term.value());
   AppendInteger(&body, header.base_chain.value());
@@ -59,6 +60,7 @@ std::optional<LogHeader> DecodeLogHeader(std::string_view record, uint64_t trans
   LogHeader header;
   header.hard_state.current_term = Term(fields.Take<uint64_t>());
   header.hard_state.voted_for = NodeId(fields.Take<uint64_t>());
+  header.founding = consensus::FoundingId(fields.Take<uint64_t>());
   header.base_index = Index(fields.Take<uint64_t>());
   header.base_term = Term(fields.Take<uint64_t>());
   header.base_chain = Chain(fields.Take<uint64_t>());

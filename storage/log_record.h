@@ -23,7 +23,8 @@ struct JournalMark {
 // by more than which rows happen to be found: a row that damage has made unreachable is missed.
 struct LogHeader {
   consensus::HardState hard_state;
-  consensus::Index base_index;  // the last entry that was trimmed away; 0: none
+  consensus::FoundingId founding;  // as in Recovered
+  consensus::Index base_index;     // the last entry that was trimmed away; 0: none
   consensus::Term base_term;
   consensus::Chain base_chain;
   consensus::Index last_index;  // base_index when the log is empty

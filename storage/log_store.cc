@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "consensus/configuration.h"
+#include "consensus/founding.h"
 #include "storage/file_system.h"
 #include "storage/lmdb_records.h"
 
@@ -168,6 +169,7 @@ Status LogStore::LoadHeader(MDB_txn* transaction) {
 
 Status LogStore::VerifyEntries(MDB_txn* transaction, Index from) {
   recovered_.hard_state = header_.hard_state;
+  recovered_.founding = header_.founding;
   recovered_.base_index = header_.base_index;
   recovered_.base_term = header_.base_term;
   recovered_.base_chain = header_.base_chain;
@@ -177,6 +179,8 @@ Status LogStore::VerifyEntries(MDB_txn* transaction, Index from) {
   auto& terms = recovered_.terms;
   std::erase_if(terms, [&](const consensus::TermRun& run) { return run.first >= from; });
   std::erase_if(recovered_.configurations, [&](const auto& set) { return set.first >= from; });
+  auto& founding = recovered_.founding_entry;
+  if (founding && founding->index >= from) founding.reset();
   sizes_.Truncate(from);
 
   Cursor cursor;
@@ -211,6 +215,11 @@ Status LogStore::VerifyEntries(MDB_txn* transaction, Index from) {
     }
     term = row->term;
     sizes_.Append(row->payload.size());
+    if (row->kind == EntryKind::kFounding) {
+      const auto decoded = consensus::DecodeFounding(row->payload);
+      if (!decoded) return Damaged(index, "is a founding that cannot be read");
+      founding = consensus::FoundingEntry{index, decoded->id};
+    }
     if (row->kind == EntryKind::kConfiguration) {
       auto configuration = consensus::DecodeConfiguration(row->payload);
       if (!configuration) return Damaged(index, "sets members that cannot be read");
@@ -363,6 +372,7 @@ Status LogStore::BeginAnew(Index base_index, Term base_term, Chain base_chain) {
   assert(!failed_);
   LogHeader header;  // without a journal: nothing of the old log is in it that is still needed
   header.hard_state = header_.hard_state;
+  header.founding = header_.founding;
   // Of a term that this server has not been in, it has given no vote.
   if (base_term > header.hard_state.current_term) header.hard_state = {base_term, NodeId()};
   header.base_index = header.last_index = base_index;
@@ -378,6 +388,7 @@ Status LogStore::BeginAnew(Index base_index, Term base_term, Chain base_chain) {
   if (!begun.ok()) return begun;
   recovered_ = {};
   recovered_.hard_state = header.hard_state;
+  recovered_.founding = header.founding;
   recovered_.base_index = recovered_.last_index = recovered_.last_applied = base_index;
   recovered_.base_term = base_term;
   recovered_.base_chain = recovered_.last_chain = base_chain;
@@ -391,6 +402,7 @@ Status LogStore::Write(MDB_txn* transaction, std::span<const Persist> writes, Lo
       AssertMayFollow(header->hard_state, *write.hard_state);
       header->hard_state = *write.hard_state;
     }
+    if (write.founding) header->founding = *write.founding;
     if (write.truncate_from) {
       Status truncated = Truncate(transaction, *write.truncate_from, header);
       if (!truncated.ok()) return truncated;

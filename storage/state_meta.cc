@@ -26,6 +26,8 @@ std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction) {
   AppendInteger(&body, meta.snapshot_chain.value());
   AppendInteger(&body, static_cast<uint64_t>(meta.configuration.size()));
   body += meta.configuration;
+  AppendInteger(&body, static_cast<uint64_t>(meta.founding.size()));
+  body += meta.founding;
   return Seal(kSealName, transaction, body);
 }
 
@@ -48,6 +50,8 @@ std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t trans
   meta.snapshot_chain = consensus::Chain(fields.Take<uint64_t>());
   const auto configuration_bytes = fields.Take<uint64_t>();
   meta.configuration = std::string(fields.TakeBytes(configuration_bytes));
+  const auto founding_bytes = fields.Take<uint64_t>();
+  meta.founding = std::string(fields.TakeBytes(founding_bytes));
   if (!fields.finished()) return std::nullopt;
   return meta;
 }

@@ -31,6 +31,10 @@ struct StateMeta {
   std::string configuration;
   consensus::Index configuration_index;
 
+  // The cluster's founding record, as consensus encodes it. Empty: not applied yet. In a state that
+  // was restored, the old cluster's without its id, until the new one is founded.
+  std::string founding;
+
   // The entry that the backup ended with which the cluster began from; 0: it began with nothing.
   consensus::Index origin_index;
 

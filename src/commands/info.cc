@@ -285,6 +285,7 @@ void Raft(const Instance& instance, Lines& lines) {
   lines.Add("raft_node_id", node.self().id);
   lines.Add("raft_leader_id", raft.leader().value_or(consensus::NodeId()).value());
   lines.Add("raft_cluster_id", fmt::format("{:016x}", node.cluster_id()));
+  lines.Add("raft_founding_id", fmt::format("{:016x}", raft.founding().value()));
   lines.Add("raft_members", node.members().size());
   lines.Add("raft_voters", std::count_if(node.members().begin(), node.members().end(),
                                          [](const Member& member) { return member.voter; }));

@@ -46,7 +46,8 @@ TEST(Codec, EveryTypeArrivesAsItWasSent) {
 }
 
 TEST(Codec, HelloArrivesAsItWasSent) {
-  const Hello hello = {0xFEDCBA9876543210, NodeId(3), NodeId(0x8000000000000001), "here:1@2"};
+  const Hello hello = {0xFEDCBA9876543210, NodeId(3), NodeId(0x8000000000000001),
+                       "here:1@2",         5,         FoundingId(6)};
   const Decoded decoded = Decode(Encode(hello));
   EXPECT_EQ(decoded.hellos, std::vector<Hello>{hello});
   EXPECT_TRUE(decoded.messages.empty());
@@ -77,14 +78,15 @@ TEST(Codec, FormatOfVersionFour) {
     }
     return frame.append(after);
   };
-  EXPECT_EQ(Encode(Hello{0x0102030405060708, NodeId(1), NodeId(2), "a:1", 0x77}),
-            with_sum("\x35\0\0\0"sv,
+  EXPECT_EQ(Encode(Hello{0x0102030405060708, NodeId(1), NodeId(2), "a:1", 0x77, FoundingId(0x99)}),
+            with_sum("\x3d\0\0\0"sv,
                      "\x04\x01"
                      "!Quorate"
                      "\x08\x07\x06\x05\x04\x03\x02\x01"
                      "\x01\0\0\0\0\0\0\0"
                      "\x02\0\0\0\0\0\0\0"
                      "\x77\0\0\0\0\0\0\0"
+                     "\x99\0\0\0\0\0\0\0"
                      "\x03\0\0\0"
                      "a:1"sv));
   EXPECT_EQ(Encode(Message(RequestVote{Term(9), Index(0x1234), Term(8), true, false})),

@@ -169,9 +169,9 @@ TEST(FrameDecoder, NoLargeFrameBeforeTheHello) {
                                                     Index(),
                                                     {{Term(1), Index(1), EntryKind::kBatch,
                                                       Payload(std::string(2000, 'a'))}}})),
-                       "bytes where at most 1078 are allowed");
-  ExpectRefusedAsFirst(Forgery().U32(1075).Text("\x01\x02\x03\x04\x03\x01").bytes(),
-                       "a frame of 1079 bytes where at most 1078 are allowed");
+                       "bytes where at most 1086 are allowed");
+  ExpectRefusedAsFirst(Forgery().U32(1083).Text("\x01\x02\x03\x04\x03\x01").bytes(),
+                       "a frame of 1087 bytes where at most 1086 are allowed");
 }
 
 TEST(FrameDecoder, ClientsAtThePeerPortAreRefused) {
@@ -187,12 +187,14 @@ TEST(FrameDecoder, HelloOfAnotherVersionIsNamed) {
 
 TEST(FrameDecoder, HelloMustMakeSense) {
   ExpectRefusedAsFirst(
-      Forgery().Text("?Quorate").U64(1).U64(1).U64(2).U64(0).U32(0).Frame(kHelloType),
+      Forgery().Text("?Quorate").U64(1).U64(1).U64(2).U64(0).U64(0).U32(0).Frame(kHelloType),
       "no Quorate server");
   ExpectRefusedAsFirst(
-      Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U64(0).U32(0).Frame(kHelloType), "node id 0");
+      Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U64(0).U64(0).U32(0).Frame(kHelloType),
+      "node id 0");
   ExpectRefusedAsFirst(
-      Forgery().Text("!Quorate").U64(1).U64(1).U64(0).U64(0).U32(0).Frame(kHelloType), "node id 0");
+      Forgery().Text("!Quorate").U64(1).U64(1).U64(0).U64(0).U64(0).U32(0).Frame(kHelloType),
+      "node id 0");
   ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).Frame(kHelloType),
                        "type 1 with 34 bytes");
 }
@@ -209,8 +211,9 @@ TEST(FrameDecoder, LaterHellosMayCome) {
 }
 
 TEST(FrameDecoder, LaterHellosMustMakeSense) {
-  ExpectRefused(Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U64(0).U32(0).Frame(kHelloType),
-                "node id 0");
+  ExpectRefused(
+      Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U64(0).U64(0).U32(0).Frame(kHelloType),
+      "node id 0");
   ExpectRefused(Forgery().Text("!Quorate").U64(1).U64(1).Frame(kHelloType), "type 1 with 34 bytes");
 }
 
@@ -335,7 +338,7 @@ TEST(FrameDecoder, PayloadWithoutItsChecksum) {
 }
 
 TEST(FrameDecoder, UnknownEntryKinds) {
-  for (const int kind : {3, 255}) {
+  for (const int kind : {4, 255}) {
     ExpectRefused(Forgery().AppendFields(1, 0, 0, 1).EntryHeader(1, kind, 0, 0).Frame(kAppendType),
                   "kind");
   }

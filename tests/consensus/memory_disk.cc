@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "consensus/configuration.h"
+#include "consensus/founding.h"
 
 namespace quorate::consensus {
 
@@ -49,13 +50,18 @@ Recovered MemoryDisk::Recover(Index last_applied) const {
                       .last_applied = last_applied,
                       .configuration = configuration_,
                       .configuration_index = configuration_index_,
-                      .joined = joined_};
+                      .joined = joined_,
+                      .founding = founding_};
   if (begun_) {
     recovered.origin_index = Index(std::numeric_limits<uint64_t>::max());
   }
   for (const Entry& entry : entries_) {
     if (recovered.terms.empty() || recovered.terms.back().term != entry.term) {
       recovered.terms.push_back({entry.term, entry.index});
+    }
+    if (entry.kind == EntryKind::kFounding) {
+      recovered.founding_entry =
+          FoundingEntry{entry.index, DecodeFounding(entry.payload.bytes())->id};
     }
     if (entry.kind != EntryKind::kConfiguration) {
       continue;
@@ -97,7 +103,8 @@ void MemoryDisk::Replace(Entry entry) {
 
 void MemoryDisk::Submit(Persist persist) {
   assert(last_seq_ == PersistSeq() || persist.seq == last_seq_ + 1);
-  assert(persist.hard_state || persist.truncate_from || !persist.entries.empty());
+  assert(persist.hard_state || persist.truncate_from || !persist.entries.empty() ||
+         persist.founding);
   last_seq_ = persist.seq;
   queue_.push_back(std::move(persist));
 }
@@ -163,6 +170,9 @@ void MemoryDisk::Apply(const Persist& persist) {
   if (persist.hard_state) {
     assert(persist.hard_state->current_term >= hard_state_.current_term);
     hard_state_ = *persist.hard_state;
+  }
+  if (persist.founding) {
+    founding_ = *persist.founding;
   }
   if (persist.truncate_from) {
     assert(*persist.truncate_from > base_index_);

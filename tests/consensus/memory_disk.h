@@ -56,6 +56,8 @@ class MemoryDisk : public LogReader {
   // there is the same: as a server does that has installed a snapshot.
   void Install(const Recovered& snapshot, Term term, Chain chain);
 
+  FoundingId founding() const { return founding_; }
+
   // How often Read was called.
   size_t reads() const { return reads_; }
 
@@ -66,6 +68,7 @@ class MemoryDisk : public LogReader {
   Index base_index_;
   Term base_term_;
   Chain base_chain_;
+  FoundingId founding_;
   Configuration configuration_;  // as of base_index_
   Index configuration_index_;
   bool joined_ = false;

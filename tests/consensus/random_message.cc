@@ -109,7 +109,7 @@ AppendEntries RandomMessages::Append(size_t entries_max, size_t payload_bytes_ma
     Entry entry;
     entry.term = term;
     entry.index = append.prev_log_index + (position + 1);
-    entry.kind = static_cast<EntryKind>(Below(3));
+    entry.kind = static_cast<EntryKind>(Below(1 + static_cast<size_t>(kLastEntryKind)));
     // Small ones, empty ones among them, and large ones.
     const size_t bytes_max = Coin() ? payload_bytes_max : payload_bytes_max / 100 + 1;
     entry.payload = Payload(Bytes(Below(bytes_max + 1)));

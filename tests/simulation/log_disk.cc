@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "consensus/configuration.h"
+#include "consensus/founding.h"
 
 namespace quorate::simulation {
 namespace {
@@ -44,6 +45,7 @@ consensus::Recovered LogDisk::Recover(Index last_applied) const {
   consensus::Recovered recovered;
   recovered.hard_state = hard_state_;
   recovered.base_index = base_index_;
+  recovered.founding = founding_;
   recovered.base_term = base_term_;
   recovered.base_chain = base_chain_;
   recovered.last_chain = entries_.empty() ? base_chain_ : entries_.back().chain;
@@ -52,6 +54,10 @@ consensus::Recovered LogDisk::Recover(Index last_applied) const {
   for (const Entry& entry : entries_) {
     if (recovered.terms.empty() || recovered.terms.back().term != entry.term) {
       recovered.terms.push_back({entry.term, entry.index});
+    }
+    if (entry.kind == consensus::EntryKind::kFounding) {
+      const auto founding = consensus::DecodeFounding(entry.payload.bytes());
+      recovered.founding_entry = consensus::FoundingEntry{entry.index, founding->id};
     }
     if (entry.kind == consensus::EntryKind::kConfiguration && entry.index > last_applied) {
       recovered.configurations.emplace_back(entry.index,
@@ -99,6 +105,7 @@ void LogDisk::BeginAfter(Index index, consensus::Term term, consensus::Chain bas
 void LogDisk::Wipe() {
   assert(!busy_);
   hard_state_ = {};
+  founding_ = {};
   base_index_ = {};
   base_term_ = {};
   base_chain_ = {};
@@ -119,7 +126,8 @@ std::optional<consensus::Configuration> LogDisk::NewestConfiguration() const {
 
 void LogDisk::Submit(Persist persist) {
   assert(persist.seq == submitted_ + 1);
-  assert(persist.hard_state || persist.truncate_from || !persist.entries.empty());
+  assert(persist.hard_state || persist.truncate_from || !persist.entries.empty() ||
+         persist.founding);
   submitted_ = persist.seq;
   queue_.push_back(std::move(persist));
   if (!busy_) StartCommit();
@@ -223,6 +231,7 @@ void LogDisk::Apply(const Persist& persist) {
     assert(persist.hard_state->current_term >= hard_state_.current_term);
     hard_state_ = *persist.hard_state;
   }
+  if (persist.founding) founding_ = *persist.founding;
   if (persist.truncate_from) {
     assert(*persist.truncate_from > base_index_);
     assert(*persist.truncate_from <= last_index());

@@ -118,6 +118,7 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
 
   // Durable.
   consensus::HardState hard_state_;
+  consensus::FoundingId founding_;
   consensus::Index base_index_;
   consensus::Term base_term_;
   consensus::Chain base_chain_;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "consensus/founding.h"
+
 namespace quorate::simulation {
 namespace {
 
@@ -15,6 +17,9 @@ NodeOptions OptionsOf(const Settings& settings, const storage::Identity& identit
   options.may_be_adopted = identity.members.empty() && !identity.joined;
   options.raft.id = identity.node_id;
   options.raft.seed = seed;
+  consensus::Founding founding;
+  founding.id = consensus::FoundingId(seed | 1);
+  options.raft.founding = consensus::Payload(Encode(founding));
   options.snapshots.first_transfer = seed | 1;
   return options;
 }

@@ -62,6 +62,7 @@ class WatchedNetwork : public Network {
 
   void SetPeers(const std::vector<Member>& peers) override { server_.SetPeers(peers); }
   void Send(consensus::NodeId to, consensus::Message message) override;
+  void FoundingKnown() override {}
   void Probe(const Member& place, int64_t timeout_ms, Probed done) override {
     server_.Probe(place.port, timeout_ms, std::move(done));
   }

@@ -207,7 +207,7 @@ TEST_F(FolderPreparation, ASurvivorBecomesAClusterOfItsOwnOnce) {
   EXPECT_EQ(survivor.node_id, NodeId(2));
   const auto look = [&] {
     const OpenedStorage storage = Open(survivor);
-    EXPECT_EQ(storage.recovered.last_index, Index(2));
+    EXPECT_EQ(storage.recovered.last_index, Index(3));
     const consensus::Configuration& last = storage.recovered.configurations.back().second;
     ASSERT_EQ(last.members.size(), 1U);
     EXPECT_EQ(last.members[0].address, "127.0.0.1:7002@17002");
@@ -225,7 +225,7 @@ TEST_F(FolderPreparation, ASurvivorBecomesAClusterOfItsOwnOnce) {
   // And once more, with the id that it has now.
   const storage::Identity next = Prepare(OfThree(2), {"--force-new-cluster", Id(survivor)});
   EXPECT_NE(next.cluster_id, survivor.cluster_id);
-  EXPECT_EQ(Open(next).recovered.last_index, Index(3));
+  EXPECT_EQ(Open(next).recovered.last_index, Index(5));
 }
 
 TEST_F(FolderPreparation, OnlyTheClusterThatIsNamedIsGivenUp) {
@@ -257,7 +257,7 @@ TEST_F(FolderPreparation, ARestoredSurvivorIsNotRestoredAgain) {
       Prepare(OfThree(2), {restore[0], restore[1], "--force-new-cluster", Id(restored)});
   ASSERT_EQ(error_, "");
   EXPECT_EQ(Prepare(OfThree(2), restore), survivor);
-  EXPECT_EQ(Open(survivor).recovered.last_index, Index(8));
+  EXPECT_EQ(Open(survivor).recovered.last_index, Index(9));
 }
 
 }  // namespace

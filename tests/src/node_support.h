@@ -66,6 +66,7 @@ class TestDisk : public storage::LogWriter, public consensus::LogReader {
   consensus::PersistSeq durable_;
   consensus::Index trimmed_;
   consensus::HardState hard_state_;
+  consensus::FoundingId founding_;
   std::map<consensus::Index, consensus::Entry> log_;
   storage::LogSizes sizes_;
 };
@@ -115,6 +116,7 @@ class NoSnapshots : public storage::SnapshotStore {
 struct TestNetwork : Network {
   void SetPeers(const std::vector<Member>&) override {}
   void Send(consensus::NodeId to, consensus::Message message) override;
+  void FoundingKnown() override {}
   void Probe(const Member& place, int64_t timeout_ms, Probed done) override;
   TestCluster* cluster = nullptr;
   uint64_t from = 0;

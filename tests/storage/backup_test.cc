@@ -191,6 +191,8 @@ TEST_F(BackupTest, BeginsANewCluster) {
   for (int i = 0; i < 300; ++i) Put(std::to_string(i), std::string(3000, 'x'));
   keys_.BeginEntry(keys_.last_applied() + 1, Term(4), {}, 0);
   keys_.SetConfiguration("the old cluster's");
+  const consensus::Founding founding = consensus::DrawFounding();
+  keys_.SetFounding(Encode(founding));
   keys_.EndEntry();
   Checkpointed(keys_, *state_);
   ASSERT_TRUE(Backup(*state_, path_).ok());
@@ -215,6 +217,11 @@ TEST_F(BackupTest, BeginsANewCluster) {
     EXPECT_EQ(recovered.origin_index, Index(301));
     EXPECT_EQ(recovered.configuration, members);
     EXPECT_EQ(recovered.configuration_index, Index(301));
+    // Another cluster, with the old one's rows: what they are hashed with stays.
+    EXPECT_EQ(recovered.founding, consensus::FoundingId());
+    const consensus::Founding next = FoundingOfNext(opened.value().state->meta());
+    EXPECT_NE(next.id, founding.id);
+    EXPECT_EQ(next.hash_secret, founding.hash_secret);
     EXPECT_EQ(recovered.hard_state, (consensus::HardState{Term(4), NodeId()}));
     EXPECT_EQ(opened.value().state->meta().digest, keys_.digest());
     EXPECT_EQ(opened.value().state->meta().revision, keys_.revision());

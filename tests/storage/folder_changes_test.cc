@@ -170,9 +170,11 @@ TEST_F(FolderChangesTest, AFolderWithDataKeepsItsIdentity) {
 // --- A new cluster out of a survivor ---
 
 TEST_F(FolderChangesTest, ASurvivorBecomesAClusterOfItsOwn) {
+  const consensus::Founding before = consensus::DrawFounding();
   {
     OpenedStorage storage = Open(Members(3));
     std::vector<Entry> entries = MakeEntries(1, 9, 5);
+    entries[7] = {Term(5), Index(8), EntryKind::kFounding, consensus::Payload(Encode(before))};
     entries.push_back(ConfigurationEntry(10, 5, Members(5)));
     ASSERT_TRUE(storage.log->Commit(std::vector{MakeWrite(1, entries)}, Index(2)).ok());
     ApplyEntries(storage, 6, 5, 1);
@@ -186,7 +188,8 @@ TEST_F(FolderChangesTest, ASurvivorBecomesAClusterOfItsOwn) {
     const consensus::Recovered& recovered = storage.recovered;
     EXPECT_EQ(recovered.base_index, Index(2));
     EXPECT_EQ(recovered.last_applied, Index(6));
-    EXPECT_EQ(recovered.last_index, Index(11));
+    EXPECT_EQ(recovered.last_index, Index(12));
+    EXPECT_NE(recovered.founding, consensus::FoundingId());
     EXPECT_EQ(recovered.hard_state, (HardState{Term(6), NodeId()}));
     EXPECT_EQ(recovered.terms.back(), (consensus::TermRun{Term(6), Index(11)}));
     ASSERT_EQ(recovered.configurations.size(), 2U);
@@ -194,7 +197,13 @@ TEST_F(FolderChangesTest, ASurvivorBecomesAClusterOfItsOwn) {
     only.next_id = NodeId(6);         // ids are not used again
     EXPECT_EQ(recovered.configurations[1].first, Index(11));
     EXPECT_EQ(recovered.configurations[1].second, only);
-    EXPECT_EQ(ReadAll(*storage.log).size(), 9U);
+    EXPECT_EQ(ReadAll(*storage.log).size(), 10U);
+    const Entry founding = ReadAll(*storage.log).back();
+    ASSERT_EQ(founding.kind, EntryKind::kFounding);
+    const consensus::Founding found = *consensus::DecodeFounding(founding.payload.bytes());
+    EXPECT_EQ(found.id, recovered.founding);
+    EXPECT_NE(found.id, before.id);
+    EXPECT_EQ(found.hash_secret, before.hash_secret);
   }
 }
 
@@ -242,7 +251,8 @@ TEST_F(FolderChangesTest, ANewClusterIsNotForcedOnAnothersFolder) {
 TEST(FolderChange, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
   const FolderChange change{.kind = FolderChange::Kind::kRefound,
                             .identity = Refounded(),
-                            .configuration = Encode(Members(1))};
+                            .configuration = Encode(Members(1)),
+                            .founding = "founding"};
   const std::string record = EncodeFolderChange(change);
   EXPECT_EQ(DecodeFolderChange(record), change);
   for (size_t at = 0; at < record.size(); ++at) {

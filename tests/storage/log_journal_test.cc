@@ -34,7 +34,7 @@ bool Same(const std::vector<Persist>& one, const std::vector<Persist>& other) {
   return std::equal(one.begin(), one.end(), other.begin(), other.end(),
                     [](const Persist& a, const Persist& b) {
                       return a.hard_state == b.hard_state && a.truncate_from == b.truncate_from &&
-                             a.entries == b.entries;
+                             a.founding == b.founding && a.entries == b.entries;
                     });
 }
 
@@ -85,6 +85,7 @@ TEST_F(LogJournalTest, GivesBackWhatWentIn) {
   writes[1].entries = MakeEntries(4, 7, 2, 900);
   writes[1].entries.push_back({Term(3), Index(8), consensus::EntryKind::kNoop, {}});
   writes[2].truncate_from = Index(6);
+  writes[2].founding = consensus::FoundingId(77);
   writes[3].hard_state = HardState{Term(9), NodeId()};
   writes[3].truncate_from = Index(5);
   writes[3].entries = MakeEntries(5, 5, 9);

@@ -91,6 +91,7 @@ TEST(EntryRow, OfAnUnknownKindIsRefused) {
 
 TEST(LogHeader, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
   const LogHeader header{.hard_state = HardState{Term(5), NodeId(2)},
+                         .founding = consensus::FoundingId(9),
                          .base_index = Index(100),
                          .base_term = Term(3),
                          .base_chain = Chain(31),
@@ -113,6 +114,7 @@ TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
                        .digest = ~0ULL,
                        .configuration = "1=here",
                        .configuration_index = Index(4),
+                       .founding = "founding",
                        .origin_index = Index(2),
                        .snapshot_index = Index(3),
                        .snapshot_term = Term(1),

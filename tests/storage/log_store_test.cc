@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "consensus/founding.h"
 #include "tests/storage/log_fixture.h"
 
 namespace quorate::storage {
@@ -72,6 +73,31 @@ TEST_F(LogStoreTest, ARestartFindsTermAndVote) {
   Reopen();
   EXPECT_EQ(log_->recovered().hard_state, (HardState{Term(7), NodeId(3)}));
   EXPECT_FALSE(log_->pristine());
+}
+
+// Noted once for good; what is in the log alone may still be truncated.
+TEST_F(LogStoreTest, ARestartFindsTheFounding) {
+  consensus::Founding founding;
+  founding.id = consensus::FoundingId(7);
+  std::vector<Entry> entries{MakeEntry(1, 1, Encode(founding)), MakeEntry(2, 1, "x")};
+  entries[0].kind = EntryKind::kFounding;
+  Commit({MakeWrite(1, entries)});
+  Reopen();
+  EXPECT_EQ(log_->recovered().founding, consensus::FoundingId());
+  EXPECT_EQ(log_->recovered().founding_entry,
+            (consensus::FoundingEntry{Index(1), consensus::FoundingId(7)}));
+  Persist note;
+  note.seq = PersistSeq(2);
+  note.founding = consensus::FoundingId(7);
+  Commit({note});
+  Commit({}, 1);
+  Reopen();
+  EXPECT_EQ(log_->recovered().founding, consensus::FoundingId(7));
+  EXPECT_FALSE(log_->recovered().founding_entry);
+  ASSERT_TRUE(log_->BeginAnew(Index(9), Term(3), consensus::Chain(5)).ok());
+  Reopen();
+  EXPECT_EQ(log_->recovered().founding, consensus::FoundingId(7));
+  EXPECT_EQ(log_->recovered().base_chain, consensus::Chain(5));
 }
 
 TEST_F(LogStoreTest, TheLastOfSeveralHardStatesHolds) {

@@ -80,6 +80,7 @@ class LogTamperingTest : public testing::Test {
   TemporaryDirectory directory_;
   std::string path_ = directory_ / "log";
   LogHeader header_{.hard_state = HardState{Term(2), NodeId()},
+                    .founding = {},
                     .base_index = Index(0),
                     .base_term = Term(0),
                     .base_chain = Chain(),

@@ -1,0 +1,94 @@
+// Data folders of two lives of a cluster, mixed up: the same command lines, other data.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "redis-tests/support/client.h"
+#include "redis-tests/support/cluster.h"
+#include "redis-tests/support/eventually.h"
+#include "redis-tests/support/temporary_folder.h"
+
+namespace quorate::redis_tests {
+
+namespace {
+
+constexpr int kWrites = 50;
+
+class MixedFolders : public ::testing::Test {
+ protected:
+  MixedFolders() : cluster_(Cluster::Options{.size = 3}) {}
+  ~MixedFolders() override {
+    if (HasFailure()) cluster_.PrintLogs(std::cerr);
+  }
+
+  std::string InfoField(int id, const std::string& name) {
+    return Field(Client(cluster_.port(id)).Command({"INFO"}).text, name);
+  }
+  void WriteAll(const std::string& value) {
+    Client client(cluster_.port(cluster_.WaitForLeader()));
+    for (int i = 0; i < kWrites; ++i) {
+      ASSERT_EQ(client.Command({"SET", "key:" + std::to_string(i), value}), Status("OK"));
+    }
+  }
+  void ExpectAll(int id, const std::string& value) {
+    Client client(cluster_.port(id));
+    client.Command({"READONLY"});
+    for (int i = 0; i < kWrites; ++i) {
+      ASSERT_EQ(client.Command({"GET", "key:" + std::to_string(i)}), Text(value)) << i;
+    }
+  }
+  void KillAll() {
+    for (int id = 1; id <= 3; ++id) cluster_.Kill9(id);
+  }
+
+  const TemporaryFolder folder_;
+  Cluster cluster_;
+};
+
+}  // namespace
+
+// All folders are emptied, the same command lines begin a second cluster, and one old folder comes
+// back. Index and term say nothing of which is which; the old log may even look the newer one.
+TEST_F(MixedFolders, AnOldFolderDoesNotBringBackAnEarlierLifeOfTheCluster) {
+  namespace fs = std::filesystem;
+  ASSERT_TRUE(cluster_.Start());
+  ASSERT_NO_FATAL_FAILURE(WriteAll("first"));
+  // Terms of its own, so that the old log wins by Raft's rule.
+  for (int i = 0; i < 3; ++i) {
+    cluster_.Kill9(cluster_.WaitForLeader());
+    ASSERT_TRUE(cluster_.Heal());
+  }
+  const std::string founding = InfoField(1, "raft_founding_id");
+  KillAll();
+  const std::string old = folder_.path() + "/old";
+  fs::copy(cluster_.data_folder(3), old, fs::copy_options::recursive);
+  for (int id = 1; id <= 3; ++id) cluster_.LoseData(id);
+
+  for (int id = 1; id <= 3; ++id) cluster_.Restart(id);
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  ASSERT_NO_FATAL_FAILURE(WriteAll("second"));
+  EXPECT_NE(InfoField(1, "raft_founding_id"), founding);
+  KillAll();
+  cluster_.LoseData(3);
+  fs::copy(old, cluster_.data_folder(3), fs::copy_options::recursive);
+  for (int id = 1; id <= 3; ++id) cluster_.Restart(id);
+
+  const auto serves_second = [&](int id) {
+    return Client(cluster_.port(id)).Command({"GET", "key:0"}) == Text("second");
+  };
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return serves_second(1) || serves_second(2); }));
+  EXPECT_EQ(InfoField(3, "raft_founding_id"), founding);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return cluster_.HasLogged(3, "has the data folder of another life of the cluster");
+  }));
+  Client stranger(cluster_.port(3));
+  stranger.Command({"READONLY"});
+  EXPECT_TRUE(stranger.Command({"GET", "key:0"}).is_error());
+  for (int id = 1; id <= 2; ++id) ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "second"));
+}
+
+}  // namespace quorate::redis_tests

@@ -1,0 +1,149 @@
+// Whose log it is: the record by itself, and when a server knows it for certain.
+#include "consensus/founding.h"
+
+#include "gtest/gtest.h"
+#include "tests/consensus/lone_server.h"
+
+namespace quorate::consensus {
+namespace {
+
+Founding SomeFounding(uint64_t id) {
+  Founding founding;
+  founding.id = FoundingId(id);
+  founding.hash_secret[0] = 7;
+  founding.hash_secret[15] = 9;
+  founding.databases = {0, 3, 1};
+  return founding;
+}
+
+Entry FoundingEntryAt(uint64_t index, uint64_t term, uint64_t id) {
+  return {Term(term), Index(index), EntryKind::kFounding, Payload(Encode(SomeFounding(id)))};
+}
+
+Given WithFounding(Given given = {}) {
+  given.config.founding = Payload(Encode(SomeFounding(5)));
+  return given;
+}
+
+// --- The record ---
+
+TEST(Founding, GivesBackWhatWentIn) {
+  EXPECT_EQ(DecodeFounding(Encode(SomeFounding(77))), SomeFounding(77));
+}
+
+TEST(Founding, IsNeverShortOrLongOrOfAnotherFormat) {
+  const std::string bytes = Encode(SomeFounding(77));
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(DecodeFounding(bytes.substr(0, size))) << size;
+  }
+  EXPECT_FALSE(DecodeFounding(bytes + "x"));
+  std::string newer = bytes;
+  ++newer[0];
+  EXPECT_FALSE(DecodeFounding(newer));
+}
+
+TEST(Founding, IsDrawn) {
+  const Founding one = DrawFounding();
+  const Founding other = DrawFounding();
+  EXPECT_NE(one.id, FoundingId());
+  EXPECT_NE(one.id, other.id);
+  EXPECT_NE(one.hash_secret, other.hash_secret);
+}
+
+TEST(Founding, OfAClusterThatGoesOnKeepsAllButTheId) {
+  const Founding before = SomeFounding(77);
+  Founding after = DrawFoundingAfter(before);
+  EXPECT_NE(after.id, before.id);
+  after.id = before.id;
+  EXPECT_EQ(after, before);
+}
+
+// --- Who founds ---
+
+TEST(FirstLeader, ProposesItsFoundingInsteadOfANoop) {
+  LoneServer server(WithFounding({.fresh = true}));
+  server.BecomeLeader();
+  EXPECT_EQ(server.disk().last_index(), Index(1));
+  EXPECT_EQ(server.disk().Read(Index(1), Index(1), 0).front().kind, EntryKind::kFounding);
+  EXPECT_EQ(server.raft().founding(), FoundingId());
+}
+
+TEST(LaterLeader, ProposesANoop) {
+  LoneServer server(WithFounding({.term = 1, .log_terms = {1}}));
+  server.BecomeLeader();
+  EXPECT_EQ(server.disk().Read(Index(2), Index(2), 0).front().kind, EntryKind::kNoop);
+}
+
+// --- When it counts ---
+
+// Nobody's entry may be on a disk that does not know durably of which cluster it is: such a disk
+// could be taken for one of a later life.
+TEST(FirstLeader, ProposesNothingBeforeTheFoundingIsCommitted) {
+  LoneServer server(WithFounding({.fresh = true}));
+  server.BecomeLeader();
+  EXPECT_TRUE(server.raft().founding_is_pending());
+  EXPECT_FALSE(server.raft().Propose(Payload("x")));
+  server.CommitAll();
+  EXPECT_EQ(server.raft().founding(), FoundingId(5));
+  EXPECT_EQ(server.disk().founding(), FoundingId(5));
+  EXPECT_TRUE(server.raft().Propose(Payload("x")));
+}
+
+TEST(Follower, NotesTheFoundingWithTheFirstEntryBehindIt) {
+  LoneServer server({.term = 1});
+  server.Receive(kSecond, MakeAppend(1, 0, 0, 0, {FoundingEntryAt(1, 1, 8)}));
+  server.Settle();
+  EXPECT_EQ(server.raft().founding(), FoundingId());
+  EXPECT_EQ(server.disk().founding(), FoundingId());
+  server.Receive(kSecond, MakeAppend(1, 1, 1, 1, {MakeEntry(2, 1)}));
+  server.Round();
+  ASSERT_TRUE(server.last_write);
+  EXPECT_EQ(server.last_write->entries.size(), 1U);
+  EXPECT_EQ(server.last_write->founding, FoundingId(8));
+  EXPECT_EQ(server.raft().founding(), FoundingId(8));
+}
+
+TEST(Follower, ForgetsAFoundingThatIsOverwritten) {
+  LoneServer server({.term = 1});
+  server.Receive(kSecond, MakeAppend(1, 0, 0, 0, {FoundingEntryAt(1, 1, 8)}));
+  server.Receive(kThird, MakeAppend(2, 0, 0, 1, {FoundingEntryAt(1, 2, 9)}));
+  server.Settle();
+  EXPECT_EQ(server.raft().founding(), FoundingId(9));
+}
+
+TEST(Follower, TakesNoFoundingThatItCannotRead) {
+  LoneServer server({.term = 1});
+  Entry entry = FoundingEntryAt(1, 1, 8);
+  entry.payload = Payload("?");
+  server.Receive(kSecond, MakeAppend(1, 0, 0, 0, {entry}));
+  server.Settle();
+  EXPECT_EQ(server.raft().last_log_index(), Index(0));
+}
+
+// The commit index is not durable, and what was noted is.
+TEST(Restart, FindsTheFoundingThatWasNoted) {
+  LoneServer server(WithFounding({.fresh = true}));
+  server.BecomeLeader();
+  server.Restart();
+  EXPECT_EQ(server.raft().founding(), FoundingId());
+  EXPECT_TRUE(server.raft().founding_is_pending());
+  server.BecomeLeader();
+  server.CommitAll();
+  server.Restart();
+  EXPECT_EQ(server.raft().founding(), FoundingId(5));
+  EXPECT_FALSE(server.raft().founding_is_pending());
+}
+
+// A survivor has founded a new cluster out of this one.
+TEST(Follower, FollowsALaterFounding) {
+  LoneServer server({.term = 1});
+  server.Receive(kSecond, MakeAppend(1, 0, 0, 2, {FoundingEntryAt(1, 1, 8), MakeEntry(2, 1)}));
+  server.Settle();
+  server.Receive(kSecond, MakeAppend(1, 2, 1, 3, {FoundingEntryAt(3, 1, 10)}));
+  server.Settle();
+  EXPECT_EQ(server.raft().founding(), FoundingId(10));
+  EXPECT_EQ(server.disk().founding(), FoundingId(10));
+}
+
+}  // namespace
+}  // namespace quorate::consensus
