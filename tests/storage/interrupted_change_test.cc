@@ -180,9 +180,9 @@ TEST(InterruptedChange, ANewClusterIsFoundedOrNot) {
             const size_t entries = ReadAll(*storage.log).size();
             if (storage.recovered.last_applied != Index(7)) return kWrong;
             if (storage.identity == Member()) return entries == 10 ? kOld : kWrong;
-            // One entry more, however often it was begun.
+            // Two entries more, however often it was begun: the members, and the founding.
             return storage.identity == Other() && storage.state->identity() == Other() &&
-                           entries == 11 && storage.recovered.configurations.size() == 1
+                           entries == 12 && storage.recovered.configurations.size() == 1
                        ? kNew
                        : kWrong;
           }};

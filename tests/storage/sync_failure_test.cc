@@ -64,7 +64,7 @@ TEST_F(SyncFailureTest, AChangeOfTheFolderSaysSo) {
     const Identity& found = opened.value().identity;
     EXPECT_TRUE(found == other || (found == SomeIdentity() && !done));
     EXPECT_EQ(opened.value().state->identity(), found);
-    EXPECT_EQ(opened.value().log->last_index(), Index(found == other ? 2 : 1));
+    EXPECT_EQ(opened.value().log->last_index(), Index(found == other ? 3 : 1));
   }
 }
 
