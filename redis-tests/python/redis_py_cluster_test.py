@@ -7,7 +7,8 @@ import redis
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 
-from test_cluster import DEADLINE_S, EVERY_BYTE, MEBIBYTE, ClusterTestCase, keep_trying, main
+from test_cluster import (DEADLINE_S, EVERY_BYTE, MEBIBYTE, ClusterTestCase, Stranger, keep_trying,
+                          main)
 
 # What an application has to expect while there is no leader. Anything else, such as a TypeError from
 # a reply that the library does not understand, is a failure. The IndexError is a fault of Debian's
@@ -64,6 +65,47 @@ class RedisPyCluster(ClusterTestCase):
             client.set(self.key("a"), i)
             # Each read goes to the next node.
             self.assertEqual(client.get(self.key("a")), str(i).encode())
+
+    def test_a_node_with_data_of_its_own_is_never_read(self):
+        keys = [self.key(i) for i in range(60)]
+        client = self.client()
+        for key in keys:
+            client.set(key, "ours")
+        stranger = Stranger(self.cluster.server_program)
+        self.addCleanup(stranger.quit)
+        alone = redis.Redis(port=stranger.port)
+        self.addCleanup(alone.close)
+        for key in keys:
+            keep_trying(lambda: alone.set(key, "another's"), redis.RedisError)
+        # With the cluster and with the stranger as who is asked.
+        for port, met in ((self.cluster.leader_port, stranger.port),
+                          (self.cluster.follower_port, stranger.port),
+                          (stranger.port, self.cluster.leader_port)):
+            with redis.Redis(port=port) as node, self.assertRaises(redis.ResponseError):
+                node.execute_command("CLUSTER MEET", "127.0.0.1", met)
+        for port in self.cluster.ports:
+            reader = self.client(port, read_from_replicas=True)
+            self.assertEqual(sorted(node.port for node in reader.get_nodes()),
+                             sorted(self.cluster.ports))
+            self.assertEqual([reader.get(key) for key in keys], [b"ours"] * len(keys))
+
+    def test_a_replica_that_is_dead_is_not_read(self):
+        self.client().set(self.key("a"), "1")
+        dead = self.cluster.leader_port
+        self.cluster.kill_leader()
+        self.cluster.refresh()
+        alive = sorted(port for port in self.cluster.ports if port != dead)
+
+        def read_everywhere(port):
+            reader = self.client(port, read_from_replicas=True)
+            self.assertEqual(sorted(node.port for node in reader.get_nodes()), alive)
+            return [reader.get(self.key("a")) for _ in range(30)]
+
+        for port in alive:
+            # Once it is known to be dead, for good.
+            errors = (AssertionError, *FAILOVER_ERRORS)
+            self.assertEqual(keep_trying(lambda: read_everywhere(port), errors), [b"1"] * 30)
+            self.assertEqual(read_everywhere(port), [b"1"] * 30)
 
     def test_questions_about_the_cluster(self):
         client = self.client()

@@ -1,8 +1,11 @@
 """A cluster of three real nodes for a test: quorate_test_cluster, driven through its stdin."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -28,6 +31,7 @@ class TestCluster:
 
     def _read_nodes(self, answer):
         self.ports = [node["port"] for node in answer["nodes"]]
+        self.server_program = os.readlink(f"/proc/{answer['nodes'][0]['pid']}/exe")
         self.leader_port = self.ports[answer["leader"] - 1]
         self.follower_port = next(port for port in self.ports if port != self.leader_port)
 
@@ -50,6 +54,30 @@ class TestCluster:
         self._ask("quit")
         if self._process.wait() != 0:
             raise AssertionError("quorate_test_cluster did not end well")
+
+
+class Stranger:
+    """A server alone, which has nothing to do with the cluster, from here to quit()."""
+
+    def __init__(self, program):
+        self._folder = tempfile.TemporaryDirectory()
+        self.port, peer_port = free_ports(2)
+        self._process = subprocess.Popen(
+            [program, "--port", str(self.port), "--cluster-port", str(peer_port), "--dir",
+             self._folder.name], stdout=subprocess.DEVNULL)
+
+    def quit(self):
+        self._process.terminate()
+        self._process.wait()
+        self._folder.cleanup()
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 DEADLINE_S = 60
