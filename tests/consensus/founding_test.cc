@@ -111,6 +111,15 @@ TEST(Follower, ForgetsAFoundingThatIsOverwritten) {
   EXPECT_EQ(server.raft().founding(), FoundingId(9));
 }
 
+TEST(Follower, ForgetsAFoundingThatAnEntryOfAnotherKindOverwrites) {
+  LoneServer server({.term = 1});
+  server.Receive(kSecond, MakeAppend(1, 0, 0, 0, {FoundingEntryAt(1, 1, 8)}));
+  server.Receive(kThird, MakeAppend(2, 0, 0, 1, {MakeEntry(1, 2)}));
+  server.Settle();
+  EXPECT_EQ(server.raft().founding(), FoundingId());
+  EXPECT_FALSE(server.raft().founding_is_pending());
+}
+
 TEST(Follower, TakesNoFoundingThatItCannotRead) {
   LoneServer server({.term = 1});
   Entry entry = FoundingEntryAt(1, 1, 8);
