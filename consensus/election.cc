@@ -37,7 +37,8 @@ void Raft::Impl::TickElection() {
   // only one that has the entry, and without it nobody could be elected (dissertation 4.2.2).
   const bool may_stand =
       configurations_.MayVote(config_.id, commit_index_) && !has_lost_its_data_ && !was_deserted_;
-  if (!may_stand || DiskIsStalled()) {
+  const bool waits_to_be_asked = WaitsForFounding() && !founding_begun_;
+  if (!may_stand || waits_to_be_asked || DiskIsStalled()) {
     // With a stalled disk it could neither vote for itself nor lead. Once the disk is back it
     // stands at the next tick.
     if (leader()) {
@@ -143,6 +144,41 @@ void Raft::Impl::CountOwnVote() {
 size_t Raft::Impl::VotesNeeded() const {
   size_t voters = VoterCount(configurations_.current());
   return IsInFirstElection() ? voters : Majority(voters);
+}
+
+// Nobody stands in the first election before an operator says so: all folders emptied and the same
+// command lines started again would else be a new cluster. Where one does, the others vote as ever,
+// and whoever has voted is not pristine any more: it stands by itself until there is a leader. So
+// the votes on the disks are what remembers the decision. No vote is asked for before all have
+// granted their pre-votes, which nobody does who holds data. Until then nothing is on any disk.
+bool Raft::Impl::WaitsForFounding() const {
+  return pristine_ && !config_.founds_unasked && !has_lost_its_data_ && !IsSoleVoter();
+}
+
+void Raft::Impl::BeginFounding() {
+  if (!WaitsForFounding() || founding_begun_) {
+    return;
+  }
+  founding_begun_ = true;
+  founders_agreed_.clear();
+}
+
+void Raft::Impl::AbandonFounding() {
+  founding_begun_ = false;
+  if (WaitsForFounding() && std::holds_alternative<PreCandidate>(role_)) {
+    BecomeFollower(std::nullopt);
+  }
+}
+
+std::vector<NodeId> Raft::Impl::founders_missing() const {
+  std::vector<NodeId> missing;
+  for (const ConfigurationMember& member : configurations_.current().members) {
+    if (member.voter && member.id != config_.id &&
+        std::ranges::find(founders_agreed_, member.id) == founders_agreed_.end()) {
+      missing.push_back(member.id);
+    }
+  }
+  return missing;
 }
 
 // Such a candidate does not win a later election, but it must not be given a vote, either, by a
@@ -318,6 +354,9 @@ void Raft::Impl::Handle(NodeId from, const RequestVoteReply& reply) {
       return;
     }
     pre_candidate->votes.Grant(from);
+    if (WaitsForFounding() && std::ranges::find(founders_agreed_, from) == founders_agreed_.end()) {
+      founders_agreed_.push_back(from);
+    }
     if (pre_candidate->votes.Won()) {
       BecomeCandidate(newest_pre_vote_, false);
     }

@@ -353,6 +353,8 @@ void Raft::Compacted(Index index) { impl_->Compacted(index); }
 bool Raft::TransferLeadership(NodeId target) { return impl_->TransferLeadership(target); }
 bool Raft::TransferLeadership() { return impl_->TransferLeadership(std::nullopt); }
 void Raft::set_unfit(bool unfit) { impl_->set_unfit(unfit); }
+void Raft::BeginFounding() { impl_->BeginFounding(); }
+void Raft::AbandonFounding() { impl_->AbandonFounding(); }
 bool Raft::RequestLeadership() { return impl_->RequestLeadership(); }
 void Raft::PeerGone(NodeId peer) { impl_->PeerGone(peer); }
 std::variant<Index, ChangeError> Raft::ProposeChange(const Change& change, bool force) {
@@ -386,6 +388,8 @@ const Configuration& Raft::configuration() const { return impl_->configurations(
 Index Raft::configuration_index() const { return impl_->configurations().current_index(); }
 FoundingId Raft::founding() const { return impl_->founding().id(); }
 bool Raft::founding_is_pending() const { return impl_->founding().is_pending(); }
+bool Raft::waits_for_founding() const { return impl_->WaitsForFounding(); }
+std::vector<NodeId> Raft::founders_missing() const { return impl_->founders_missing(); }
 bool Raft::has_diverged() const { return impl_->has_diverged(); }
 bool Raft::has_lost_its_data() const { return impl_->has_lost_its_data(); }
 void Raft::LoseData() { impl_->LoseData(); }

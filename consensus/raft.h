@@ -49,6 +49,9 @@ struct Config {
   // What this server proposes as the cluster's founding record (founding.h) when it is its first
   // leader. Empty: none, its first entry is a no-op like any other leader's.
   Payload founding = {};
+  // One of several first voters stands in the cluster's first election without being asked to. If
+  // not, see Raft::BeginFounding.
+  bool founds_unasked = true;
 };
 
 enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
@@ -187,6 +190,16 @@ class Raft {
   // Leader: `peer` says that it has installed a snapshot.
   void SnapshotSent(NodeId peer);
 
+  // --- The first election ---
+
+  // Somebody decides that the first voters are to found the cluster now. This server stands in the
+  // first election, which takes all their votes, until it has voted or AbandonFounding is called.
+  // It is enough to ask one server. Once a server has voted, it goes on by itself, also after a
+  // restart: its vote is the durable record of the decision. No effect unless waits_for_founding().
+  void BeginFounding();
+  // Takes the decision back. It is too late, and of no effect, once this server has voted.
+  void AbandonFounding();
+
   // --- Leadership ---
 
   // Leader: let `target` catch up, then have it start an election (dissertation 3.10). Proposals
@@ -253,6 +266,12 @@ class Raft {
   // A founding is in the log that is not known to be committed. Until it is, Propose returns
   // nothing.
   bool founding_is_pending() const;
+  // This server is one of several first voters, has not voted, and stands in no election unless it
+  // is asked to; see BeginFounding.
+  bool waits_for_founding() const;
+  // The first voters that have not granted a pre-vote to this server since BeginFounding: those
+  // that cannot be reached, or have data already.
+  std::vector<NodeId> founders_missing() const;
   // This server's log differs from that of the term's leader, or differed from those of a majority
   // when it was the leader itself: see Divergence. Such a leader steps down, and does not stand
   // before it has followed another's log. A follower may stand: it cannot know which of the two

@@ -143,6 +143,8 @@ class Raft::Impl {
   std::optional<uint64_t> RequestChange(const Change& change, bool force);
   void SendSnapshotPart(NodeId to, SnapshotPart part);
   void SnapshotSent(NodeId peer);
+  void BeginFounding();
+  void AbandonFounding();
 
   Effects TakeEffects();
   std::vector<Entry> NextCommitted(size_t bytes_max);
@@ -163,6 +165,8 @@ class Raft::Impl {
   bool has_lost_its_data() const { return has_lost_its_data_; }
   void LoseData();
   bool has_nothing() const { return pristine_ || has_lost_its_data_; }
+  bool WaitsForFounding() const;
+  std::vector<NodeId> founders_missing() const;
   std::vector<PeerStatus> peers() const;
   std::optional<Health> health(NodeId member) const;
 
@@ -310,6 +314,8 @@ class Raft::Impl {
   std::pair<NodeId, Term> granted_pre_vote_;  // the newest
   Term newest_pre_vote_;                      // that this server has asked for
   bool has_lost_its_data_ = false;
+  bool founding_begun_ = false;          // see Raft::BeginFounding
+  std::vector<NodeId> founders_agreed_;  // since then
   Comparison compared_;
   bool was_deserted_ = false;  // as a leader from which a majority had diverged
   std::optional<NodeId> successor_;

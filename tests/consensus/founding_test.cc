@@ -74,6 +74,119 @@ TEST(LaterLeader, ProposesANoop) {
   EXPECT_EQ(server.disk().Read(Index(2), Index(2), 0).front().kind, EntryKind::kNoop);
 }
 
+// --- When the first voters found ---
+
+Given Waiting(Given given = {.fresh = true}) {
+  given.config.founds_unasked = false;
+  return given;
+}
+
+bool Stands(LoneServer& server) {
+  server.Tick(100);
+  return !Of<RequestVote>(server.Settle()).empty();
+}
+
+// The term that it asks pre-votes for, once it was asked to found.
+uint64_t Attempt(LoneServer& server) {
+  server.raft().BeginFounding();
+  server.Tick();
+  while (true) {
+    const auto requests = Of<RequestVote>(server.Settle(), kSecond);
+    if (!requests.empty()) {
+      return requests.back().term.value();
+    }
+    server.Tick();
+  }
+}
+
+// All folders emptied and the same servers started again would else be a new cluster.
+TEST(FirstVoter, StandsWhenItIsAskedTo) {
+  LoneServer server(Waiting());
+  EXPECT_FALSE(Stands(server));
+  EXPECT_TRUE(server.raft().waits_for_founding());
+  EXPECT_EQ(Attempt(server), 1U);
+}
+
+// It is enough to ask one. The vote is the record of it.
+TEST(FirstVoter, GoesOnByItselfOnceItHasVoted) {
+  LoneServer server(Waiting());
+  server.Receive(kSecond, AskPreVote(1, 0, 0));
+  EXPECT_EQ(Only<RequestVoteReply>(server.Settle(), kSecond), PreVote(1));
+  EXPECT_TRUE(server.raft().waits_for_founding()) << "nobody has voted yet";
+  server.Receive(kSecond, AskVote(1, 0, 0));
+  EXPECT_EQ(Only<RequestVoteReply>(server.Settle(), kSecond), Vote(1));
+  EXPECT_FALSE(server.raft().waits_for_founding());
+  EXPECT_TRUE(Stands(server));
+  server.Restart();
+  EXPECT_FALSE(server.raft().waits_for_founding());
+  EXPECT_TRUE(Stands(server));
+}
+
+TEST(FirstVoter, WritesNothingBeforeAllAgree) {
+  LoneServer server(Waiting());
+  const uint64_t term = Attempt(server);
+  EXPECT_EQ(server.raft().founders_missing(), (std::vector{kSecond, kThird}));
+  server.Receive(kThird, PreVote(term));
+  server.Settle();
+  EXPECT_EQ(server.raft().founders_missing(), std::vector{kSecond});
+  EXPECT_FALSE(server.last_write);
+  server.Restart();
+  EXPECT_TRUE(server.raft().waits_for_founding());
+  EXPECT_FALSE(Stands(server));
+}
+
+TEST(FirstVoter, GivesUpWithoutATrace) {
+  LoneServer server(Waiting());
+  const uint64_t term = Attempt(server);
+  server.Receive(kThird, PreVote(term));
+  server.raft().AbandonFounding();
+  server.Receive(kSecond, PreVote(term));
+  EXPECT_TRUE(server.Settle().empty());
+  EXPECT_FALSE(Stands(server));
+  EXPECT_EQ(server.raft().current_term(), Term());
+  EXPECT_TRUE(server.raft().waits_for_founding());
+  EXPECT_GT(Attempt(server), term) << "late grants must not count for another attempt";
+}
+
+TEST(FirstVoter, DoesNotGiveUpOnceItHasVoted) {
+  LoneServer server(Waiting());
+  const uint64_t term = Attempt(server);
+  server.Receive(kSecond, PreVote(term));
+  server.Receive(kThird, PreVote(term));
+  server.Settle();
+  EXPECT_EQ(server.raft().role(), Role::kCandidate);
+  server.raft().AbandonFounding();
+  EXPECT_TRUE(Stands(server));
+  server.Restart();
+  EXPECT_TRUE(Stands(server));
+}
+
+TEST(FirstVoter, WaitsForNobodyWhenItIsAlone) {
+  LoneServer server(Waiting({.voters = 1, .fresh = true}));
+  EXPECT_FALSE(server.raft().waits_for_founding());
+  server.Tick();
+  server.Settle();
+  EXPECT_TRUE(server.raft().leader_is_established());
+}
+
+TEST(LaterVoter, StandsUnasked) {
+  LoneServer server(Waiting({.term = 1, .log_terms = {1}, .fresh = true}));
+  EXPECT_FALSE(server.raft().waits_for_founding());
+  EXPECT_TRUE(Stands(server));
+}
+
+// An old disk of this cluster is back among empty ones.
+TEST(FirstVoter, DoesNotFoundBesideData) {
+  LoneServer server(Waiting());
+  Attempt(server);
+  server.Receive(kThird, AskPreVote(8, 5, 7));
+  EXPECT_TRUE(server.raft().has_lost_its_data());
+  EXPECT_FALSE(server.raft().waits_for_founding());
+  server.raft().BeginFounding();
+  EXPECT_FALSE(Stands(server));
+  EXPECT_FALSE(server.last_write);
+}
+
 // --- When it counts ---
 
 // Nobody's entry may be on a disk that does not know durably of which cluster it is: such a disk
