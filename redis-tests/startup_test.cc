@@ -170,6 +170,16 @@ TEST_F(Startup, AFolderOfAnotherNodeOrClusterIsRefusedAndStaysIntact) {
   ExpectCleanStop(server.get());
 }
 
+// For unit files: a disk that is not mounted must not begin a cluster of one.
+TEST_F(Startup, WhereDataIsRequiredAnEmptyFolderIsRefused) {
+  ExpectRefused({"--port", port_text_, "--require-data", "yes"}, {"data", "require-data is yes"});
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/data"));
+  auto server = StartServing({"--port", port_text_}, port_);
+  ExpectCleanStop(server.get());
+  server = StartServing({"--port", port_text_, "--require-data", "yes"}, port_);
+  ExpectCleanStop(server.get());
+}
+
 TEST_F(Startup, AFolderThatCannotBeMadeIsNamed) {
   WriteFile("file", "");
   ExpectRefused({"--port", port_text_, "--dir", "file/below"}, {"file/below"});

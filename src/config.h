@@ -66,6 +66,7 @@ struct Config {
 
   // The process.
   std::string dir = "./data";
+  bool require_data = false;                // an empty folder is an error
   std::string dbfilename = "dump.quorate";  // of backups, in `dir`
   LogLevel loglevel = LogLevel::kNotice;
   std::string logfile;  // empty: standard output

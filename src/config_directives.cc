@@ -67,6 +67,9 @@ constexpr std::array kDirectives = {
               "Answer -UNKNOWN to a write that is undecided for so long"},
 
     Directive{"dir", kProcess, kAtStart, PathKind{&Config::dir}, "DIR", "Folder of all data"},
+    Directive{"require-data", kProcess, kAtStart, YesNoKind{&Config::require_data}, "yes|no",
+              "End with an error if that folder holds no data, as when its disk is not mounted. "
+              "For every start but the first"},
     Directive{"dbfilename", kProcess, kAtStart, TextKind{&Config::dbfilename, false}, "FILE",
               "Name of the file in that folder which BGSAVE and SAVE write"},
     Directive{"loglevel", kProcess, kChangeable, LogLevelKind{&Config::loglevel}, "LEVEL",

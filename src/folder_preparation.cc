@@ -1,5 +1,6 @@
 #include "src/folder_preparation.h"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <optional>
@@ -55,6 +56,12 @@ std::variant<ChosenIdentity, std::string> PrepareFolder(const Config& config,
   std::optional<storage::Identity> stored = std::move(read.value());
   if (!config.force_new_cluster.empty()) {
     if (auto error = ForceNewCluster(config, options, &stored)) return *std::move(error);
+  }
+  if (!stored && config.require_data) {
+    return fmt::format(
+        "{}: the folder holds no data, and require-data is yes: mount its disk or correct dir, or "
+        "leave require-data out for the first start of a new node",
+        config.dir);
   }
   std::optional<storage::StateMeta> backup;
   if (!config.restore_from.empty() && !stored) {

@@ -122,6 +122,23 @@ TEST_F(FolderPreparation, AClusterOfOneDrawsItsId) {
   EXPECT_FALSE(MayBeAdopted(Prepare(OfThree(3))));
 }
 
+// --- require-data ---
+
+TEST_F(FolderPreparation, AnEmptyFolderIsRefusedWhereDataIsRequired) {
+  const std::vector<std::string> required = {"--require-data", "yes"};
+  Prepare(Alone(), required);
+  EXPECT_CONTAINS(error_, "the folder holds no data, and require-data is yes");
+  EXPECT_FALSE(std::filesystem::exists(Folder(0)));
+  // As a mount point is, without its disk.
+  std::filesystem::create_directory(Folder(0));
+  Prepare(Alone(), required);
+  EXPECT_CONTAINS(error_, "the folder holds no data, and require-data is yes");
+  const storage::Identity first = Prepare(Alone());
+  { const OpenedStorage made = Open(first); }
+  EXPECT_EQ(Prepare(Alone(), required), first);
+  EXPECT_EQ(error_, "");
+}
+
 // --- restore-from ---
 
 TEST_F(FolderPreparation, ABackupBeginsAClusterOfOneOnce) {
