@@ -69,6 +69,7 @@ TEST_F(MixedFolders, AnOldFolderDoesNotBringBackAnEarlierLifeOfTheCluster) {
   for (int id = 1; id <= 3; ++id) cluster_.LoseData(id);
 
   for (int id = 1; id <= 3; ++id) cluster_.Restart(id);
+  ASSERT_TRUE(cluster_.Create());
   ASSERT_TRUE(cluster_.WaitUntilAllServe());
   ASSERT_NO_FATAL_FAILURE(WriteAll("second"));
   EXPECT_NE(InfoField(1, "raft_founding_id"), founding);
@@ -89,6 +90,46 @@ TEST_F(MixedFolders, AnOldFolderDoesNotBringBackAnEarlierLifeOfTheCluster) {
   stranger.Command({"READONLY"});
   EXPECT_TRUE(stranger.Command({"GET", "key:0"}).is_error());
   for (int id = 1; id <= 2; ++id) ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "second"));
+}
+
+// All folders are emptied and the same command lines are started again: nobody has said that this
+// is to be a new cluster. When one old disk comes back, nothing has taken its place.
+TEST_F(MixedFolders, EmptyFoldersDoNotFoundAnotherClusterByThemselves) {
+  namespace fs = std::filesystem;
+  ASSERT_TRUE(cluster_.Start());
+  ASSERT_NO_FATAL_FAILURE(WriteAll("first"));
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  KillAll();
+  const std::string old = folder_.path() + "/old";
+  fs::copy(cluster_.data_folder(3), old, fs::copy_options::recursive);
+  for (int id = 1; id <= 3; ++id) cluster_.LoseData(id);
+
+  for (int id = 1; id <= 3; ++id) cluster_.Restart(id);
+  for (int id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(
+        Eventually(kDeadlineMs, [&] { return InfoField(id, "raft_waits_for_create") == "1"; }));
+    EXPECT_TRUE(Client(cluster_.port(id)).Command({"SET", "key:0", "second"}).is_error());
+  }
+
+  // The old disk knows the others as members, which have lost their data now.
+  cluster_.Kill9(3);
+  cluster_.LoseData(3);
+  fs::copy(old, cluster_.data_folder(3), fs::copy_options::recursive);
+  cluster_.Restart(3);
+  for (int id = 1; id <= 2; ++id) {
+    ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return InfoField(id, "raft_lost_data") == "1"; }));
+    const Reply refused = Client(cluster_.port(id)).Command({"CLUSTER", "CREATE"});
+    EXPECT_TRUE(refused.IsError("ERR")) << refused;
+    EXPECT_TRUE(Client(cluster_.port(id)).Command({"GET", "key:0"}).is_error());
+  }
+
+  // What the disk has is there, and is served by whoever says so.
+  const std::string given_up = InfoField(3, "raft_cluster_id");
+  cluster_.Kill9(3);
+  cluster_.AddFlags(3, {"--force-new-cluster", given_up});
+  cluster_.Restart(3);
+  ASSERT_EQ(cluster_.WaitForLeader(), 3);
+  ASSERT_NO_FATAL_FAILURE(ExpectAll(3, "first"));
 }
 
 }  // namespace quorate::redis_tests

@@ -90,6 +90,7 @@ TEST_F(Restore, BeginsAClusterWithAllThatWasAcknowledged) {
 
   LoseEverything();
   for (int id = 1; id <= 3; ++id) RestoreFrom(id, backup);
+  ASSERT_TRUE(cluster().Create());
   ASSERT_TRUE(cluster().WaitUntilAllServe());
   EXPECT_EQ(before.Check(), "");
   EXPECT_NE(InfoField(1, "raft_cluster_id"), old_id);
@@ -151,12 +152,16 @@ TEST_F(Restore, MembersWithDifferentBackupsAreNoCluster) {
       return Client(cluster().port(id)).Command({"GET", "key"}).IsError("CLUSTERDOWN");
     }));
   }
+  const Reply refused = Client(cluster().port(1)).Command({"CLUSTER", "CREATE"});
+  EXPECT_TRUE(refused.IsError("ERR")) << refused;
+  EXPECT_NE(refused.text.find("node 3 at "), std::string::npos) << refused;
   EXPECT_EQ(InfoField(1, "raft_cluster_id"), InfoField(2, "raft_cluster_id"));
   EXPECT_NE(InfoField(1, "raft_cluster_id"), InfoField(3, "raft_cluster_id"));
   // None of them has anything to lose yet.
   cluster().Kill9(3);
   cluster().LoseData(3);
   RestoreFrom(3, later);
+  ASSERT_TRUE(cluster().Create());
   ASSERT_TRUE(cluster().WaitUntilAllServe());
   EXPECT_EQ(Client(cluster().port(cluster().WaitForLeader())).Command({"GET", "key"}), Text("2"));
 }
@@ -169,6 +174,7 @@ TEST_F(Restore, IsNotDoneAgainForAMemberThatLostItsData) {
   const std::string backup = Backup(cluster().WaitForLeader(), "backup");
   LoseEverything();
   for (int id = 1; id <= 3; ++id) RestoreFrom(id, backup);
+  ASSERT_TRUE(cluster().Create());
   ASSERT_TRUE(cluster().WaitUntilAllServe());
   const int leader = cluster().WaitForLeader();
   ASSERT_NO_FATAL_FAILURE(Set(leader, "key", "2"));
@@ -214,6 +220,7 @@ TEST_F(Restore, KilledAgainAndAgainGetsThere) {
   cluster().Restart(2);
   RestoreFrom(1, backup);
   RestoreFrom(3, backup);
+  ASSERT_TRUE(cluster().Create());
   ASSERT_TRUE(cluster().WaitUntilAllServe());
   EXPECT_EQ(InfoField(2, "raft_state_digest"), digest);
   ASSERT_TRUE(WaitForEqualStates());

@@ -75,6 +75,8 @@ struct Config {
   // The cluster.
   uint64_t node_id = 0;         // 0: the one that the data folder belongs to, or else 1
   std::string initial_cluster;  // as written; `members` is what it says
+  // The members of initial-cluster found their cluster without CLUSTER CREATE.
+  bool initial_cluster_is_new = false;
   std::string initial_cluster_token = "quorate";
   std::string cluster_announce_ip;         // empty: see `members`
   uint16_t cluster_announce_port = 0;      // 0: `port`

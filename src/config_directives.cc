@@ -87,6 +87,11 @@ constexpr std::array kDirectives = {
               "ID=HOST:PORT[@PEERPORT],...",
               "All members of a new cluster; \"\": this server alone. The peer port defaults to "
               "the port plus 10000"},
+    Directive{
+        "initial-cluster-state", kCluster, kAtStart,
+        ClusterStateKind{&Config::initial_cluster_is_new}, "new|existing",
+        "existing: its members wait for CLUSTER CREATE, sent once to one of them. new: they "
+        "begin the cluster by themselves, and a new one whenever all their folders are empty"},
     Directive{"initial-cluster-token", kCluster, kAtStart,
               TextKind{&Config::initial_cluster_token, false}, "TEXT",
               "A name that keeps servers of different clusters apart"},
@@ -224,6 +229,9 @@ class Setter {
   std::optional<std::string> operator()(const YesNoKind& kind) const {
     return Store(ParseYesNo(arguments_[0]), config_.*kind.member);
   }
+  std::optional<std::string> operator()(const ClusterStateKind& kind) const {
+    return Store(ParseClusterState(arguments_[0]), config_.*kind.is_new);
+  }
   std::optional<std::string> operator()(const PortKind& kind) const {
     constexpr uint64_t kPortMax = std::numeric_limits<uint16_t>::max();
     return Store(ParseNumber(arguments_[0], 0, kPortMax), config_.*kind.member);
@@ -267,6 +275,9 @@ class Getter {
   explicit Getter(const Config& config) : config_(config) {}
 
   std::string operator()(const YesNoKind& kind) const { return FormatYesNo(config_.*kind.member); }
+  std::string operator()(const ClusterStateKind& kind) const {
+    return FormatClusterState(config_.*kind.is_new);
+  }
   std::string operator()(const PortKind& kind) const {
     return std::to_string(config_.*kind.member);
   }

@@ -18,6 +18,9 @@ namespace quorate {
 struct YesNoKind {
   bool Config::*member;
 };
+struct ClusterStateKind {  // new or existing
+  bool Config::*is_new;
+};
 struct PortKind {
   uint16_t Config::*member;
 };
@@ -53,8 +56,8 @@ struct FixedKind {
   std::string_view refusal;  // the reason why another value is refused
 };
 using DirectiveKind =
-    std::variant<YesNoKind, PortKind, NumberKind, MemoryKind, LogLevelKind, TextKind, PathKind,
-                 AddressesKind, OutputBufferLimitKind, FixedKind>;
+    std::variant<YesNoKind, ClusterStateKind, PortKind, NumberKind, MemoryKind, LogLevelKind,
+                 TextKind, PathKind, AddressesKind, OutputBufferLimitKind, FixedKind>;
 
 // Headings of --help.
 enum class DirectiveGroup : uint8_t { kNetwork, kClients, kProcess, kCluster, kFixed };

@@ -67,6 +67,16 @@ Parsed<bool> ParseYesNo(std::string_view text) {
   return BadValue{"argument must be 'yes' or 'no'"};
 }
 
+Parsed<bool> ParseClusterState(std::string_view text) {
+  if (EqualsIgnoringCase(text, "new")) {
+    return true;
+  }
+  if (EqualsIgnoringCase(text, "existing")) {
+    return false;
+  }
+  return BadValue{"argument(s) must be one of the following: new, existing"};
+}
+
 Parsed<uint64_t> ParseNumber(std::string_view text, uint64_t min, uint64_t max) {
   const std::optional<int64_t> number = resp::ParseInteger(text);
   if (!number) {
@@ -142,6 +152,8 @@ Parsed<OutputBufferLimit> ParseOutputBufferLimit(std::span<const std::string> wo
   }
   return OutputBufferLimit{*hard_bytes, *soft_bytes, static_cast<uint64_t>(*soft_seconds)};
 }
+
+std::string FormatClusterState(bool is_new) { return is_new ? "new" : "existing"; }
 
 std::string FormatYesNo(bool value) { return value ? "yes" : "no"; }
 

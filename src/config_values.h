@@ -24,6 +24,9 @@ using Parsed = std::variant<T, BadValue>;
 
 Parsed<bool> ParseYesNo(std::string_view text);
 
+// etcd's words for a cluster: new (true) or existing.
+Parsed<bool> ParseClusterState(std::string_view text);
+
 // A decimal integer within [min, max].
 Parsed<uint64_t> ParseNumber(std::string_view text, uint64_t min, uint64_t max);
 
@@ -40,6 +43,7 @@ Parsed<std::vector<BindAddress>> ParseBindAddresses(std::span<const std::string>
 Parsed<OutputBufferLimit> ParseOutputBufferLimit(std::span<const std::string> words);
 
 std::string FormatYesNo(bool value);
+std::string FormatClusterState(bool is_new);
 std::string FormatLogLevel(LogLevel level);
 std::string FormatBindAddresses(const std::vector<BindAddress>& addresses);
 std::string FormatOutputBufferLimit(const OutputBufferLimit& limit);

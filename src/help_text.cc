@@ -33,6 +33,7 @@ Examples:
   echo 'port 7777' | quorate-server -
   quorate-server --node-id 1 --port 7001 --dir d1 --initial-cluster \
       1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003
+  redis-cli -p 7001 CLUSTER CREATE   (once, when all of them run)
 
 )";
 

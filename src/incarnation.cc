@@ -57,6 +57,7 @@ consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen,
   };
   raft.heartbeat_ticks = ticks(config.heartbeat_interval_ms);
   raft.election_timeout_ticks = ticks(config.election_timeout_ms);
+  raft.founds_unasked = config.initial_cluster_is_new;
   raft.founding = consensus::Payload(Encode(storage::FoundingOfNext(state)));
   raft.disk_stall_ticks = kDiskStallElectionTimeouts * raft.election_timeout_ticks;
   return raft;

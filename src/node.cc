@@ -56,6 +56,11 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
   } else {
     UpdateMembership();
   }
+  if (waits_for_create()) {
+    spdlog::warn(
+        "this node has no data and has heard of no cluster: if this is a new one, send CLUSTER "
+        "CREATE to one of its first members");
+  }
 }
 
 // --- Requests of clients ---
@@ -131,6 +136,10 @@ void Node::PeerFound(const Member& peer, const std::string& own_host) {
 
 void Node::PeerGone(NodeId peer) { raft_.PeerGone(peer); }
 
+void Node::PeerRefused(NodeId peer, const std::string& reason) {
+  if (waits_for_create()) refusals_.insert_or_assign(peer.value(), reason);
+}
+
 void Node::Tick() {
   raft_.Tick();
   ExpireRequests();
@@ -138,6 +147,7 @@ void Node::Tick() {
   AnnounceAddress();
   RunJoining();
   AnswerResets();
+  AnswerCreations();
   RunMeetings();
 }
 
@@ -246,7 +256,10 @@ void Node::ProposeBatch() {
 void Node::StartEffects(consensus::Effects effects) {
   if (effects.leadership_changed) LogLeadership();
   if (effects.configuration_changed) UpdatePeers();
-  if (effects.founding_known) parts_.network.FoundingKnown();
+  if (effects.founding_known) {
+    spdlog::info("the cluster is founded, with the id {:016x}", raft_.founding().value());
+    parts_.network.FoundingKnown();
+  }
   for (const consensus::Divergence& divergence : effects.divergences) {
     spdlog::error(
         "this node's log and that of node {} differ at entry {} or before it, although index and "
@@ -470,6 +483,7 @@ const Member* Node::leader() const {
 }
 
 consensus::Health Node::health(const Member& member) const {
+  if (waits_for_create()) return consensus::Health::kHandshake;
   return raft_.health(NodeId(member.id)).value_or(consensus::Health::kSuspect);
 }
 

@@ -99,7 +99,7 @@ struct NewLife {
   std::optional<storage::Identity> adopted;
 };
 
-inline constexpr std::string_view kWaitsToJoin =
+inline constexpr const char* kWaitsToJoin =
     "CLUSTERDOWN This node waits to be taken into a cluster";
 
 class Node {
@@ -131,6 +131,9 @@ class Node {
   void SubmitChange(Session& session, const Command& command, MembershipChange change);
   // CLUSTER RESET: OK when it is known that this node belongs to no cluster; an error when it does.
   void SubmitReset(Session& session, const Command& command);
+  // CLUSTER CREATE: has the first members found the cluster. OK when it is there, also when it was
+  // there before; or what keeps it from being founded, and then nothing has changed.
+  void SubmitCreate(Session& session, const Command& command);
   // For what cannot run here: answers with a redirection. While a leader has been missing only for
   // a moment, as when leadership is handed over, the client waits to be told the new one.
   void Redirect(Session& session, const Command& command, const resp::Request& request);
@@ -146,6 +149,8 @@ class Node {
   void PeerFound(const Member& peer, const std::string& own_host);
   // A peer's process seems to have ended.
   void PeerGone(consensus::NodeId peer);
+  // What is at that member's address wants nothing to do with this node, and says why.
+  void PeerRefused(consensus::NodeId peer, const std::string& reason);
   enum class Offer : uint8_t {
     kNone,         // this node is, or has been, somebody
     kNotYet,       // a write may be on its way: whether it is empty is known soon
@@ -190,6 +195,10 @@ class Node {
   // It was told to join a cluster, and is alone and empty yet. A client that knows its address as
   // one of that cluster must not take it for the cluster.
   bool waits_to_join() const;
+  // One of several first members of a cluster that nobody has created yet.
+  bool waits_for_create() const { return raft_.waits_for_founding(); }
+  // The error for what this node cannot do, where it can name nobody who does: why.
+  const char* DownError() const;
   // Begun alone, and nobody has used it since: another cluster may have it.
   bool untouched() const;
   // What a CLUSTER MEET here has come to; for the one who asks on behalf of this node.
@@ -247,6 +256,12 @@ class Node {
   // Empty: OK. Nothing: it is not known yet.
   std::optional<std::string_view> ResetAnswer() const;
   void AnnounceAddress();
+
+  // --- CLUSTER CREATE (node_creation.cc) ---
+  void AnswerCreations();
+  // Empty: OK. Nothing: it is not known yet. `expired`: the client waits no longer.
+  std::optional<std::string> CreationAnswer(bool expired) const;
+  std::string CreationObstacle() const;
 
   // --- Meetings: CLUSTER MEET from the question to the answer (node_meetings.cc) ---
   struct Meeting {
@@ -335,7 +350,13 @@ class Node {
     int64_t deadline_ms = 0;
   };
   std::vector<Reset> resets_;
-  std::map<uint64_t, Meeting> meetings_;  // by a number that is given once
+  struct Creation {
+    PendingRequest request;
+    int64_t deadline_ms = 0;
+  };
+  std::vector<Creation> creations_;
+  std::map<uint64_t, std::string> refusals_;  // see PeerRefused, by the peer's id; the last ones
+  std::map<uint64_t, Meeting> meetings_;      // by a number that is given once
   uint64_t last_meeting_ = 0;
   SnapshotSender snapshot_sender_;
   SnapshotReceiver snapshot_receiver_;

@@ -89,6 +89,7 @@ void Node::AnswerResets() {
 std::optional<std::string_view> Node::ResetAnswer() const {
   // Whoever was removed hears of it when it connects to the members again, a moment later.
   if (removed_ && !raft_.leader()) return "";
+  if (waits_for_create()) return "";
   if (!raft_.leader_is_established() || !membership_.Find(raft_.id())) return std::nullopt;
   if (!IsAlone()) return kMembersAreNotReset;
   if (keys_.key_count() > 0) return kKeysAreNotReset;

@@ -61,6 +61,16 @@ void Node::SubmitChange(Session& session, const Command& command, MembershipChan
     AnswerWithError(request, kWaitsToJoin);
     return;
   }
+  if (waits_for_create()) {
+    // redis-cli --cluster create has the nodes meet one another.
+    const auto is_met = [&](const Member& member) { return member.SameAddress(*change.join); };
+    if (change.join && std::ranges::any_of(members(), is_met)) {
+      creations_.push_back({std::move(request), Deadline()});
+    } else {
+      AnswerWithError(request, DownError());
+    }
+    return;
+  }
   if (change.join) {
     RouteMeet({std::move(request), std::move(change), Deadline()});
   } else {

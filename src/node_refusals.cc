@@ -18,6 +18,12 @@ using consensus::NodeId;
 // on. Those that did enter one and whose fate is open get a code of their own.
 constexpr const char* kNotExecuted = "CLUSTERDOWN The cluster is down";
 constexpr const char* kRemoved = "CLUSTERDOWN This node was removed from the cluster";
+constexpr const char* kWaitsForCreate =
+    "CLUSTERDOWN This node has no data and has heard of no cluster: to create a new one, send "
+    "CLUSTER CREATE";
+constexpr const char* kLostData =
+    "CLUSTERDOWN This node is a member of a cluster, and its data folder was lost: start it with "
+    "its data folder, or replace it with CLUSTER MEET";
 constexpr const char* kUnknownOutcome =
     "UNKNOWN No majority confirmed this write in time: it may or may not have been executed";
 
@@ -72,7 +78,7 @@ bool Node::LeaderMayAppear() {
   const bool has_leader = raft_.leader() || raft_.successor();
   if (had_leader_ && !has_leader) leaderless_since_ms_ = parts_.clock.monotonic_ms();
   had_leader_ = has_leader;
-  return !has_leader &&
+  return !has_leader && !waits_for_create() && !raft_.has_lost_its_data() &&
          parts_.clock.monotonic_ms() < leaderless_since_ms_ + options_.leader_wait_ms;
 }
 
@@ -122,13 +128,21 @@ void Node::ExpireRequests() {
   }
 }
 
+const char* Node::DownError() const {
+  if (raft_.has_lost_its_data()) return kLostData;
+  if (waits_to_join()) return kWaitsToJoin;
+  if (waits_for_create()) return kWaitsForCreate;
+  if (removed_ && !raft_.leader()) return kRemoved;
+  return kNotExecuted;
+}
+
 std::string Node::RedirectError(const PendingRequest& request, Arguments arguments) const {
   const Command& command = *request.command;
-  if (waits_to_join()) return std::string(kWaitsToJoin);
+  if (waits_to_join()) return DownError();
   std::optional<NodeId> leader = raft_.leader();
-  if (!leader && removed_) return kRemoved;
+  if (!leader && removed_) return DownError();
   if (!leader) leader = raft_.successor();
-  if (!leader) return kNotExecuted;
+  if (!leader) return DownError();
   const Member* member = membership_.Find(*leader);
   if (!member || !CanBeTold(*member)) return kNotExecuted;
   const bool has_key =

@@ -115,7 +115,9 @@ void PeerNetwork::OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffe
 }
 
 void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
-  const Node::Offer offer = node_->OfferMembership(hello.cluster_id, hello.to, hello.folder);
+  // A cluster that is yet to be founded has no members, and so knows nobody's folder.
+  const uint64_t folder = hello.founding == consensus::FoundingId() ? 0 : hello.folder;
+  const Node::Offer offer = node_->OfferMembership(hello.cluster_id, hello.to, folder);
   if (offer == Node::Offer::kTaken) {
     Drop(incoming);  // it connects again, to what this node becomes
     return;
@@ -323,6 +325,7 @@ std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
   options.own_address = options_.own_address;
   options.send_timeout_ms = options_.send_timeout_ms;
   options.refused = [this, id = consensus::NodeId(peer.id)](const std::string& reason) {
+    node_->PeerRefused(id, reason);
     if (reason.starts_with(kRemovedWord)) node_->Removed(reason);
     if (const auto folder = FolderIn(reason)) node_->NameFolder(id, *folder);
   };

@@ -77,7 +77,15 @@ bool Cluster::Start() {
   for (int id = 1; id <= size(); ++id) {
     StartProcess(id);
   }
-  return WaitUntilAllServe() && WaitUntilAllAreOffered();
+  return Create() && WaitUntilAllServe() && WaitUntilAllAreOffered();
+}
+
+bool Cluster::Create() {
+  if (options_.size == 1) return true;  // It is one already.
+  return Eventually(kDeadlineMs, [&] {
+    const Reply reply = Client(host(1), port(1)).Command({"CLUSTER", "CREATE"});
+    return reply.answered() && !reply.is_error();
+  });
 }
 
 bool Cluster::WaitUntilAllAreOffered() {

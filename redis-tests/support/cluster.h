@@ -38,9 +38,12 @@ class Cluster {
   Cluster() : Cluster(Options()) {}
   explicit Cluster(Options options);
 
-  // Starts all nodes and waits until all of them serve, and name all to clients. False after
-  // kDeadlineMs.
+  // Starts all nodes, creates the cluster, and waits until all of them serve, and name all to
+  // clients. False after kDeadlineMs.
   bool Start();
+  // Has the nodes that the cluster begins with found it, by way of the first one: as it is needed
+  // again when all of them have lost their data. False after kDeadlineMs.
+  bool Create();
 
   int size() const { return static_cast<int>(nodes_.size()); }
   const std::string& host(int id) const { return node(id).host; }

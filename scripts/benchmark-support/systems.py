@@ -270,6 +270,7 @@ class Quorate(RedisProtocolSystem):
             node_folder = folder / f"node-{node_id}"
             arguments = [str(self._binary), "--node-id", str(node_id), "--port", str(port)]
             arguments += ["--dir", str(node_folder / "data"), "--initial-cluster", members]
+            arguments += ["--initial-cluster-state", "new"]
             self._start_server(f"quorate node {node_id}", arguments, node_folder)
         self.leader_port()
 

@@ -24,10 +24,6 @@ namespace {
 
 constexpr int64_t kLastSlot = storage::kSlotCount - 1;
 
-// A client that is told of no slots forgets the nodes that it knows and cannot come back; on this
-// error it asks another node, or the same one again.
-constexpr std::string_view kClusterDown = "CLUSTERDOWN The cluster is down";
-
 using consensus::Health;
 
 uint64_t OffsetOf(const Node& node, const Member& member) {
@@ -47,7 +43,9 @@ std::string FlagsOf(const Node& node, const Member& member, bool* connected) {
   if (is_self && node.raft().has_lost_its_data()) {
     flags += "slave,fail";
   } else if (is_self || &member == node.leader()) {
-    flags += &member == node.leader() ? "master" : "slave";
+    // Redis shows an unused node as a master without slots, and redis-cli looks for such nodes.
+    const bool is_master = &member == node.leader() || node.waits_for_create();
+    flags += is_master ? "master" : "slave";
   } else {
     const Health health = node.health(member);
     *connected = health == Health::kOnline || health == Health::kLoading;
@@ -97,7 +95,9 @@ void Slots(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   const Node& node = context.instance.node;
   const Member* leader = node.leader();
   if (!leader) {
-    writer.Error(kClusterDown);
+    // A client that is told of no slots forgets the nodes that it knows and cannot come back; on an
+    // error it asks another node, or the same one again.
+    writer.Error(node.DownError());
     return;
   }
   // Clients read from all that are named here, so each of them must be able to answer.
@@ -141,7 +141,7 @@ void Shards(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   const Node& node = context.instance.node;
   const Member* leader = node.leader();
   if (!leader) {
-    writer.Error(kClusterDown);
+    writer.Error(node.DownError());
     return;
   }
   const std::vector<const Member*> replicas = Replicas(node);
@@ -187,6 +187,8 @@ void Info(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   const Node& node = context.instance.node;
   const bool serves = node.leader() != nullptr;
   const uint64_t term = node.raft().current_term().value();
+  // The first members of a cluster that is yet to be created are no members of anything.
+  const size_t known_nodes = node.waits_for_create() ? 1 : node.members().size();
   writer.VerbatimString(
       "txt",
       fmt::format("cluster_state:{}\r\ncluster_slots_assigned:{}\r\ncluster_slots_ok:{}\r\n"
@@ -194,7 +196,7 @@ void Info(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
                   "cluster_known_nodes:{}\r\ncluster_size:1\r\n"
                   "cluster_current_epoch:{}\r\ncluster_my_epoch:{}\r\n",
                   serves ? "ok" : "fail", storage::kSlotCount, serves ? storage::kSlotCount : 0,
-                  serves ? 0 : storage::kSlotCount, node.members().size(), term, term));
+                  serves ? 0 : storage::kSlotCount, known_nodes, term, term));
 }
 
 void MyId(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
@@ -216,6 +218,11 @@ std::optional<std::string> CheckSlot(Arguments arguments) {
 void CountKeysInSlot(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   const auto slot = static_cast<uint16_t>(*resp::ParseInteger(arguments[2]));
   writer.Integer(static_cast<int64_t>(context.keys.CountKeysInSlot(slot)));
+}
+
+std::optional<std::string> Create(LocalContext& context, const Command& command) {
+  context.instance.node.SubmitCreate(context.session, command);
+  return std::nullopt;
 }
 
 void Failover(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
@@ -358,6 +365,8 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
              "    Add the empty node that asks for it; nodes send this to each other.",
              "COUNTKEYSINSLOT <slot>",
              "    Give the number of keys in a slot.",
+             "CREATE",
+             "    Have the first members, as initial-cluster names them, found their cluster.",
              "DELSLOTS <slot> [<slot> ...]",
              "    Refused: one shard holds all slots.",
              "DELSLOTSRANGE <start-slot> <end-slot> [<start-slot> <end-slot> ...]",
@@ -418,6 +427,14 @@ constexpr Command kSubcommands[] = {
      .summary = "Gives the number of keys in a slot.",
      .complexity = "O(N) for N keys in the slot, and M that changed lately",
      .syntax = "slot:integer"},
+    {.name = "create",
+     .arity = 2,
+     .function = DeferredFunction(&Create),
+     .flags = "admin stale noscript",
+     .group = "cluster",
+     .since = "7.0.0",
+     .summary = "Has the first members found their cluster.",
+     .complexity = "O(N) for N first members"},
     {.name = "failover",
      .arity = -2,
      .function = LocalFunction(&Failover),

@@ -70,7 +70,8 @@ std::optional<std::string> CheckSlotRanges(Arguments arguments) {
 // Also as ADDSLOTSRANGE. The first slots that anybody gives to any node: the shard serves those,
 // and all others, once the nodes have met. Later ones have their leader.
 void AddSlots(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
-  if (context.instance.node.untouched()) {
+  const Node& node = context.instance.node;
+  if (node.untouched() || node.waits_for_create()) {
     writer.Raw(resp::kReplyOk);
     return;
   }

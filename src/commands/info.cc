@@ -289,6 +289,7 @@ void Raft(const Instance& instance, Lines& lines) {
   lines.Add("raft_members", node.members().size());
   lines.Add("raft_voters", std::count_if(node.members().begin(), node.members().end(),
                                          [](const Member& member) { return member.voter; }));
+  lines.Add("raft_waits_for_create", node.waits_for_create() ? 1 : 0);
   lines.Add("raft_lost_data", raft.has_lost_its_data() ? 1 : 0);
   lines.Add("raft_log_diverged", raft.has_diverged() ? 1 : 0);
   lines.Add("raft_commit_index", raft.commit_index().value());

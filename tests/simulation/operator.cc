@@ -20,6 +20,7 @@ constexpr const char* kNames[] = {"adds",  "removes", "removes by force",
 // Longer than any message is under way.
 constexpr Time kMessageAgeMax = 6 * kSecond;
 constexpr Time kPatienceBeyondTimeout = 3 * kSecond;
+constexpr Time kCreationInterval = 300 * kMillisecond;
 // MEET looks at the address, has it added, and waits for the node there: each for a timeout at
 // most.
 constexpr Time kTimeoutsMax = 3;
@@ -52,7 +53,27 @@ Operator::Operator(ClientWorld world, RaftChecker& checker, Random random)
     : world_(world), checker_(checker), random_(random) {}
 
 void Operator::Start() {
+  if (!world_.settings.node.raft.founds_unasked) Create();
   if (world_.settings.membership.interval > 0) PlanStep();
+}
+
+// With CLUSTER CREATE at any of the first members, again and again until there is a cluster, and
+// sometimes while an earlier one waits for its answer.
+void Operator::Create() {
+  world_.events.After(random_.Between(1, 2 * kCreationInterval), [this] {
+    if (checker_.committed() > 0) return;
+    if (!std::exchange(has_asked_to_create_, true)) {
+      for (const auto& server : world_.servers) {
+        if (server->up() && server->in_cluster() &&
+            server->node().raft().current_term() != consensus::Term()) {
+          world_.verdict.Fail("a first member has voted before anybody was asked for a cluster");
+        }
+      }
+    }
+    Ask(random_.Below(world_.settings.node_count), {"CLUSTER", "CREATE"},
+        [this](const Configuration&) { return checker_.committed() > 0; });
+    Create();
+  });
 }
 
 void Operator::PlanStep() {

@@ -1,7 +1,7 @@
-// Whoever runs the cluster: adds nodes and removes them while everything else goes on, moves them
-// to other addresses, loses their folders, and replaces them. Asks as an operator does, with
-// CLUSTER MEET and CLUSTER FORGET at any node. It knows the whole simulation, and uses that to ask
-// only for what leaves a majority of the voters with their data: no cluster could recover
+// Whoever runs the cluster: creates it, adds nodes and removes them while everything else goes on,
+// moves them to other addresses, loses their folders, and replaces them. Asks as an operator does,
+// with CLUSTER MEET and CLUSTER FORGET at any node. It knows the whole simulation, and uses that to
+// ask only for what leaves a majority of the voters with their data: no cluster could recover
 // otherwise.
 #pragma once
 
@@ -45,6 +45,7 @@ class Operator {
   // Whether what was asked for has been made.
   using Check = std::function<bool(const consensus::Configuration& configuration)>;
 
+  void Create();
   void PlanStep();
   void Step();
   Plan Choose();
@@ -86,6 +87,7 @@ class Operator {
   size_t under_way_ = 0;
   size_t voters_wanted_ = 3;
   Time asked_at_ = 0;
+  bool has_asked_to_create_ = false;
   std::set<consensus::NodeId> lost_;
   uint64_t connections_ = 0;
 };

@@ -163,6 +163,7 @@ Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   settings.node_count = node_count.value_or(drawn);
   settings.members = Members(settings.node_count);
   settings.node = DrawNode(random);
+  settings.node.raft.founds_unasked = seed % 2 == 0;
   settings.round_max = OneOf(random, {0, 20, 300, 3000});
   settings.tick = Node::kTickMs * kMillisecond;
   settings.tick_drift_permille = Sometimes(random, 300);
