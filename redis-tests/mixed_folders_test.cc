@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "redis-tests/support/child_process.h"
 #include "redis-tests/support/client.h"
 #include "redis-tests/support/cluster.h"
 #include "redis-tests/support/eventually.h"
@@ -130,6 +131,68 @@ TEST_F(MixedFolders, EmptyFoldersDoNotFoundAnotherClusterByThemselves) {
   cluster_.Restart(3);
   ASSERT_EQ(cluster_.WaitForLeader(), 3);
   ASSERT_NO_FATAL_FAILURE(ExpectAll(3, "first"));
+}
+
+// The disk of a member is not mounted, and the member is started without initial-cluster.
+class UnmountedDisk : public MixedFolders {
+ protected:
+  // Of node 3, with nothing in its folder and nothing said of the cluster.
+  void StartWithoutItsDisk() {
+    stray_ = ChildProcess::Start({{QUORATE_SERVER, "--port", std::to_string(cluster_.port(3)),
+                                   "--dir", folder_.path() + "/mount-point"},
+                                  folder_.path(),
+                                  -1,
+                                  -1,
+                                  -1});
+  }
+  bool IsStopped() {
+    return InfoField(3, "raft_lost_data") == "1" &&
+           Client(cluster_.port(3)).Command({"GET", "key:0"}).IsError("CLUSTERDOWN") &&
+           Client(cluster_.port(3)).Command({"SET", "key:0", "stray"}).IsError("CLUSTERDOWN");
+  }
+
+  std::unique_ptr<ChildProcess> stray_;
+};
+
+TEST_F(UnmountedDisk, StopsTheServerAsSoonAsAMemberDialsIt) {
+  ASSERT_TRUE(cluster_.Start());
+  ASSERT_NO_FATAL_FAILURE(WriteAll("kept"));
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  cluster_.Kill9(3);
+  StartWithoutItsDisk();
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return IsStopped(); }));
+  EXPECT_TRUE(Client(cluster_.port(3)).Command({"CLUSTER", "SLOTS"}).IsError("CLUSTERDOWN"));
+  // With its disk it is what it was.
+  stray_.reset();
+  cluster_.Restart(3);
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  ASSERT_NO_FATAL_FAILURE(ExpectAll(3, "kept"));
+}
+
+// Nobody can know before a member has dialled it. What it takes until then stays its own.
+TEST_F(UnmountedDisk, WritesThatTheServerHasTakenAloneAreNeverMixedIn) {
+  ASSERT_TRUE(cluster_.Start());
+  ASSERT_NO_FATAL_FAILURE(WriteAll("kept"));
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  KillAll();
+  StartWithoutItsDisk();
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster_.port(3)).Command({"SET", "key:0", "stray"}) == Status("OK");
+  }));
+  cluster_.Restart(1);
+  cluster_.Restart(2);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return IsStopped(); }));
+  const int leader = cluster_.WaitForLeader();
+  ASSERT_NO_FATAL_FAILURE(ExpectAll(leader, "kept"));
+  // It is not taken in with them, either.
+  const Reply refused =
+      Client(cluster_.port(leader))
+          .Command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(cluster_.port(3))});
+  EXPECT_TRUE(refused.IsError("ERR")) << refused;
+  stray_.reset();
+  cluster_.Restart(3);
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  for (int id = 1; id <= 3; ++id) ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "kept"));
 }
 
 }  // namespace quorate::redis_tests

@@ -46,6 +46,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       trimmed_(recovered.base_index),
       leaderless_since_ms_(parts.clock.monotonic_ms()),
       replay_ends_(recovered.last_index),
+      replayed_revision_(keys_.revision()),
       last_checkpoint_ms_(parts.clock.monotonic_ms()),
       saved_revision_(keys_.revision()),
       parser_(&no_limits_) {
@@ -365,6 +366,7 @@ void Node::ApplyEntry(const Entry& entry) {
     keys_.EndEntry();
     if (entry.kind == EntryKind::kConfiguration) UpdateMembership();
   }
+  if (entry.index <= replay_ends_) replayed_revision_ = keys_.revision();
   if (!changes_.empty()) changes_.Applied(entry.index, entry.term);
 }
 

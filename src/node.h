@@ -397,6 +397,7 @@ class Node {
 
   std::deque<consensus::Entry> committed_;  // handed out by Raft, not yet applied
   consensus::Index replay_ends_;            // where the log ended at the start
+  uint64_t replayed_revision_;              // of the key space, up to there
   int64_t last_checkpoint_ms_ = 0;
   size_t unsaved_bytes_ = 0;     // of entries applied since the last checkpoint began
   uint64_t saved_revision_ = 0;  // of the key space when that began

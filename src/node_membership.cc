@@ -137,26 +137,38 @@ void Node::Removed(const std::string& reason) {
 
 Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folder) {
   if (new_life_) return Offer::kNone;
-  const bool blank = options_.may_be_adopted && cluster_id != options_.cluster_id &&
-                     members().size() <= 1 && raft_.configuration().members.size() <= 1 &&
-                     keys_.revision() == 0 && keys_.key_count() == 0;
+  const bool alone = options_.may_be_adopted && cluster_id != options_.cluster_id &&
+                     members().size() <= 1 && raft_.configuration().members.size() <= 1;
+  const bool blank = alone && keys_.revision() == 0 && keys_.key_count() == 0;
   const bool unused = blank && untouched();
+  // Nobody calls an empty node by a folder that is not its own unless a member had its address
+  // before. What the node has taken since it was started does not change that.
+  const bool began_blank = alone && replayed_revision_ == 0;
+  // Until its log is applied, it is not known what it began with. And with its first entry, or a
+  // write, on its way it could commit neither any more, and so never be taken in: it is asked
+  // again.
+  const bool is_settled = unused || !blank;
+  if (began_blank && is_settled && folder != 0 && folder != empty_folder() &&
+      !raft_.has_lost_its_data()) {
+    // Clients of that cluster know the address: they must not take it for the cluster.
+    spdlog::error(
+        "cluster {:016x} knows this node as node {}, with another folder: it answers no data. If "
+        "its disk is not mounted, stop it and mount the disk; if the folder is lost, CLUSTER MEET "
+        "on another member replaces it",
+        cluster_id, as.value());
+    if (!blank) {
+      spdlog::error(
+          "this node has taken {} writes as a cluster of its own, which that cluster does not have",
+          keys_.revision());
+    }
+    raft_.LoseData();
+  }
   const bool replaced =
       cluster_id == options_.cluster_id && as != raft_.id() && raft_.has_nothing();
   if (!unused && !replaced) return blank ? Offer::kNotYet : Offer::kNone;
   // Somebody who has not heard for long may call it by the id of one that was here before, and has
   // lost its folder. Its votes and acknowledgements are forgotten, so it must not come back.
-  if (folder != empty_folder()) {
-    if (unused && folder != 0 && !raft_.has_lost_its_data()) {
-      // Clients of that cluster know the address: they must not take it for the cluster.
-      spdlog::error(
-          "cluster {:016x} knows this node as node {}, with another folder: it takes part in "
-          "nothing until CLUSTER MEET replaces it",
-          cluster_id, as.value());
-      raft_.LoseData();
-    }
-    return Offer::kOtherFolder;
-  }
+  if (folder != empty_folder()) return Offer::kOtherFolder;
   spdlog::info("cluster {:016x} takes this node in, as node {}", cluster_id, as.value());
   storage::Identity identity;
   identity.cluster_id = cluster_id;

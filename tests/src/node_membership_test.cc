@@ -65,6 +65,60 @@ TEST_F(Adoption, WhoeverHasLostItsFolderServesNobodyUntilItIsReplaced) {
   EXPECT_TRUE(IsTaken());
 }
 
+// Else its first entry would never be committed, and it could not be taken in.
+TEST_F(Adoption, WhoeverHasLostItsFolderStopsWhenItsLogIsApplied) {
+  while (!node().raft().is_leader()) {
+    node().Tick();
+    cluster_.Step();
+  }
+  ASSERT_LT(node().keys().last_applied(), node().raft().last_log_index());
+  EXPECT_EQ(Offer(kFolderOfAFirstMember), Node::Offer::kNotYet);
+  EXPECT_FALSE(node().raft().has_lost_its_data());
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(Offer(kFolderOfAFirstMember), Node::Offer::kOtherFolder);
+  EXPECT_TRUE(node().raft().has_lost_its_data());
+  EXPECT_TRUE(IsTaken());
+}
+
+// Until a member has dialled it, nobody can know. What it has taken meanwhile stays in its folder.
+TEST_F(Adoption, WhoeverHasLostItsFolderStopsEvenIfItHasTakenWrites) {
+  cluster_.WaitForLeader();
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Request({"SET", "a", "1"}));
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "+OK\r\n");
+  EXPECT_EQ(Offer(kFolderOfAFirstMember), Node::Offer::kNone);
+  for (const auto& request : {Request({"GET", "a"}), Request({"SET", "a", "2"}),
+                              Request({"DBSIZE"}), Request({"CLUSTER", "SLOTS"})}) {
+    cluster_.Send(1, *client, request);
+    for (int ticks = 0; ticks < 200; ++ticks) cluster_.Tick();
+    EXPECT_EQ(TestCluster::Replies(*client), kLostFolder);
+  }
+  EXPECT_FALSE(IsTaken()) << "its data would be gone";
+  EXPECT_EQ(node().keys().key_count(), 1U);
+}
+
+// A folder with data at the start of the process is a cluster's of one, whoever had the address
+// before.
+TEST_F(Adoption, AClusterOfOneThatHasDataFromTheStartGoesOn) {
+  cluster_.WaitForLeader();
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Request({"SET", "a", "1"}));
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "+OK\r\n");
+  cluster_.Restart(1);
+  EXPECT_EQ(Offer(kFolderOfAFirstMember), Node::Offer::kNotYet) << "its log is not applied yet";
+  EXPECT_FALSE(node().raft().has_lost_its_data());
+  cluster_.WaitForLeader();
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(Offer(kFolderOfAFirstMember), Node::Offer::kNone);
+  EXPECT_FALSE(node().raft().has_lost_its_data());
+  auto another = cluster_.Connect(1);
+  cluster_.Send(1, *another, Request({"GET", "a"}));
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*another), "$1\r\n1\r\n");
+}
+
 TEST_F(Adoption, IsNotForAMemberOfALargerCluster) {
   TestCluster cluster(3, Options());
   cluster.WaitForLeader();
