@@ -16,7 +16,9 @@ class TestCluster:
     def __init__(self, program):
         self._process = subprocess.Popen(
             [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._read_nodes(self._read())
+        start = self._read()
+        self._read_nodes(start)
+        self.server_program = os.readlink(f"/proc/{start['nodes'][0]['pid']}/exe")
 
     def _read(self):
         line = self._process.stdout.readline()
@@ -31,7 +33,6 @@ class TestCluster:
 
     def _read_nodes(self, answer):
         self.ports = [node["port"] for node in answer["nodes"]]
-        self.server_program = os.readlink(f"/proc/{answer['nodes'][0]['pid']}/exe")
         self.leader_port = self.ports[answer["leader"] - 1]
         self.follower_port = next(port for port in self.ports if port != self.leader_port)
 
