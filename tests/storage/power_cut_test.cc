@@ -1,20 +1,25 @@
-// What the disk holds after the power fails. All that the log does to its file is recorded; then
-// files are made as a power cut could leave them at any moment: what was synced is there, of what
-// was not each sector may be there or not. Every one must open, with all that was committed before
-// that moment.
+// What the disk holds after the power fails. All that is done to the files and folders is recorded;
+// then folders are made as a power cut could leave them at any moment: what was synced is there, of
+// what was not each sector and each name may be there or not. Every one must open, with all that
+// was acknowledged before that moment. Power cuts while a folder changes its owner, or takes a
+// snapshot, are in interrupted_change_test.cc.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <set>
+#include <functional>
 #include <span>
 
+#include "storage/backup.h"
+#include "storage/encoding.h"
 #include "tests/storage/child_process.h"
-#include "tests/storage/log_fixture.h"
+#include "tests/storage/disk_model.h"
+#include "tests/storage/inspector.h"
 #include "tests/storage/random.h"
+#include "tests/storage/snapshot_fixture.h"
 #include "tests/storage/system_calls.h"
+#include "tests/storage/workload.h"
 
 namespace quorate::storage {
 namespace {
@@ -28,7 +33,25 @@ using consensus::PersistSeq;
 using consensus::Term;
 using system_calls::Event;
 
-constexpr size_t kSectorBytes = 512;
+// Cuts the power at that many moments, all of them if there are fewer. After each, `look` is given
+// the folder as the cut has left it, and what the marks before it said.
+void CutPower(DiskModel disk, const std::vector<Event>& events, uint64_t cuts,
+              const std::string& path, Random& random,
+              const std::function<void(const std::vector<std::string>& marks)>& look) {
+  std::vector<std::string> marks;
+  for (size_t count = 0; count <= events.size(); ++count) {
+    const Event* under_way = count < events.size() ? &events[count] : nullptr;
+    if (under_way == nullptr || random.Below(events.size()) < cuts) {
+      SCOPED_TRACE("cut before event " + std::to_string(count));
+      disk.CutPower(path, under_way, random);
+      look(marks);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+    if (under_way == nullptr) return;
+    if (under_way->kind == Event::Kind::kMark) marks.push_back(under_way->bytes);
+    disk.Apply(*under_way);
+  }
+}
 
 struct Contents {
   HardState hard_state;
@@ -40,52 +63,6 @@ struct Contents {
 
 Contents ContentsOf(const LogStore& log, const HardState& hard_state) {
   return {hard_state, log.base_index(), ReadAll(log)};
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-void WriteFile(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-void Put(std::string* image, uint64_t offset, std::string_view bytes) {
-  if (image->size() < offset + bytes.size()) image->resize(offset + bytes.size());
-  image->replace(offset, bytes.size(), bytes);
-}
-
-// The first `count` events happened, and then the power failed.
-std::string ImageAfter(const std::string& before, const std::vector<Event>& events, size_t count,
-                       Random& random, size_t file = 0) {
-  std::string durable = before;
-  std::vector<const Event*> unsynced;
-  for (size_t i = 0; i < count; ++i) {
-    const Event& event = events[i];
-    if (event.file != file) continue;
-    if (event.kind == Event::Kind::kSync) {
-      for (const Event* write : unsynced) Put(&durable, write->offset, write->bytes);
-      unsynced.clear();
-    } else if (event.kind == Event::Kind::kWrite && event.durable_at_once) {
-      Put(&durable, event.offset, event.bytes);
-    } else if (event.kind == Event::Kind::kWrite) {
-      unsynced.push_back(&event);
-    }
-  }
-  // How much of it reached the disk before: nothing, everything, or any of it.
-  const uint64_t kind = random.Below(4);
-  for (const Event* write : unsynced) {
-    for (size_t at = 0; at < write->bytes.size();) {
-      const size_t size =
-          std::min(write->bytes.size() - at, kSectorBytes - (write->offset + at) % kSectorBytes);
-      if (kind == 1 || (kind > 1 && random.OneIn(kind))) {
-        Put(&durable, write->offset + at, std::string_view(write->bytes).substr(at, size));
-      }
-      at += size;
-    }
-  }
-  return durable;
 }
 
 // What follows a log with these ends.
@@ -114,15 +91,14 @@ TEST(PowerCut, LeavesAllThatWasCommitted) {
   const uint64_t seed = TestSeed(77);
   SCOPED_TRACE("QUORATE_TEST_SEED=" + std::to_string(seed));
   Random random(seed);
-  TemporaryDirectory directory;
-
-  std::string before;
+  TemporaryDirectory directory(TemporaryDirectory::Fast());
   std::vector<Contents> committed;  // after each mark
+  std::optional<DiskModel> disk;
   std::vector<Event> events;
   {
     auto log = MakeLog(directory / "log");
-    before = ReadFile(log->file());
-    system_calls::Record(log->file());
+    disk.emplace(directory / "log");
+    system_calls::Record(directory / "log");
     HardState hard_state{Term(1), NodeId()};
     Chains chains;
     Persist first;
@@ -159,22 +135,16 @@ TEST(PowerCut, LeavesAllThatWasCommitted) {
                           [](const Event& event) { return event.durable_at_once; }),
             60);
 
-  std::filesystem::create_directory(directory / "cut");
-  for (uint64_t cut = 0; cut < TestRounds(400); ++cut) {
-    const size_t count = random.Below(events.size() + 1);
-    const auto marks = static_cast<size_t>(
-        std::count_if(events.begin(), events.begin() + static_cast<ptrdiff_t>(count),
-                      [](const Event& event) { return event.kind == Event::Kind::kMark; }));
-    WriteFile(directory / "cut/data.mdb", ImageAfter(before, events, count, random));
+  CutPower(*disk, events, TestRounds(400), directory / "cut", random, [&](const auto& marks) {
     const auto opened = LogStore::Open(directory / "cut", {});
-    ASSERT_TRUE(opened.ok()) << "after event " << count << ": " << opened.error();
+    ASSERT_TRUE(opened.ok()) << opened.error();
     const LogStore& log = *opened.value();
     const Contents found = ContentsOf(log, log.recovered().hard_state);
     // The commit that was under way may have come through or not, but as a whole.
-    const bool is_last = marks == 0 ? log.pristine() : found == committed[marks - 1];
-    const bool is_next = marks < committed.size() && found == committed[marks];
-    ASSERT_TRUE(is_last || is_next) << "after event " << count << ", commit " << marks;
-  }
+    const bool is_last = marks.empty() ? log.pristine() : found == committed[marks.size() - 1];
+    const bool is_next = marks.size() < committed.size() && found == committed[marks.size()];
+    ASSERT_TRUE(is_last || is_next) << "commit " << marks.size();
+  });
 }
 
 // As above, with the journal in front: acknowledged is what it has, and LMDB takes that over from
@@ -183,20 +153,17 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
   const uint64_t seed = TestSeed(78);
   SCOPED_TRACE("QUORATE_TEST_SEED=" + std::to_string(seed));
   Random random(seed);
-  TemporaryDirectory directory;
+  TemporaryDirectory directory(TemporaryDirectory::Fast());
   constexpr size_t kJournalBytes = 128 << 10;
 
-  std::string before;
-  std::string journal_before;
   std::vector<std::pair<HardState, std::vector<Entry>>> acknowledged;  // after each mark
+  std::optional<DiskModel> disk;
   std::vector<Event> events;
   {
     auto log = MakeLog(directory / "log", {.journal_bytes = kJournalBytes});
     ASSERT_TRUE(log->StartJournal().ok());
-    before = ReadFile(log->file());
-    journal_before = ReadFile(directory / "log/journal");
-    system_calls::Record(log->file());
-    system_calls::Record(directory / "log/journal");
+    disk.emplace(directory / "log");
+    system_calls::Record(directory / "log");
     HardState hard_state{Term(1), NodeId()};
     Chains chains;
     std::vector<Entry> entries;
@@ -228,26 +195,9 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
     events = system_calls::TakeRecord();
   }
 
-  std::filesystem::create_directory(directory / "cut");
-  for (uint64_t cut = 0; cut < TestRounds(400); ++cut) {
-    const size_t count = random.Below(events.size() + 1);
-    const auto marks = static_cast<size_t>(
-        std::count_if(events.begin(), events.begin() + static_cast<ptrdiff_t>(count),
-                      [](const Event& event) { return event.kind == Event::Kind::kMark; }));
-    WriteFile(directory / "cut/data.mdb", ImageAfter(before, events, count, random));
-    std::string journal = ImageAfter(journal_before, events, count, random, 1);
-    const bool in_record = count < events.size() && events[count].file == 1 &&
-                           events[count].kind == Event::Kind::kWrite;
-    if (in_record) {
-      for (size_t at = 0; at < events[count].bytes.size(); at += kSectorBytes) {
-        if (random.OneIn(2)) continue;
-        Put(&journal, events[count].offset + at,
-            std::string_view(events[count].bytes).substr(at, kSectorBytes));
-      }
-    }
-    WriteFile(directory / "cut/journal", journal);
+  CutPower(*disk, events, TestRounds(400), directory / "cut", random, [&](const auto& marks) {
     const auto opened = LogStore::Open(directory / "cut", {});
-    ASSERT_TRUE(opened.ok()) << "after event " << count << ": " << opened.error();
+    ASSERT_TRUE(opened.ok()) << opened.error();
     const LogStore& log = *opened.value();
     const auto is = [&](size_t mark) {
       if (mark == 0) return log.pristine();
@@ -257,7 +207,154 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
              log.last_index() == Index(entries.size()) &&
              std::ranges::equal(ReadAll(log), std::span(entries).subspan(log.base_index().value()));
     };
-    ASSERT_TRUE(is(marks) || is(marks + 1)) << "after event " << count << ", record " << marks;
+    ASSERT_TRUE(is(marks.size()) || is(marks.size() + 1)) << "record " << marks.size();
+  });
+}
+
+// A first start and later ones, after which LMDB has what the journal had, or not, the last with a
+// journal of another size. Whatever of a folder is there, the next start takes it up; and what was
+// acknowledged is there.
+TEST(PowerCut, LeavesAFolderThatStarts) {
+  const uint64_t seed = TestSeed(79);
+  SCOPED_TRACE("QUORATE_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  TemporaryDirectory directory(TemporaryDirectory::Fast());
+  std::filesystem::create_directory(directory / "disk");
+  const DiskModel disk(directory / "disk");
+  system_calls::Record(directory / "disk");
+  uint64_t next = 1;
+  for (const size_t journal_bytes : {64 << 10, 64 << 10, 64 << 10, 128 << 10}) {
+    ASSERT_EQ(
+        RunChild([&] {
+          Result<OpenedStorage> opened = OpenStorage(directory / "disk/data", SomeIdentity(),
+                                                     {.journal_bytes = journal_bytes});
+          if (!opened.ok()) return 1;
+          LogStore& log = *opened.value().log;
+          if (log.last_index() != Index(next - 1)) return 2;
+          const std::vector writes{
+              Chains(opened.value().recovered).Link(MakeWrite(next, MakeEntries(next, next, 1)))};
+          if (!log.journal().Append(writes).ok()) return 3;
+          system_calls::Mark();
+          const bool merge = next % 2 == 0;
+          if (merge && !log.Commit(writes, std::nullopt, log.journal().end()).ok()) return 4;
+          return 0;
+        }),
+        0);
+    ++next;
+  }
+  const std::vector<Event> events = system_calls::TakeRecord();
+  for (int round = 0; round < 3; ++round) {
+    CutPower(disk, events, events.size(), directory / "cut", random, [&](const auto& marks) {
+      const Result<OpenedStorage> opened =
+          OpenStorage(directory / "cut/data", SomeIdentity(), {.journal_bytes = 64 << 10});
+      ASSERT_TRUE(opened.ok()) << opened.error();
+      // The record under way may be there.
+      ASSERT_GE(opened.value().log->last_index(), Index(marks.size()));
+      ASSERT_LE(opened.value().log->last_index(), Index(marks.size() + 1));
+    });
+  }
+}
+
+// What a workload says at each of its steps: all but the entries' terms, which never change.
+std::string Encode(const Acknowledged& acknowledged) {
+  std::string bytes;
+  AppendInteger(&bytes, acknowledged.committed.load());
+  AppendInteger(&bytes, acknowledged.checkpoint.load());
+  AppendInteger(&bytes, acknowledged.trimmed.load());
+  AppendInteger(&bytes, acknowledged.term.load());
+  AppendInteger(&bytes, acknowledged.vote.load());
+  return bytes;
+}
+
+void Decode(std::string_view bytes, Acknowledged* acknowledged) {
+  FieldReader fields(bytes);
+  acknowledged->committed = fields.Take<uint64_t>();
+  acknowledged->checkpoint = fields.Take<uint64_t>();
+  acknowledged->trimmed = fields.Take<uint64_t>();
+  acknowledged->term = fields.Take<uint64_t>();
+  acknowledged->vote = fields.Take<uint64_t>();
+}
+
+// A server at work, all of its threads and both of its environments together: the journal is
+// written round and round and given to LMDB, checkpoints are made and the log is trimmed behind
+// them, over several starts.
+TEST(PowerCut, LeavesLogAndStateThatFit) {
+  const uint64_t seed = TestSeed(80);
+  SCOPED_TRACE("QUORATE_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  TemporaryDirectory directory(TemporaryDirectory::Fast());
+  const StorageOptions options{.journal_bytes = 96 << 10};
+  std::filesystem::create_directory(directory / "disk");
+  const Shared<Acknowledged> acknowledged;
+  const DiskModel disk(directory / "disk");
+  system_calls::Record(directory / "disk");
+  for (uint64_t life = 0; life < 3; ++life) {
+    ASSERT_EQ(RunChild([&] {
+                Result<OpenedStorage> opened =
+                    OpenStorage(directory / "disk/data", WorkloadIdentity(), options);
+                if (!opened.ok()) return 1;
+                Workload::Options workload{.seed = seed + life, .steps = 150};
+                workload.acknowledged = [&] { system_calls::Mark(Encode(*acknowledged)); };
+                Workload(opened.value(), *acknowledged, workload).Run();
+                return 0;
+              }),
+              0);
+  }
+  const std::vector<Event> events = system_calls::TakeRecord();
+  const Shared<Acknowledged> then;
+  for (size_t index = 0; index < Acknowledged::kEntriesMax; ++index) {
+    then->terms[index] = acknowledged->terms[index].load();
+  }
+  CutPower(disk, events, TestRounds(200), directory / "cut", random, [&](const auto& marks) {
+    if (!marks.empty()) Decode(marks.back(), &*then);
+    const Result<OpenedStorage> opened =
+        OpenStorage(directory / "cut/data", WorkloadIdentity(), options);
+    ASSERT_TRUE(opened.ok()) << opened.error();
+    ASSERT_TRUE(opened.value().state->VerifyRows().ok());
+    ASSERT_NO_FATAL_FAILURE(Inspector(*then).Inspect(opened.value()));
+    ASSERT_FALSE(testing::Test::HasFailure());
+  });
+  EXPECT_GT(then->trimmed, 0U);
+}
+
+// The new backup takes the last one's place when it is on the disk, not before.
+TEST(PowerCut, LeavesAWholeBackup) {
+  const uint64_t seed = TestSeed(81);
+  SCOPED_TRACE("QUORATE_TEST_SEED=" + std::to_string(seed));
+  Random random(seed);
+  TemporaryDirectory directory(TemporaryDirectory::Fast());
+  const std::string path = directory / "disk/dump.quorate";
+  std::filesystem::create_directory(directory / "disk");
+  const DiskModel disk(directory / "disk");
+  system_calls::Record(directory / "disk");
+  ASSERT_EQ(RunChild([&] {
+              Result<OpenedStorage> opened =
+                  OpenStorage(directory / "data", SomeIdentity(), SmallJournal());
+              if (!opened.ok()) return 1;
+              const auto write = MakeWrite(1, MakeEntries(1, 20, 1));
+              if (!opened.value().log->Commit(std::vector{write}, std::nullopt).ok()) return 2;
+              for (const uint64_t last : {10, 20}) {
+                ApplyEntries(opened.value(), last, 1, 5);
+                Waker waker;
+                BackupWriter writer(*opened.value().state, path,
+                                    {.wake = [&waker] { waker.Wake(); }});
+                std::optional<Result<StateMeta>> finished;
+                waker.WaitUntil([&] { return (finished = writer.TakeFinished()).has_value(); });
+                if (!finished->ok()) return 3;
+                system_calls::Mark();
+              }
+              return 0;
+            }),
+            0);
+  const std::vector<Event> events = system_calls::TakeRecord();
+  for (int round = 0; round < 5; ++round) {
+    CutPower(disk, events, events.size(), directory / "cut", random, [&](const auto& marks) {
+      const std::string backup = directory / "cut/dump.quorate";
+      if (marks.empty() && !std::filesystem::exists(backup)) return;
+      const Result<StateMeta> found = VerifyBackup(backup);
+      ASSERT_TRUE(found.ok()) << found.error();
+      ASSERT_GE(found.value().last_applied, Index(10 * marks.size()));
+    });
   }
 }
 

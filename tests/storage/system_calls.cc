@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -9,8 +10,17 @@
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <utility>
+
+#include "storage/encoding.h"
+#include "storage/file_system.h"
 
 namespace quorate::storage::system_calls {
 namespace {
@@ -25,10 +35,12 @@ std::atomic<uint64_t> bytes_written{0};
 
 std::atomic<bool> locks_are_ignored{false};
 
+// The record: the bytes that are taken, u64, and the encoded events. In memory that is shared with
+// child processes, and stays when they end. Null: nothing is recorded.
+constexpr size_t kRecordBytesMax = size_t{2} << 30;
+std::atomic<char*> record{nullptr};
+std::string recorded_folder;
 std::mutex record_mutex;
-std::atomic<bool> is_recording{false};
-std::vector<std::pair<dev_t, ino_t>> recorded_files;
-std::vector<Event> record;
 
 void Count() {
   if (calls_left == 0) return;
@@ -58,26 +70,83 @@ size_t SpaceFor(int descriptor, size_t size) {
 
 bool LocksAreIgnored() { return locks_are_ignored; }
 
-void Note(Event event) {
-  const std::lock_guard lock(record_mutex);
-  record.push_back(std::move(event));
+void AppendBytes(std::string* to, std::string_view bytes) {
+  AppendInteger(to, static_cast<uint64_t>(bytes.size()));
+  *to += bytes;
 }
 
-// Nothing when the file is not recorded.
+std::string_view TakeSizedBytes(FieldReader* fields) {
+  const auto size = fields->Take<uint64_t>();
+  return fields->TakeBytes(size);
+}
+
+void Note(const Event& event) {
+  std::string bytes;
+  AppendInteger(&bytes, static_cast<uint8_t>(event.kind));
+  AppendInteger(&bytes, event.file);
+  AppendInteger(&bytes, event.folder);
+  AppendInteger(&bytes, event.offset);
+  AppendInteger(&bytes, static_cast<uint8_t>(event.durable_at_once));
+  AppendBytes(&bytes, event.name);
+  AppendBytes(&bytes, event.new_name);
+  AppendBytes(&bytes, event.bytes);
+  const std::lock_guard lock(record_mutex);
+  char* const memory = record;
+  if (memory == nullptr) return;
+  auto* const used = reinterpret_cast<std::atomic<uint64_t>*>(memory);
+  if (*used + bytes.size() > kRecordBytesMax) abort();
+  std::memcpy(memory + *used, bytes.data(), bytes.size());
+  *used += bytes.size();  // last: what a process that ends here has begun is not there
+}
+
+bool IsRecorded(const std::string& path) {
+  return record != nullptr && path.starts_with(recorded_folder) &&
+         (path.size() == recorded_folder.size() || path[recorded_folder.size()] == '/');
+}
+
+std::string PathOf(int descriptor) {
+  char path[PATH_MAX];
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  const ssize_t size = readlink(link.c_str(), path, sizeof(path));
+  return {path, static_cast<size_t>(size < 0 ? 0 : size)};
+}
+
+uint64_t InodeOf(const std::string& path) {
+  struct stat status;
+  return lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+// Of something that is done to what is open there.
 void NoteOf(int descriptor, Event event) {
   struct stat status;
-  if (!is_recording || fstat(descriptor, &status) != 0) return;
-  for (size_t file = 0; file < recorded_files.size(); ++file) {
-    if (recorded_files[file] != std::pair(status.st_dev, status.st_ino)) continue;
-    event.file = file;
-    Note(std::move(event));
-    return;
-  }
+  if (record == nullptr || fstat(descriptor, &status) != 0) return;
+  if (!IsRecorded(PathOf(descriptor))) return;
+  event.file = status.st_ino;
+  Note(event);
+}
+
+// Of something that is done to a name.
+void NoteName(Event event, const std::string& path, uint64_t inode) {
+  event.file = inode;
+  event.folder = InodeOf(ParentOf(path));
+  event.name = path.substr(path.rfind('/') + 1);
+  Note(event);
 }
 
 void NoteWrite(int descriptor, uint64_t offset, std::string bytes) {
-  const bool durable_at_once = IsSynchronous(descriptor);
-  NoteOf(descriptor, {Event::Kind::kWrite, offset, std::move(bytes), durable_at_once});
+  NoteOf(descriptor, {.kind = Event::Kind::kWrite,
+                      .offset = offset,
+                      .durable_at_once = IsSynchronous(descriptor),
+                      .name = "",
+                      .new_name = "",
+                      .bytes = std::move(bytes)});
+}
+
+Event EventOf(Event::Kind kind) { return {.kind = kind, .name = "", .new_name = "", .bytes = ""}; }
+
+int NoteRemoval(int result, const std::string& path) {
+  if (result == 0 && IsRecorded(path)) NoteName(EventOf(Event::Kind::kRemove), path, 0);
+  return result;
 }
 
 int Sync(long number, int descriptor) {
@@ -87,7 +156,7 @@ int Sync(long number, int descriptor) {
     return -1;
   }
   const auto result = static_cast<int>(syscall(number, descriptor));
-  if (result == 0) NoteOf(descriptor, {.kind = Event::Kind::kSync, .bytes = ""});
+  if (result == 0) NoteOf(descriptor, EventOf(Event::Kind::kSync));
   return result;
 }
 
@@ -106,20 +175,40 @@ void IgnoreLocks() { locks_are_ignored = true; }
 
 uint64_t BytesWritten() { return bytes_written; }
 
-void Record(const std::string& path) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) abort();
-  recorded_files.emplace_back(status.st_dev, status.st_ino);
-  is_recording = true;
+void Record(const std::string& folder) {
+  void* const memory = mmap(nullptr, kRecordBytesMax, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) abort();
+  new (memory) std::atomic<uint64_t>(sizeof(uint64_t));
+  recorded_folder = std::filesystem::canonical(folder);
+  record = static_cast<char*>(memory);
 }
 
-void Mark() { Note({.kind = Event::Kind::kMark, .bytes = ""}); }
+void Mark(const std::string& what) {
+  Event event = EventOf(Event::Kind::kMark);
+  event.bytes = what;
+  Note(event);
+}
 
 std::vector<Event> TakeRecord() {
   const std::lock_guard lock(record_mutex);
-  is_recording = false;
-  recorded_files.clear();
-  return std::exchange(record, {});
+  char* const memory = record.exchange(nullptr);
+  const uint64_t used = *reinterpret_cast<std::atomic<uint64_t>*>(memory);
+  FieldReader fields({memory + sizeof(used), used - sizeof(used)});
+  std::vector<Event> events;
+  while (!fields.finished()) {
+    Event event = EventOf(static_cast<Event::Kind>(fields.Take<uint8_t>()));
+    event.file = fields.Take<uint64_t>();
+    event.folder = fields.Take<uint64_t>();
+    event.offset = fields.Take<uint64_t>();
+    event.durable_at_once = fields.Take<uint8_t>() != 0;
+    event.name = TakeSizedBytes(&fields);
+    event.new_name = TakeSizedBytes(&fields);
+    event.bytes = TakeSizedBytes(&fields);
+    events.push_back(std::move(event));
+  }
+  munmap(memory, kRecordBytesMax);
+  return events;
 }
 
 }  // namespace quorate::storage::system_calls
@@ -127,12 +216,21 @@ std::vector<Event> TakeRecord() {
 // In the place of the C library's, for this program and the shared libraries it uses.
 extern "C" {
 
+using quorate::storage::ParentOf;
 using quorate::storage::system_calls::Count;
 using quorate::storage::system_calls::CountBytes;
-using quorate::storage::system_calls::is_recording;
+using quorate::storage::system_calls::Event;
+using quorate::storage::system_calls::EventOf;
+using quorate::storage::system_calls::InodeOf;
+using quorate::storage::system_calls::IsRecorded;
 using quorate::storage::system_calls::IsSynchronous;
 using quorate::storage::system_calls::LocksAreIgnored;
+using quorate::storage::system_calls::NoteName;
+using quorate::storage::system_calls::NoteOf;
+using quorate::storage::system_calls::NoteRemoval;
 using quorate::storage::system_calls::NoteWrite;
+using quorate::storage::system_calls::PathOf;
+using quorate::storage::system_calls::record;
 using quorate::storage::system_calls::SpaceFor;
 using quorate::storage::system_calls::Sync;
 using quorate::storage::system_calls::SyncFails;
@@ -155,7 +253,7 @@ ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
   }
   const ssize_t written = syscall(SYS_pwrite64, descriptor, bytes, size, offset);
   CountBytes(written);
-  if (written > 0 && is_recording) {
+  if (written > 0 && record != nullptr) {
     NoteWrite(descriptor, static_cast<uint64_t>(offset),
               std::string(static_cast<const char*>(bytes), static_cast<size_t>(written)));
   }
@@ -175,7 +273,7 @@ ssize_t writev(int descriptor, const iovec* parts, int count) {
   const auto offset = static_cast<uint64_t>(lseek(descriptor, 0, SEEK_CUR));
   const ssize_t written = syscall(SYS_writev, descriptor, parts, count);
   CountBytes(written);
-  if (written > 0 && is_recording) {
+  if (written > 0 && record != nullptr) {
     std::string bytes;
     for (int part = 0; part < count; ++part) {
       bytes.append(static_cast<const char*>(parts[part].iov_base), parts[part].iov_len);
@@ -193,12 +291,73 @@ int flock(int descriptor, int operation) noexcept {
 
 int rename(const char* from, const char* to) noexcept {
   Count();
-  return static_cast<int>(syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to));
+  const uint64_t inode = record != nullptr ? InodeOf(from) : 0;
+  const auto result = static_cast<int>(syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to));
+  if (result == 0 && IsRecorded(from)) {
+    if (ParentOf(from) != ParentOf(to)) abort();  // an event has one folder
+    Event event = EventOf(Event::Kind::kRename);
+    event.new_name = std::string(to).substr(std::string(to).rfind('/') + 1);
+    NoteName(std::move(event), from, inode);
+  }
+  return result;
 }
 
 int mkdir(const char* path, mode_t mode) noexcept {
   Count();
-  return static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+  const auto result = static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+  if (result == 0 && IsRecorded(path)) {
+    NoteName(EventOf(Event::Kind::kCreateFolder), path, InodeOf(path));
+  }
+  return result;
+}
+
+int open(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+  va_end(arguments);
+  const bool is_recorded = record != nullptr && IsRecorded(path);
+  const bool is_new = is_recorded && InodeOf(path) == 0;
+  const auto descriptor = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+  if (descriptor < 0 || !is_recorded) return descriptor;
+  if (is_new) {
+    NoteName(EventOf(Event::Kind::kCreateFile), path, InodeOf(path));
+  } else if ((flags & O_TRUNC) != 0) {
+    NoteOf(descriptor, EventOf(Event::Kind::kResize));
+  }
+  return descriptor;
+}
+
+int ftruncate(int descriptor, off_t size) noexcept {
+  const auto result = static_cast<int>(syscall(SYS_ftruncate, descriptor, size));
+  if (result == 0 && record != nullptr) {
+    Event event = EventOf(Event::Kind::kResize);
+    event.offset = static_cast<uint64_t>(size);
+    NoteOf(descriptor, std::move(event));
+  }
+  return result;
+}
+
+int unlink(const char* path) noexcept {
+  Count();
+  return NoteRemoval(static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, 0)), path);
+}
+
+int unlinkat(int folder, const char* path, int flags) noexcept {
+  Count();
+  const auto result = static_cast<int>(syscall(SYS_unlinkat, folder, path, flags));
+  if (record == nullptr) return result;
+  const bool is_whole = path[0] == '/' || folder == AT_FDCWD;
+  return NoteRemoval(result, is_whole ? path : PathOf(folder) + "/" + path);
+}
+
+int remove(const char* path) noexcept {
+  Count();
+  auto result = static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+  if (result != 0 && errno == EISDIR) {
+    result = static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
+  }
+  return NoteRemoval(result, path);
 }
 
 }  // extern "C"

@@ -96,12 +96,14 @@ void Workload::Run() {
   for (uint64_t step = 0; step < options_.steps; ++step) Step();
   writer_.Stop();
   TakeDurable();
+  if (options_.acknowledged) options_.acknowledged();
   checkpointer_.Stop();
 }
 
 void Workload::Step() {
   if (submitted_.size() < 20) SubmitWrite();
   TakeDurable();
+  if (options_.acknowledged) options_.acknowledged();
   ApplyCommitted();
   if (checkpointer_.TakeFinished()) {
     keys_.CheckpointFinished();

@@ -49,6 +49,8 @@ class Workload {
     size_t entry_bytes_max = 3000;
     FatalHandler fatal = nullptr;
     std::function<void(const std::string& text)> report = nullptr;  // of waiting for space
+    // All that is durable up to now has been acknowledged, and nothing that comes next is begun.
+    std::function<void()> acknowledged = nullptr;
   };
 
   Workload(OpenedStorage& storage, Acknowledged& acknowledged, const Options& options);
