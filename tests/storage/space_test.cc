@@ -194,6 +194,31 @@ TEST_F(LogWriterSpaceTest, CanBeStoppedWhileTheJournalIsFull) {
   EXPECT_EQ(OpenLog(directory_ / "log")->last_index(), Index(durable));
 }
 
+// LMDB has begun to take over what is in the journal and does not come to an end. Until it does,
+// the journal gives none of that space to others, and the entries are read from memory.
+TEST_F(LogWriterSpaceTest, NothingIsGivenBackBeforeLmdbHasIt) {
+  ThreadedLogWriter::Options options = Options();
+  options.merger.merge_bytes = 1;  // at once
+  options.commit_bytes_max = 1;    // one write a record
+  ThreadedLogWriter writer(*log_, options);
+  SetSpace(Space::kNone);
+  Chains chains;
+  writer.Submit(chains.Link(MakeWrite(1, MakeEntries(1, 1, 1, 10'000))));
+  reports_.WaitFor(1);
+  EXPECT_EQ(writer.Read(Index(1), Index(1), 1 << 20), MakeEntries(1, 1, 1, 10'000));
+  for (uint64_t index = 2; index <= 100; ++index) {
+    writer.Submit(chains.Link(MakeWrite(index, MakeEntries(index, index, 1, 10'000))));
+  }
+  writer.Stop();
+  const uint64_t durable = writer.durable().value();
+  EXPECT_EQ(durable, 5U);  // as many as the journal holds
+  SetSpace(Space::kEnough);
+  log_.reset();
+  const auto opened = LogStore::Open(directory_ / "log", {});
+  ASSERT_TRUE(opened.ok()) << opened.error();
+  EXPECT_EQ(ReadAll(*opened.value()), MakeEntries(1, durable, 1, 10'000));
+}
+
 // What only the journal has needs space in LMDB. A start that finds none has changed nothing.
 TEST_F(SpaceTest, AStartThatFindsNoneMayBeTriedAgain) {
   const std::string path = directory_ / "data";

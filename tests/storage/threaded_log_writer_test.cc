@@ -147,6 +147,24 @@ TEST_F(ThreadedLogWriterTest, ReadsWhatLmdbDoesNotHaveYet) {
   EXPECT_EQ(log_->Read(Index(8), Index(9), 1 << 20), MakeEntries(8, 9, 3));
 }
 
+// Whoever is woken reads what has become durable.
+TEST_F(ThreadedLogWriterTest, WhatIsDurableCanBeRead) {
+  ThreadedLogWriter* reader = nullptr;
+  ThreadedLogWriter::Options options = Options();
+  options.wake = [&] {
+    const uint64_t durable = reader->durable().value();  // one entry a write
+    EXPECT_EQ(reader->Read(Index(durable), Index(durable), 1), MakeEntries(durable, durable, 1));
+    waker_.Wake();
+  };
+  ThreadedLogWriter writer(*log_, options);
+  reader = &writer;
+  for (uint64_t index = 1; index <= 20; ++index) {
+    writer.Submit(chains_.Link(MakeWrite(index, MakeEntries(index, index, 1))));
+    waker_.WaitUntil([&] { return writer.durable() == PersistSeq(index); });
+  }
+  writer.Stop();
+}
+
 // The process ends at once: what was durable is, and the next start gives it to LMDB.
 TEST_F(ThreadedLogWriterTest, WhatOnlyTheJournalHasSurvives) {
   ThreadedLogWriter writer(*log_, Options());
