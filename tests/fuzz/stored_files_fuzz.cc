@@ -1,8 +1,8 @@
 // Fuzz target: the files of a data folder that are not LMDB's: the log's journal and backups.
 //
-// The input: one byte that says which and how, the rest. Of a file that is taken as it is, the rest
-// is the file. A written one is made of the rest, as a server makes it, and then one byte of it is
-// changed: what the file says afterwards must be what was written, or an error.
+// See stored_files_input.h for the input. Of a file that is taken as it is, the rest is the file. A
+// written one is made of the rest, as a server makes it, and then one byte of it is changed: what
+// the file says afterwards must be what was written, or an error.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,17 +19,14 @@
 #include "storage/backup_file.h"
 #include "storage/encoding.h"
 #include "storage/log_journal.h"
+#include "tests/fuzz/stored_files_input.h"
 
 namespace quorate::storage {
 namespace {
 
-enum Kind : uint8_t { kJournal, kWrittenJournal, kBackup, kWrittenBackup };
+using namespace fuzz;
 
-constexpr uint64_t kGeneration = 7;
-constexpr size_t kJournalBytes = 32 << 10;
-constexpr uint64_t kOwner = 0;  // as a file of zeros says
 // Each record is of one block, and the first block is the head: the file is not written round.
-constexpr size_t kBlockBytes = 4096;
 constexpr size_t kRecordsMax = kJournalBytes / kBlockBytes - 1;
 // What of the head tells the generation.
 constexpr size_t kSealedHeadBytes = sizeof(uint32_t) + sizeof(uint64_t);
@@ -63,18 +60,20 @@ class MemoryFile {
 
 bool Same(const consensus::Persist& one, const consensus::Persist& other) {
   return one.hard_state == other.hard_state && one.truncate_from == other.truncate_from &&
-         one.entries == other.entries;
+         one.founding == other.founding &&
+         std::ranges::equal(one.entries, other.entries,
+                            [](const consensus::Entry& a, const consensus::Entry& b) {
+                              return a == b && a.chain == b.chain;
+                            });
 }
 
 // --- The journal ---
-
-const JournalMark kBeginning = {kGeneration, 0, kJournalBytes};
 
 void CheckJournal(std::string_view bytes) {
   MemoryFile file;
   file.Resize(kJournalBytes);
   if (bytes.size() % 2 == 0) {
-    assert(LogJournal::Open(file.path(), kGeneration, kOwner).ok());
+    assert(LogJournal::Open(file.path(), kBeginning.generation, kOwner).ok());
     file.Write(kBlockBytes, bytes.substr(0, kJournalBytes - kBlockBytes));
   } else {
     file.Write(0, bytes.substr(0, kJournalBytes));
@@ -94,12 +93,14 @@ consensus::Persist TakeWrite(FieldReader* fields, uint64_t number) {
   const auto parts = fields->Take<uint8_t>();
   if (parts & 1) write.hard_state = consensus::HardState{consensus::Term(number + 1), {}};
   if (parts & 2) write.truncate_from = consensus::Index(fields->Take<uint16_t>());
+  if (parts & 16) write.founding = consensus::FoundingId(fields->Take<uint64_t>());
   for (int count = parts >> 2 & 3; count > 0; --count) {
     consensus::Entry entry;
     entry.term = consensus::Term(number + 1);
     entry.index = consensus::Index(fields->Take<uint32_t>());
     entry.kind = consensus::EntryKind::kBatch;
     entry.payload = consensus::Payload(std::string(fields->TakeBytes(fields->Take<uint8_t>())));
+    entry.chain = ExtendChain(consensus::Chain(number), entry);
     write.entries.push_back(std::move(entry));
   }
   return write;
@@ -113,7 +114,7 @@ void CheckWrittenJournal(std::string_view bytes) {
   file.Resize(kJournalBytes);
   std::vector<consensus::Persist> written;
   {
-    auto journal = LogJournal::Open(file.path(), kGeneration, kOwner);
+    auto journal = LogJournal::Open(file.path(), kBeginning.generation, kOwner);
     assert(journal.ok());
     while (fields.ok() && !fields.finished() && written.size() < kRecordsMax) {
       written.push_back(TakeWrite(&fields, written.size()));
@@ -174,7 +175,9 @@ void CheckWrittenBackup(std::string_view bytes) {
   meta.last_applied = consensus::Index(fields.Take<uint64_t>());
   meta.key_count = fields.Take<uint64_t>();
   meta.digest = fields.Take<uint64_t>();
+  meta.last_applied_chain = consensus::Chain(fields.Take<uint64_t>());
   meta.configuration = fields.TakeBytes(fields.Take<uint8_t>());
+  meta.founding = fields.TakeBytes(fields.Take<uint8_t>());
   MemoryFile file;
   std::vector<std::string> written;
   {
@@ -202,7 +205,7 @@ void CheckWrittenBackup(std::string_view bytes) {
 }
 
 void Check(uint8_t kind, std::string_view bytes) {
-  switch (kind % (kWrittenBackup + 1)) {
+  switch (kind % kFileCount) {
     case kJournal:
       return CheckJournal(bytes);
     case kWrittenJournal:

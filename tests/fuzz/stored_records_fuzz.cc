@@ -1,8 +1,7 @@
 // Fuzz target: what is read back from the data folder: rows of log and state, and the small
 // records; and the rows of a snapshot's chunk, which comes from a peer.
 //
-// The input: one byte that names the record, one of switches, the record. With kSealed the checksum
-// is made right first, to reach what it guards.
+// See stored_records_input.h for the input.
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -18,23 +17,12 @@
 #include "storage/sealed_record.h"
 #include "storage/snapshot_rows.h"
 #include "storage/state_meta.h"
+#include "tests/fuzz/stored_records_input.h"
 
 namespace quorate::storage {
 namespace {
 
-enum Record : uint8_t {
-  kLogHeader,
-  kEntry,
-  kRow,
-  kStateMeta,
-  kIdentity,
-  kSealedRecord,
-  kFolderChange,
-  kSnapshotRows
-};
-enum Switches : uint8_t { kSealed = 1 };
-
-constexpr uint64_t kTransaction = 3;
+using namespace fuzz;
 
 // There is one way to write each of these: what was understood is what would have been written.
 void CheckLogHeader(std::string_view record) {
@@ -58,24 +46,48 @@ void CheckIdentity(std::string_view record) {
   }
 }
 
+std::string RowOf(const consensus::Entry& entry) {
+  std::string row(EntryRowBytes(entry), '\0');
+  EncodeEntryTo(row.data(), entry);
+  return row;
+}
+
+// The row of an entry whose term, chain and kind come first, and then its payload.
+std::string SealedEntry(std::string_view bytes) {
+  FieldReader fields(bytes);
+  consensus::Entry entry;
+  entry.index = kEntryIndex;
+  entry.term = consensus::Term(fields.Take<uint64_t>());
+  entry.chain = consensus::Chain(fields.Take<uint64_t>());
+  entry.kind = static_cast<consensus::EntryKind>(fields.Take<uint8_t>());
+  if (fields.ok()) entry.payload = consensus::Payload(std::string(bytes.substr(17)));
+  return RowOf(entry);
+}
+
 void CheckEntry(std::string_view row) {
-  const consensus::Index index(5);
-  const auto decoded = DecodeEntryRow(index, row);
+  const auto decoded = DecodeEntryRow(kEntryIndex, row);
   if (!decoded) return;
   consensus::Entry entry;
   entry.term = decoded->term;
-  entry.index = index;
+  entry.index = kEntryIndex;
   entry.kind = decoded->kind;
+  entry.chain = decoded->chain;
   entry.payload = consensus::Payload(std::string(decoded->payload), decoded->payload_crc32c);
   assert(entry.payload.Intact() == decoded->PayloadIntact());
-  std::string again(EntryRowBytes(entry), '\0');
-  EncodeEntryTo(again.data(), entry);
-  assert(again == row);
-  assert(!DecodeEntryRow(index + 1, row));
+  assert(RowOf(entry) == row);
+  assert(!DecodeEntryRow(kEntryIndex + 1, row));
 }
 
-void CheckRow(std::string_view row) {
-  const RowKey key("key");
+// The row with its checksum before it, where its header can be read.
+std::string SealedRow(const RowKey& key, std::string_view bytes) {
+  const std::string row = std::string(sizeof(uint32_t), '\0') + std::string(bytes);
+  const auto header = DecodeRowHeader(row);
+  if (!header) return row;
+  const size_t value_at = RowBytes({*header, ""});
+  return EncodeRow(key.bytes(), {*header, std::string_view(row).substr(value_at)});
+}
+
+void CheckRow(const RowKey& key, std::string_view row) {
   if (const auto record = DecodeRow(key.bytes(), row)) {
     assert(EncodeRow(key.bytes(), *record) == row);
     assert(!DecodeRow(RowKey("kez").bytes(), row));
@@ -127,7 +139,8 @@ void CheckSnapshotRows(std::string_view rows) {
 
 void Check(uint8_t record, uint8_t switches, std::string_view bytes) {
   const bool sealed = (switches & kSealed) != 0;
-  switch (record % (kSnapshotRows + 1)) {
+  const RowKey key(kRowsKey);
+  switch (record % kRecordCount) {
     case kLogHeader:
       return CheckLogHeader(sealed ? Seal("log header", kTransaction, bytes) : bytes);
     case kStateMeta:
@@ -135,9 +148,9 @@ void Check(uint8_t record, uint8_t switches, std::string_view bytes) {
     case kIdentity:
       return CheckIdentity(sealed ? Seal("identity", kAnyTransaction, bytes) : bytes);
     case kEntry:
-      return CheckEntry(bytes);
+      return CheckEntry(sealed ? SealedEntry(bytes) : bytes);
     case kRow:
-      return CheckRow(bytes);
+      return CheckRow(key, sealed ? SealedRow(key, bytes) : bytes);
     case kSealedRecord:
       return CheckSealed(bytes);
     case kFolderChange:
