@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -332,6 +333,12 @@ Result<std::unique_ptr<LogJournal>> LogJournal::Open(const std::string& path, ui
 }
 
 Status LogJournal::MapHead() {
+  // Where locks do not keep two processes apart, another one may be making the file at this moment.
+  struct stat status;
+  if (fstat(file_->get(), &status) != 0) return FileError(path_, "cannot be looked at", errno);
+  if (status.st_size < static_cast<off_t>(kHeadBytes)) {
+    return Error{path_ + ": the file is too short to be a journal"};
+  }
   void* head = mmap(nullptr, kHeadBytes, PROT_READ, MAP_SHARED, file_->get(), 0);
   if (head == MAP_FAILED) return FileError(path_, "cannot be mapped", errno);
   head_ = static_cast<const char*>(head);
@@ -391,7 +398,11 @@ Status LogJournal::Append(std::span<const Persist> writes) {
   PutInteger(to, RecordChecksum({buffer_.get(), kRecordHeaderBytes},
                                 {body, static_cast<size_t>(end - body)}));
 
-  Status written = WriteAll(*file_, path_, {buffer_.get(), size}, OffsetOf(start, file_bytes_));
+  // Before the write, since it would lie over records that the new owner may have acknowledged.
+  Status written = CheckOwner();
+  if (written.ok()) {
+    written = WriteAll(*file_, path_, {buffer_.get(), size}, OffsetOf(start, file_bytes_));
+  }
   // After the write: a process that has claimed the journal before this has read it without this
   // record, or with it; one that claims it later finds it.
   if (written.ok()) written = CheckOwner();

@@ -8,6 +8,7 @@
 #include "storage/encoding.h"
 #include "tests/storage/log_fixture.h"
 #include "tests/storage/random.h"
+#include "tests/storage/system_calls.h"
 
 namespace quorate::storage {
 namespace {
@@ -283,8 +284,11 @@ TEST_F(LogJournalTest, AnotherOwnerIsNoticedBeforeAnythingIsDurable) {
   Append(1);
   ASSERT_TRUE(LogJournal::Claim(path_, kOwner + 1).ok());
   const std::vector<Persist> writes{MakeWrite(2, MakeEntries(2, 2, 1))};
+  const std::string before = ReadFile(path_).value();
   const Status appended = journal_->Append(writes);
   ASSERT_FALSE(appended.ok());
+  // Nor is anything written, where the other one's records may be.
+  EXPECT_EQ(ReadFile(path_).value(), before);
   EXPECT_EQ(appended.error().find(path_ + ": another process has opened this log"), 0U);
   ASSERT_TRUE(LogJournal::Claim(path_, kOwner).ok());
   EXPECT_FALSE(journal_->Append(writes).ok());  // once failed, always failed
@@ -292,7 +296,21 @@ TEST_F(LogJournalTest, AnotherOwnerIsNoticedBeforeAnythingIsDurable) {
   journal_.reset();
   ASSERT_TRUE(LogJournal::Claim(path_, kOwner + 1).ok());
   EXPECT_FALSE(LogJournal::Open(path_, kGeneration + 1, kOwner).ok());
-  EXPECT_EQ(Recovered(), (Numbers{1, 2}));
+  EXPECT_EQ(Recovered(), Numbers{1});
+}
+
+// The other one comes between the look at the owner and the write, and has read the journal without
+// this record.
+TEST_F(LogJournalTest, AnotherOwnerIsNoticedBehindTheWrite) {
+  system_calls::BeforeNextWrite([&] { ASSERT_TRUE(LogJournal::Claim(path_, kOwner + 1).ok()); });
+  EXPECT_FALSE(journal_->Append(std::vector{MakeWrite(1, MakeEntries(1, 1, 1))}).ok());
+}
+
+TEST_F(LogJournalTest, AFileWithoutAHeadIsRefused) {
+  WriteFile(directory_ / "short", "");
+  const auto opened = LogJournal::Open(directory_ / "short", kGeneration, kOwner);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error(), (directory_ / "short") + ": the file is too short to be a journal");
 }
 
 TEST_F(LogJournalTest, IsOfOneProcessOnly) {

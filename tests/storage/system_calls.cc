@@ -35,6 +35,9 @@ std::atomic<uint64_t> bytes_written{0};
 
 std::atomic<bool> locks_are_ignored{false};
 
+std::function<void()> before_next_write;
+std::atomic<bool> has_before_next_write{false};
+
 // The record: the bytes that are taken, u64, and the encoded events. In memory that is shared with
 // child processes, and stays when they end. Null: nothing is recorded.
 constexpr size_t kRecordBytesMax = size_t{2} << 30;
@@ -149,6 +152,10 @@ int NoteRemoval(int result, const std::string& path) {
   return result;
 }
 
+void CallBeforeWrite() {
+  if (has_before_next_write.exchange(false)) before_next_write();
+}
+
 int Sync(long number, int descriptor) {
   Count();
   if (SyncFails()) {
@@ -172,6 +179,11 @@ void FailSyncsFrom(uint64_t sync) { syncs_left = sync; }
 void SetSpace(Space space) { disk_space = space; }
 
 void IgnoreLocks() { locks_are_ignored = true; }
+
+void BeforeNextWrite(std::function<void()> call) {
+  before_next_write = std::move(call);
+  has_before_next_write = true;
+}
 
 uint64_t BytesWritten() { return bytes_written; }
 
@@ -217,6 +229,7 @@ std::vector<Event> TakeRecord() {
 extern "C" {
 
 using quorate::storage::ParentOf;
+using quorate::storage::system_calls::CallBeforeWrite;
 using quorate::storage::system_calls::Count;
 using quorate::storage::system_calls::CountBytes;
 using quorate::storage::system_calls::Event;
@@ -241,6 +254,7 @@ int fdatasync(int descriptor) { return Sync(SYS_fdatasync, descriptor); }
 
 ssize_t pwrite(int descriptor, const void* bytes, size_t size, off_t offset) {
   Count();
+  CallBeforeWrite();
   // A write through a synchronous descriptor is a sync as well.
   if (IsSynchronous(descriptor) && SyncFails()) {
     errno = EIO;

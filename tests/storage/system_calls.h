@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ void SetSpace(Space space);
 
 // flock takes every lock, also one that another process has: as on a file system without locks.
 void IgnoreLocks();
+
+// Calls that before the next pwrite, once: what another process does at that moment.
+void BeforeNextWrite(std::function<void()> call);
 
 // By pwrite and writev, to all files, since the program began.
 uint64_t BytesWritten();
