@@ -122,6 +122,9 @@ struct Persist {
   // of a follower conflicts with its leader's (section 5.3).
   std::optional<Index> truncate_from;
   std::vector<Entry> entries;  // contiguous; the first follows what is left of the log
+  // What the driver keeps beside the log, in place of what it kept before; opaque to consensus and
+  // storage.
+  std::optional<std::string> ledger = {};
 };
 
 // A run of neighbouring entries with one term. A log is known by few of these, which lets consensus
@@ -188,6 +191,7 @@ struct Recovered {
   // Of which cluster all of this is, where it is known for certain.
   FoundingId founding = {};
   std::optional<FoundingEntry> founding_entry = {};  // the latest in the log
+  std::string ledger = {};                           // see Persist; empty: none was kept
 };
 
 // Reads entries that are durable and no longer held in memory. Called on the thread that drives

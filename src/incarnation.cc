@@ -325,7 +325,7 @@ LifeEnd Live(ProcessFacts& process) {
   if (!end.new_life) return {false, end.exit_code};
   process.clients = std::move(end.clients);
   if (const std::optional<storage::Identity>& adopted = end.new_life->adopted) {
-    const storage::Status status = storage::AdoptIdentity(config.dir, *adopted, options);
+    const storage::Status status = storage::AdoptIdentity(config.dir, *adopted, false, options);
     if (!status.ok()) return {false, Fail(config, status.error())};
   } else {
     const storage::Status status = storage::InstallIncoming(config.dir, options);

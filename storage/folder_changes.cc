@@ -102,7 +102,7 @@ Status InstallIncoming(const std::string& directory, const StorageOptions& optio
   return TakeUpChanges(parts, options);
 }
 
-Status AdoptIdentity(const std::string& directory, const Identity& identity,
+Status AdoptIdentity(const std::string& directory, const Identity& identity, bool discards_data,
                      const StorageOptions& options) {
   Result<OpenedStorage> opened = OpenStorage(directory, std::nullopt, options);
   if (!opened.ok()) return Error{opened.error()};
@@ -111,7 +111,7 @@ Status AdoptIdentity(const std::string& directory, const Identity& identity,
   const bool only_a_backup =
       recovered.origin_index > Index() && recovered.last_index == recovered.origin_index;
   const bool holds_data = meta.key_count > 0 || meta.revision > 0 || HoldsWrites(opened.value());
-  if (holds_data && !only_a_backup) {
+  if (holds_data && !only_a_backup && !discards_data) {
     return Error{directory + ": the folder holds data, and cannot become that of " +
                  Describe(identity)};
   }

@@ -28,7 +28,8 @@ Status InstallIncoming(const std::string& directory, const StorageOptions& optio
 // began with, into that of another member, of another cluster: as if the node had been started with
 // that identity at first. What it has voted in its old name is forgotten. An error, and nothing has
 // changed: the folder holds more.
-Status AdoptIdentity(const std::string& directory, const Identity& identity,
+// `discards_data`: whatever it holds is thrown away.
+Status AdoptIdentity(const std::string& directory, const Identity& identity, bool discards_data,
                      const StorageOptions& options);
 
 // Makes the folder of a survivor into that of the only member of a new cluster: everything in its

@@ -49,6 +49,9 @@ Status RefoundLog(const FolderParts& parts, const FolderChange& change,
     chain = entry.chain = ExtendChain(chain, entry);
     write.entries.push_back(std::move(entry));
   }
+  // Whoever knew this server by its starts is not in the new cluster, and the survivor may go on
+  // with it although its data was put back.
+  write.ledger = std::string();
   return log.value()->ChangeIdentity(change.identity, write);
 }
 

@@ -48,11 +48,12 @@ constexpr size_t kRecordHeaderBytes = 3 * sizeof(uint64_t) + sizeof(uint32_t);
 constexpr size_t kChecksumAt = 3 * sizeof(uint64_t);
 
 // A write in a body: which parts it has u8; term and vote u64 each; the index to truncate from u64;
-// the founding u64;
-// the number of entries u32, and of each its index u64, bytes of its row u64, and row.
+// the founding u64; the ledger's size u32, and its bytes; the number of entries u32, and of each
+// its index u64, bytes of its row u64, and row.
 constexpr uint8_t kHasHardState = 1;
 constexpr uint8_t kHasTruncation = 2;
 constexpr uint8_t kHasFounding = 4;
+constexpr uint8_t kHasLedger = 8;
 
 constexpr uint64_t RoundUp(uint64_t bytes, uint64_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -63,6 +64,7 @@ size_t EncodedBytes(const Persist& write) {
   if (write.hard_state) bytes += 2 * sizeof(uint64_t);
   if (write.truncate_from) bytes += sizeof(uint64_t);
   if (write.founding) bytes += sizeof(uint64_t);
+  if (write.ledger) bytes += sizeof(uint32_t) + write.ledger->size();
   for (const Entry& entry : write.entries) bytes += 2 * sizeof(uint64_t) + EntryRowBytes(entry);
   return bytes;
 }
@@ -76,7 +78,7 @@ size_t RecordBytes(std::span<const Persist> writes) {
 char* Encode(char* to, const Persist& write) {
   const int parts = (write.hard_state ? kHasHardState : 0) |
                     (write.truncate_from ? kHasTruncation : 0) |
-                    (write.founding ? kHasFounding : 0);
+                    (write.founding ? kHasFounding : 0) | (write.ledger ? kHasLedger : 0);
   to = PutInteger(to, static_cast<uint8_t>(parts));
   if (write.hard_state) {
     to = PutInteger(to, write.hard_state->current_term.value());
@@ -84,6 +86,10 @@ char* Encode(char* to, const Persist& write) {
   }
   if (write.truncate_from) to = PutInteger(to, write.truncate_from->value());
   if (write.founding) to = PutInteger(to, write.founding->value());
+  if (write.ledger) {
+    to = PutInteger(to, static_cast<uint32_t>(write.ledger->size()));
+    to = std::copy(write.ledger->begin(), write.ledger->end(), to);
+  }
   to = PutInteger(to, static_cast<uint32_t>(write.entries.size()));
   for (const Entry& entry : write.entries) {
     const size_t row_bytes = EntryRowBytes(entry);
@@ -116,6 +122,7 @@ std::optional<Persist> TakeWrite(FieldReader* fields) {
   }
   if (parts & kHasTruncation) write.truncate_from = Index(fields->Take<uint64_t>());
   if (parts & kHasFounding) write.founding = consensus::FoundingId(fields->Take<uint64_t>());
+  if (parts & kHasLedger) write.ledger = fields->TakeBytes(fields->Take<uint32_t>());
   for (auto count = fields->Take<uint32_t>(); count > 0; --count) {
     std::optional<Entry> entry = TakeEntry(fields);
     if (!entry) return std::nullopt;

@@ -47,6 +47,7 @@ std::string EncodeLogHeader(const LogHeader& header, uint64_t transaction) {
   AppendInteger(&body, header.last_index.value());
   AppendInteger(&body, header.last_term.value());
   AppendInteger(&body, header.last_chain.value());
+  AppendInteger(&body, header.ledger_crc32c);
   AppendInteger(&body, header.journal.generation);
   AppendInteger(&body, header.journal.position);
   AppendInteger(&body, header.journal.file_bytes);
@@ -67,6 +68,7 @@ std::optional<LogHeader> DecodeLogHeader(std::string_view record, uint64_t trans
   header.last_index = Index(fields.Take<uint64_t>());
   header.last_term = Term(fields.Take<uint64_t>());
   header.last_chain = Chain(fields.Take<uint64_t>());
+  header.ledger_crc32c = fields.Take<uint32_t>();
   header.journal.generation = fields.Take<uint64_t>();
   header.journal.position = fields.Take<uint64_t>();
   header.journal.file_bytes = fields.Take<uint64_t>();

@@ -30,7 +30,8 @@ struct LogHeader {
   consensus::Index last_index;  // base_index when the log is empty
   consensus::Term last_term;
   consensus::Chain last_chain;
-  JournalMark journal;  // what is from here on in the journal is not in LMDB yet
+  uint32_t ledger_crc32c = 0;  // of the record that lies beside this one
+  JournalMark journal;         // what is from here on in the journal is not in LMDB yet
 
   bool operator==(const LogHeader&) const = default;
 };

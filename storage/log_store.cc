@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "consensus/configuration.h"
+#include "consensus/crc32c.h"
 #include "consensus/founding.h"
 #include "storage/file_system.h"
 #include "storage/lmdb_records.h"
@@ -24,6 +25,7 @@ using consensus::Persist;
 using consensus::Term;
 
 constexpr std::string_view kHeaderName = "header";
+constexpr std::string_view kLedgerName = "ledger";
 constexpr const char* kEntriesDatabase = "entries";
 
 constexpr const char* kNotShortened =
@@ -137,6 +139,7 @@ Status LogStore::Load() {
   if (!identity.ok()) return Error{identity.error()};
   identity_ = std::move(identity.value());
   if (Status loaded = LoadHeader(handle); !loaded.ok()) return loaded;
+  if (Status loaded = LoadLedger(handle); !loaded.ok()) return loaded;
   sizes_.Reset(header_.base_index);
   if (Status verified = VerifyEntries(handle, header_.base_index + 1); !verified.ok()) {
     return verified;
@@ -164,6 +167,19 @@ Status LogStore::LoadHeader(MDB_txn* transaction) {
   }
   header_ = *header;
   header_record_ = record;
+  return Ok();
+}
+
+Status LogStore::LoadLedger(MDB_txn* transaction) {
+  std::string_view record;
+  const int code = GetRecord(transaction, kLedgerName, &record);
+  if (code != 0 && code != MDB_NOTFOUND) return environment_->MakeError("cannot be read", code);
+  if (consensus::Crc32c(record) != header_.ledger_crc32c) {
+    return environment_->MakeError(
+        "the ledger of this server's starts is damaged, or not of the last commit: its checksum is "
+        "wrong");
+  }
+  recovered_.ledger = record;
   return Ok();
 }
 
@@ -253,7 +269,9 @@ Status LogStore::RecoverJournal() {
   if (!committed.ok()) return committed;
   auto transaction = ReadTransaction::Begin(*environment_);
   if (!transaction.ok()) return Error{transaction.error()};
-  return VerifyEntries(transaction.value().handle(), changed);
+  MDB_txn* handle = transaction.value().handle();
+  if (Status loaded = LoadLedger(handle); !loaded.ok()) return loaded;
+  return VerifyEntries(handle, changed);
 }
 
 // Each step leaves a log that opens. First the header says that there is no journal, since the next
@@ -378,6 +396,7 @@ Status LogStore::BeginAnew(Index base_index, Term base_term, Chain base_chain) {
   header.base_index = header.last_index = base_index;
   header.base_term = header.last_term = base_term;
   header.base_chain = header.last_chain = base_chain;
+  header.ledger_crc32c = header_.ledger_crc32c;
   auto transaction = BeginWrite();
   if (!transaction.ok()) return Error{transaction.error()};
   MDB_txn* handle = transaction.value().handle();
@@ -386,7 +405,9 @@ Status LogStore::BeginAnew(Index base_index, Term base_term, Chain base_chain) {
   }
   Status begun = CommitWith(header, &transaction.value(), "the log cannot be begun anew");
   if (!begun.ok()) return begun;
+  std::string ledger = std::move(recovered_.ledger);
   recovered_ = {};
+  recovered_.ledger = std::move(ledger);
   recovered_.hard_state = header.hard_state;
   recovered_.founding = header.founding;
   recovered_.base_index = recovered_.last_index = recovered_.last_applied = base_index;
@@ -403,6 +424,12 @@ Status LogStore::Write(MDB_txn* transaction, std::span<const Persist> writes, Lo
       header->hard_state = *write.hard_state;
     }
     if (write.founding) header->founding = *write.founding;
+    if (write.ledger) {
+      if (const int code = PutRecord(transaction, kLedgerName, *write.ledger)) {
+        return environment_->MakeWriteError("the log cannot be written", code);
+      }
+      header->ledger_crc32c = consensus::Crc32c(*write.ledger);
+    }
     if (write.truncate_from) {
       Status truncated = Truncate(transaction, *write.truncate_from, header);
       if (!truncated.ok()) return truncated;

@@ -1,5 +1,5 @@
-// The Raft log with its hard state, and whose it is, in an LMDB environment of its own: one commit
-// of it is what an acknowledgement waits for, so nothing else shares it.
+// The Raft log with its hard state, the driver's ledger, and whose it is, in an LMDB environment of
+// its own: one commit of it is what an acknowledgement waits for, so nothing else shares it.
 //
 // The data file has no checksums of LMDB's, so every row carries one, and the log's ends are
 // recorded beside the rows. Damage is reported with the index and the file; it never makes the log
@@ -59,6 +59,7 @@ class LogStore : public consensus::LogReader {
   bool pristine() const {
     LogHeader header = header_;
     header.journal = {};
+    header.ledger_crc32c = {};
     return header == LogHeader();
   }
 
@@ -87,8 +88,8 @@ class LogStore : public consensus::LogReader {
   Status ChangeIdentity(const Identity& identity, const consensus::Persist& write);
 
   // Begins anew, durably: an empty log behind that entry, which a snapshot holds. The hard state
-  // stays; the term rises to the entry's where it was lower. recovered() tells the new log. Before
-  // StartJournal.
+  // and the ledger stay; the term rises to the entry's where it was lower. recovered() tells the
+  // new log. Before StartJournal.
   Status BeginAnew(consensus::Index base_index, consensus::Term base_term,
                    consensus::Chain base_chain);
 
@@ -117,6 +118,7 @@ class LogStore : public consensus::LogReader {
 
   Status Load();
   Status LoadHeader(MDB_txn* transaction);
+  Status LoadLedger(MDB_txn* transaction);
   // Those from `from` on, and notes in recovered_ and sizes_ what they are. Those before have been
   // verified.
   Status VerifyEntries(MDB_txn* transaction, consensus::Index from);

@@ -60,7 +60,7 @@ class MemoryFile {
 
 bool Same(const consensus::Persist& one, const consensus::Persist& other) {
   return one.hard_state == other.hard_state && one.truncate_from == other.truncate_from &&
-         one.founding == other.founding &&
+         one.founding == other.founding && one.ledger == other.ledger &&
          std::ranges::equal(one.entries, other.entries,
                             [](const consensus::Entry& a, const consensus::Entry& b) {
                               return a == b && a.chain == b.chain;
@@ -94,6 +94,7 @@ consensus::Persist TakeWrite(FieldReader* fields, uint64_t number) {
   if (parts & 1) write.hard_state = consensus::HardState{consensus::Term(number + 1), {}};
   if (parts & 2) write.truncate_from = consensus::Index(fields->Take<uint16_t>());
   if (parts & 16) write.founding = consensus::FoundingId(fields->Take<uint64_t>());
+  if (parts & 32) write.ledger = fields->TakeBytes(fields->Take<uint8_t>());
   for (int count = parts >> 2 & 3; count > 0; --count) {
     consensus::Entry entry;
     entry.term = consensus::Term(number + 1);

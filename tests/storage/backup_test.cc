@@ -246,7 +246,7 @@ TEST_F(BackupTest, WhatHoldsNothingElseCanBecomeAnothersFolder) {
   for (const std::string& path : {folder, written}) {
     ASSERT_TRUE(RestoreInto(path, identity, path_, SmallJournal()).ok());
   }
-  ASSERT_TRUE(AdoptIdentity(folder, next, SmallJournal()).ok());
+  ASSERT_TRUE(AdoptIdentity(folder, next, false, SmallJournal()).ok());
   {
     const Result<OpenedStorage> opened = OpenStorage(folder, next, SmallJournal());
     ASSERT_TRUE(opened.ok()) << opened.error();
@@ -260,7 +260,7 @@ TEST_F(BackupTest, WhatHoldsNothingElseCanBecomeAnothersFolder) {
     const auto write = Chains(opened.value().recovered).Link(MakeWrite(1, MakeEntries(2, 2, 1)));
     ASSERT_TRUE(opened.value().log->Commit(std::vector{write}, std::nullopt).ok());
   }
-  const Status refused = AdoptIdentity(written, next, SmallJournal());
+  const Status refused = AdoptIdentity(written, next, false, SmallJournal());
   ASSERT_FALSE(refused.ok());
   EXPECT_CONTAINS(refused.error(), "the folder holds data");
 }

@@ -127,7 +127,7 @@ TEST_F(FolderChangesTest, AFolderWithoutDataAdoptsAnIdentity) {
     write.hard_state = HardState{Term(1), NodeId(1)};
     ASSERT_TRUE(storage.log->Commit(std::vector{write}, std::nullopt).ok());
   }
-  const Status adopted = AdoptIdentity(path_, Joined(), SmallJournal());
+  const Status adopted = AdoptIdentity(path_, Joined(), false, SmallJournal());
   ASSERT_TRUE(adopted.ok()) << adopted.error();
   const Result<std::optional<Identity>> identity = ReadIdentity(path_, SmallJournal());
   ASSERT_TRUE(identity.ok());
@@ -147,7 +147,7 @@ TEST_F(FolderChangesTest, AFolderWithDataKeepsItsIdentity) {
     ASSERT_TRUE(
         storage.log->Commit(std::vector{MakeWrite(1, MakeEntries(1, 3, 1))}, std::nullopt).ok());
   }
-  Status adopted = AdoptIdentity(path_, Joined(), SmallJournal());
+  Status adopted = AdoptIdentity(path_, Joined(), false, SmallJournal());
   ASSERT_FALSE(adopted.ok());
   EXPECT_CONTAINS(adopted.error(), "the folder holds data");
   {
@@ -160,11 +160,27 @@ TEST_F(FolderChangesTest, AFolderWithDataKeepsItsIdentity) {
         keys, [] {}, storage.log->ChainAt(Index(3)).value());
     Checkpointed(keys, *storage.state);
   }
-  adopted = AdoptIdentity(path_, Joined(), SmallJournal());
+  adopted = AdoptIdentity(path_, Joined(), false, SmallJournal());
   ASSERT_FALSE(adopted.ok());
   const OpenedStorage storage = Open();
   EXPECT_EQ(storage.identity, Alone());
   EXPECT_EQ(storage.recovered.last_applied, Index(3));
+}
+
+// A member whose data was put back is replaced by another one at the same place.
+TEST_F(FolderChangesTest, AFolderWithDataAdoptsAnIdentityWhenItIsTold) {
+  {
+    OpenedStorage storage = Open();
+    consensus::Persist write = MakeWrite(1, MakeEntries(1, 3, 1));
+    write.ledger = "of its starts";
+    ASSERT_TRUE(storage.log->Commit(std::vector{write}, std::nullopt).ok());
+  }
+  const Status adopted = AdoptIdentity(path_, Joined(), true, SmallJournal());
+  ASSERT_TRUE(adopted.ok()) << adopted.error();
+  const OpenedStorage storage = Open();
+  EXPECT_EQ(storage.identity, Joined());
+  EXPECT_TRUE(storage.log->pristine());
+  EXPECT_EQ(storage.recovered.ledger, "");
 }
 
 // --- A new cluster out of a survivor ---
@@ -176,7 +192,9 @@ TEST_F(FolderChangesTest, ASurvivorBecomesAClusterOfItsOwn) {
     std::vector<Entry> entries = MakeEntries(1, 9, 5);
     entries[7] = {Term(5), Index(8), EntryKind::kFounding, consensus::Payload(Encode(before))};
     entries.push_back(ConfigurationEntry(10, 5, Members(5)));
-    ASSERT_TRUE(storage.log->Commit(std::vector{MakeWrite(1, entries)}, Index(2)).ok());
+    consensus::Persist write = MakeWrite(1, entries);
+    write.ledger = "of its starts";
+    ASSERT_TRUE(storage.log->Commit(std::vector{write}, Index(2)).ok());
     ApplyEntries(storage, 6, 5, 1);
   }
   const Status forced = ForceNewCluster(path_, Refounded(), "here", SmallJournal());
@@ -204,6 +222,7 @@ TEST_F(FolderChangesTest, ASurvivorBecomesAClusterOfItsOwn) {
     EXPECT_EQ(found.id, recovered.founding);
     EXPECT_NE(found.id, before.id);
     EXPECT_EQ(found.hash_secret, before.hash_secret);
+    EXPECT_EQ(recovered.ledger, "");  // nobody in the new cluster has known it
   }
 }
 

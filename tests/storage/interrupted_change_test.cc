@@ -261,7 +261,9 @@ TEST(InterruptedChange, AnIdentityIsAdoptedOrNot) {
             ASSERT_TRUE(OpenStorage(path, Member(), SmallJournal()).ok());
           },
       .change =
-          [](const std::string& path) { return AdoptIdentity(path, Other(), SmallJournal()); },
+          [](const std::string& path) {
+            return AdoptIdentity(path, Other(), false, SmallJournal());
+          },
       .look =
           [](const std::string& path) {
             const Result<OpenedStorage> opened = OpenStorage(path, std::nullopt, SmallJournal());

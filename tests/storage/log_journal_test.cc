@@ -32,11 +32,11 @@ void WriteFile(const std::string& path, const std::string& bytes) {
 }
 
 bool Same(const std::vector<Persist>& one, const std::vector<Persist>& other) {
-  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
-                    [](const Persist& a, const Persist& b) {
-                      return a.hard_state == b.hard_state && a.truncate_from == b.truncate_from &&
-                             a.founding == b.founding && a.entries == b.entries;
-                    });
+  return std::equal(
+      one.begin(), one.end(), other.begin(), other.end(), [](const Persist& a, const Persist& b) {
+        return a.hard_state == b.hard_state && a.truncate_from == b.truncate_from &&
+               a.founding == b.founding && a.ledger == b.ledger && a.entries == b.entries;
+      });
 }
 
 class LogJournalTest : public testing::Test {

@@ -8,6 +8,7 @@
 namespace quorate::storage {
 namespace {
 
+using consensus::Chain;
 using consensus::Entry;
 using consensus::EntryKind;
 using consensus::HardState;
@@ -100,6 +101,35 @@ TEST_F(LogStoreTest, ARestartFindsTheFounding) {
   EXPECT_EQ(log_->recovered().base_chain, consensus::Chain(5));
 }
 
+TEST_F(LogStoreTest, ARestartFindsTheLedger) {
+  EXPECT_EQ(log_->recovered().ledger, "");
+  Persist first;
+  first.seq = PersistSeq(1);
+  first.ledger = "one";
+  Persist second = MakeWrite(2, MakeEntries(1, 2, 1));
+  second.ledger = std::string(30'000, 'x');
+  Commit({first, second});
+  Commit({MakeWrite(3, MakeEntries(3, 3, 1))});
+  Reopen();
+  EXPECT_EQ(log_->recovered().ledger, *second.ledger);
+  // Behind a snapshot it is the same server still.
+  ASSERT_TRUE(log_->BeginAnew(Index(9), Term(2), Chain(9)).ok());
+  EXPECT_EQ(log_->recovered().ledger, *second.ledger);
+  Reopen();
+  EXPECT_EQ(log_->recovered().ledger, *second.ledger);
+}
+
+// What it has drawn is known to others: it must not be missing without a word.
+TEST_F(LogStoreTest, ALedgerThatLmdbHasNotTakenOverIsInTheJournal) {
+  ASSERT_TRUE(log_->StartJournal().ok());
+  Persist write;
+  write.seq = PersistSeq(1);
+  write.ledger = "ledger";
+  ASSERT_TRUE(log_->journal().Append(std::vector{write}).ok());
+  Reopen();
+  EXPECT_EQ(log_->recovered().ledger, "ledger");
+}
+
 TEST_F(LogStoreTest, TheLastOfSeveralHardStatesHolds) {
   Persist first;
   first.seq = PersistSeq(1);
@@ -139,8 +169,8 @@ TEST_F(LogStoreTest, ATruncationAloneShortensTheLog) {
   EXPECT_EQ(ReadAll(*log_), MakeEntries(1, 2, 3));
 }
 
-// One group of writes in which each truncates what the one before appended: only the order makes it
-// right.
+// One group of writes in which each truncates what the one before appended: only the order makes
+// it right.
 TEST_F(LogStoreTest, AGroupOfTruncationsIsAppliedInOrder) {
   Commit({MakeWrite(1, MakeEntries(1, 5, 1))});
   Commit({MakeWrite(2, MakeEntries(6, 9, 1)), MakeWrite(3, MakeEntries(4, 8, 2), 4),

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "consensus/crc32c.h"
 #include "storage/lmdb_records.h"
 #include "tests/storage/log_fixture.h"
 
@@ -176,6 +177,11 @@ TEST_F(LogTamperingTest, TheLastEntryIsNotTheRecordedOne) {
   Link(before_the_last_, &entries);
   EXPECT_CONTAINS(ErrorAfter([&](Tamperer& tamperer) { tamperer.Put(10, entries[0]); }),
                   "log entry 10 is not the recorded last one");
+}
+
+TEST_F(LogTamperingTest, TheLedgerIsMissing) {
+  header_.ledger_crc32c = consensus::Crc32c("ledger");
+  EXPECT_CONTAINS(ErrorAfter([](Tamperer&) {}), "the ledger of this server's starts is damaged");
 }
 
 TEST_F(LogTamperingTest, APayloadIsNotTheOneTheEntryWasMadeWith) {

@@ -56,18 +56,19 @@ void CutPower(DiskModel disk, const std::vector<Event>& events, uint64_t cuts,
 struct Contents {
   HardState hard_state;
   Index base_index;
+  std::string ledger;
   std::vector<Entry> entries;
 
   bool operator==(const Contents&) const = default;
 };
 
-Contents ContentsOf(const LogStore& log, const HardState& hard_state) {
-  return {hard_state, log.base_index(), ReadAll(log)};
+Contents ContentsOf(const LogStore& log, const HardState& hard_state, std::string ledger) {
+  return {hard_state, log.base_index(), std::move(ledger), ReadAll(log)};
 }
 
 // What follows a log with these ends.
 Persist RandomWrite(Random& random, uint64_t seq, Index base, Index last, HardState* hard_state,
-                    Chains* chains) {
+                    Chains* chains, std::string* ledger) {
   Persist write;
   write.seq = PersistSeq(seq);
   if (random.OneIn(5)) {
@@ -77,6 +78,10 @@ Persist RandomWrite(Random& random, uint64_t seq, Index base, Index last, HardSt
       last = last - 1 - random.Below(3);
       write.truncate_from = last + 1;
     }
+  }
+  if (random.OneIn(4)) {
+    *ledger = random.Bytes(random.OneIn(4) ? random.Below(8'000) : random.Below(300));
+    write.ledger = *ledger;
   }
   for (uint64_t count = random.Below(8); count > 0; --count) {
     const size_t size = random.OneIn(8) ? random.Below(20'000) : random.Below(300);
@@ -101,12 +106,13 @@ TEST(PowerCut, LeavesAllThatWasCommitted) {
     system_calls::Record(directory / "log");
     HardState hard_state{Term(1), NodeId()};
     Chains chains;
+    std::string ledger;
     Persist first;
     first.seq = PersistSeq(1);
     first.hard_state = hard_state;
     ASSERT_TRUE(log->Commit(std::vector{first}, std::nullopt).ok());
     system_calls::Mark();
-    committed.push_back(ContentsOf(*log, hard_state));
+    committed.push_back(ContentsOf(*log, hard_state, ledger));
     for (uint64_t commit = 0; commit < 60; ++commit) {
       if (random.OneIn(8)) {
         // Behind a snapshot of a newer leader's.
@@ -117,12 +123,12 @@ TEST(PowerCut, LeavesAllThatWasCommitted) {
       } else {
         std::optional<Index> trim_to;
         const Persist write = RandomWrite(random, commit + 2, log->base_index(), log->last_index(),
-                                          &hard_state, &chains);
+                                          &hard_state, &chains, &ledger);
         if (log->last_index() > Index(20) && random.OneIn(2)) trim_to = log->last_index() - 15;
         ASSERT_TRUE(log->Commit(std::vector{write}, trim_to).ok());
       }
       system_calls::Mark();
-      committed.push_back(ContentsOf(*log, hard_state));
+      committed.push_back(ContentsOf(*log, hard_state, ledger));
       if (random.OneIn(3)) log->PrepareGrowth();
     }
     events = system_calls::TakeRecord();
@@ -139,7 +145,7 @@ TEST(PowerCut, LeavesAllThatWasCommitted) {
     const auto opened = LogStore::Open(directory / "cut", {});
     ASSERT_TRUE(opened.ok()) << opened.error();
     const LogStore& log = *opened.value();
-    const Contents found = ContentsOf(log, log.recovered().hard_state);
+    const Contents found = ContentsOf(log, log.recovered().hard_state, log.recovered().ledger);
     // The commit that was under way may have come through or not, but as a whole.
     const bool is_last = marks.empty() ? log.pristine() : found == committed[marks.size() - 1];
     const bool is_next = marks.size() < committed.size() && found == committed[marks.size()];
@@ -156,7 +162,7 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
   TemporaryDirectory directory(TemporaryDirectory::Fast());
   constexpr size_t kJournalBytes = 128 << 10;
 
-  std::vector<std::pair<HardState, std::vector<Entry>>> acknowledged;  // after each mark
+  std::vector<Contents> acknowledged;  // after each mark, as if nothing had been trimmed
   std::optional<DiskModel> disk;
   std::vector<Event> events;
   {
@@ -166,6 +172,7 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
     system_calls::Record(directory / "log");
     HardState hard_state{Term(1), NodeId()};
     Chains chains;
+    std::string ledger;
     std::vector<Entry> entries;
     JournalMark merged = log->journal().end();
     std::vector<Persist> waiting;
@@ -179,7 +186,7 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
     for (uint64_t number = 1; number <= 120; ++number) {
       const Index base = log->base_index();
       Persist write =
-          RandomWrite(random, number, base, Index(entries.size()), &hard_state, &chains);
+          RandomWrite(random, number, base, Index(entries.size()), &hard_state, &chains, &ledger);
       if (!log->journal().Takes(std::vector{write})) write.entries.resize(1);
       std::vector<Persist> record{write};
       if (number == 1) record.front().hard_state = hard_state;
@@ -187,7 +194,7 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
       ASSERT_TRUE(log->journal().Append(record).ok());
       if (write.truncate_from) entries.resize(write.truncate_from->value() - 1);
       entries.insert(entries.end(), write.entries.begin(), write.entries.end());
-      acknowledged.emplace_back(hard_state, entries);
+      acknowledged.push_back({hard_state, Index(), ledger, entries});
       system_calls::Mark();
       waiting.push_back(record.front());
       if (random.OneIn(10)) merge();
@@ -202,8 +209,8 @@ TEST(PowerCut, LeavesAllThatTheJournalHad) {
     const auto is = [&](size_t mark) {
       if (mark == 0) return log.pristine();
       if (mark > acknowledged.size()) return false;
-      const auto& [hard_state, entries] = acknowledged[mark - 1];
-      return log.recovered().hard_state == hard_state &&
+      const auto& [hard_state, base, ledger, entries] = acknowledged[mark - 1];
+      return log.recovered().hard_state == hard_state && log.recovered().ledger == ledger &&
              log.last_index() == Index(entries.size()) &&
              std::ranges::equal(ReadAll(log), std::span(entries).subspan(log.base_index().value()));
     };
