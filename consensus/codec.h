@@ -1,6 +1,9 @@
-// Messages as bytes between servers. A connection carries frames one way, from the server that
-// opened it: first its Hello, then Messages and the Hellos of others. The format (version 4; all
-// integers little endian):
+// Messages as bytes between servers. A connection carries messages one way, from the server that
+// opened it. It begins with a handshake: the opener's Hello, the Welcome that answers it, and the
+// opener's Statement (start_ledger.h); then come Messages, the Hellos of others, and further
+// Statements. The layout of Hello and Welcome never changes, whatever the version: what else there
+// is to say is said in frames that only those get who name the capability. The format (version 4;
+// all integers little endian):
 //
 //   u32 length   bytes of the frame after this field
 //   u32 crc32c   of all of the frame but this field and the payloads' bytes
@@ -28,11 +31,26 @@
 #include <vector>
 
 #include "consensus/message.h"
+#include "consensus/start_ledger.h"
 #include "consensus/types.h"
 
 namespace quorate::consensus {
 
 inline constexpr uint8_t kProtocolVersion = 4;
+
+// What a server can take. It is sent nothing else.
+struct WireAbilities {
+  uint64_t version_min = kProtocolVersion;
+  uint64_t version_max = kProtocolVersion;
+  uint64_t capabilities = 0;  // a bit for each, of which there are none yet
+
+  bool operator==(const WireAbilities&) const = default;
+};
+
+// Whether there is a version that both speak.
+inline bool CanSpeak(const WireAbilities& one, const WireAbilities& other) {
+  return one.version_min <= other.version_max && other.version_min <= one.version_max;
+}
 
 // The payload of one entry: the largest value that a client may set, with room for the command
 // around it. Whoever proposes keeps to it.
@@ -56,8 +74,25 @@ struct Hello {
   // Of the cluster of `from`, as soon as it knows; 0: not yet. What differs is another cluster, or
   // another life of this one.
   FoundingId founding = {};
+  WireAbilities abilities = {};
+  uint64_t process = 0;  // names the sender's process; drawn when it begins
 
   bool operator==(const Hello&) const = default;
+};
+
+// The answer to a Hello, over the same connection.
+struct HelloReply {
+  Welcome welcome;
+  WireAbilities abilities = {};
+
+  bool operator==(const HelloReply&) const = default;
+};
+
+// The sender has noted, durably, this start of the receiver.
+struct StartNoted {
+  Start start;
+
+  bool operator==(const StartNoted&) const = default;
 };
 
 // Frames on their way into a socket: filled in one round, then written as a whole with writev.
@@ -66,6 +101,10 @@ struct Hello {
 class FrameBuffer {
  public:
   void Add(const Hello& hello);
+  void Add(const HelloReply& reply);
+  // Precondition: IsValid(statement).
+  void Add(const Statement& statement);
+  void Add(const StartNoted& noted);
   // Preconditions: the entries are contiguous after prev_log_index, their terms are in order, each
   // payload has at most kEntryBytesMax, each text kTextBytesMax, the frame kFrameBytesMax; terms
   // are set.
@@ -107,12 +146,17 @@ class FrameDecoder {
   struct Failure {
     std::string text;
   };
-  using Result = std::variant<NeedMore, Hello, Message, Failure>;
+  using Result = std::variant<NeedMore, Hello, HelloReply, Statement, StartNoted, Message, Failure>;
+
+  // What the first frame has to be: a Hello from who has opened the connection, a HelloReply from
+  // the other side.
+  enum class First : uint8_t { kHello, kHelloReply };
+  explicit FrameDecoder(First first = First::kHello) : first_(first) {}
 
   // Takes bytes off the front of *input up to the end of a frame, or all of them. The decoder keeps
   // what it needs of an unfinished frame, so the caller can reuse the input's memory. The first
-  // result, if any, is a Hello; call no further unless that is acceptable. Until then a frame may
-  // be no longer than a Hello, which has little more than kTextBytesMax.
+  // result, if any, is what the constructor was given; call no further unless that is acceptable.
+  // Until then a frame may be no longer than a Hello, which has little more than kTextBytesMax.
   Result Next(std::string_view* input);
 
  private:
@@ -123,7 +167,8 @@ class FrameDecoder {
   Result TakePayloads(std::string_view* input);
 
   std::optional<Failure> failure_;
-  bool hello_received_ = false;
+  const First first_;
+  bool first_received_ = false;
 
   std::string partial_head_;  // the first bytes of a frame whose head did not come in one piece
 

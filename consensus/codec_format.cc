@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "consensus/encoding.h"
+
 namespace quorate::consensus::codec_format {
 
 namespace {
@@ -46,6 +48,36 @@ const char* Problem(const HelloBody& hello) {
     return "node id 0";
   }
   return nullptr;
+}
+
+const char* Problem(const HelloReplyBody& reply) {
+  return reply.magic != kMagic ? "no Quorate server" : nullptr;
+}
+
+const char* Problem(const Statement& statement) {
+  return IsValid(statement) ? nullptr : "a statement that cannot be";
+}
+
+const char* Problem(const StartNoted& noted) {
+  return noted.start == Start() ? "a start that is none" : nullptr;
+}
+
+std::string TextOf(const std::vector<Start>& starts) {
+  std::string text;
+  for (const Start& start : starts) {
+    Put(start.count, &text);
+    Put(start.random, &text);
+  }
+  return text;
+}
+
+bool LoadText(std::string_view text, std::vector<Start>* starts) {
+  Taker taker(text);
+  while (taker.ok() && !taker.complete()) {
+    const auto count = taker.Take<uint64_t>();
+    starts->push_back({count, taker.Take<uint64_t>()});
+  }
+  return taker.ok();
 }
 
 const char* Problem(const RequestVote& message) {

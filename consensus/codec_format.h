@@ -66,7 +66,18 @@ struct HelloBody {
   NodeId to;
   uint64_t folder = 0;
   FoundingId founding;
+  WireAbilities abilities = {};
+  uint64_t process = 0;
   std::string address = {};
+};
+struct HelloReplyBody {
+  uint64_t magic = kMagic;
+  WireAbilities abilities = {};
+  uint64_t nonce = 0;
+  Start own = {};
+  Start noted = {};
+  bool keeps_note = true;
+  bool lost = false;
 };
 
 // kCode: the type's number in the frame; never reused. kFields: in the order in which they are
@@ -77,10 +88,35 @@ struct Format;
 template <>
 struct Format<HelloBody> {
   static constexpr uint8_t kCode = 1;
-  static constexpr std::tuple kFields = {&HelloBody::magic,  &HelloBody::cluster_id,
-                                         &HelloBody::from,   &HelloBody::to,
-                                         &HelloBody::folder, &HelloBody::founding};
+  static constexpr std::tuple kFields = {
+      &HelloBody::magic,  &HelloBody::cluster_id, &HelloBody::from,      &HelloBody::to,
+      &HelloBody::folder, &HelloBody::founding,   &HelloBody::abilities, &HelloBody::process};
   static constexpr auto kText = &HelloBody::address;
+};
+
+template <>
+struct Format<HelloReplyBody> {
+  static constexpr uint8_t kCode = 16;
+  static constexpr std::tuple kFields = {&HelloReplyBody::magic, &HelloReplyBody::abilities,
+                                         &HelloReplyBody::nonce, &HelloReplyBody::own,
+                                         &HelloReplyBody::noted, &HelloReplyBody::keeps_note,
+                                         &HelloReplyBody::lost};
+};
+
+template <>
+struct Format<Statement> {
+  static constexpr uint8_t kCode = 17;
+  static constexpr std::tuple kFields = {&Statement::nonce,         &Statement::confirmed,
+                                         &Statement::term,          &Statement::voted_for,
+                                         &Statement::durable_index, &Statement::lost};
+  static constexpr auto kText = &Statement::starts;
+  static constexpr size_t kTextMax = kStartsMax * 2 * sizeof(uint64_t);
+};
+
+template <>
+struct Format<StartNoted> {
+  static constexpr uint8_t kCode = 18;
+  static constexpr std::tuple kFields = {&StartNoted::start};
 };
 
 template <>
@@ -208,13 +244,29 @@ concept HasText = requires {
 template <typename Body>
 concept HasPayloads = std::is_same_v<Body, AppendEntries> || std::is_same_v<Body, InstallSnapshot>;
 
+// The most bytes that the text of a body may have.
+template <typename Body>
+inline constexpr size_t kTextMax = [] {
+  if constexpr (requires { Format<Body>::kTextMax; }) {
+    return Format<Body>::kTextMax;
+  } else {
+    return kTextBytesMax;
+  }
+}();
+
 // --- Access to the fields ---
 
-// Booleans, refusals, plain numbers and Number<>: as sent.
+// Booleans, refusals, plain numbers and Number<>, and small structs of these: as sent.
 template <typename Body, typename Member>
 constexpr size_t FieldBytes(Member Body::* /*field*/) {
-  return std::is_same_v<Member, bool> || std::is_same_v<Member, ChangeRefusal> ? 1 : 8;
+  if constexpr (std::is_same_v<Member, bool> || std::is_same_v<Member, ChangeRefusal>) {
+    return 1;
+  } else {
+    return sizeof(Member);
+  }
 }
+static_assert(sizeof(Start) == 2 * sizeof(uint64_t));
+static_assert(sizeof(WireAbilities) == 3 * sizeof(uint64_t));
 
 template <typename Body>
 inline constexpr size_t kFieldsBytes = std::apply(
@@ -229,6 +281,16 @@ inline void StoreField(uint64_t value, char** at) {
 template <typename Tag>
 void StoreField(Number<Tag> value, char** at) {
   StoreField(value.value(), at);
+}
+
+inline void StoreField(const Start& start, char** at) {
+  StoreField(start.count, at);
+  StoreField(start.random, at);
+}
+inline void StoreField(const WireAbilities& abilities, char** at) {
+  StoreField(abilities.version_min, at);
+  StoreField(abilities.version_max, at);
+  StoreField(abilities.capabilities, at);
 }
 
 // Exactly kFieldsBytes<Body> bytes.
@@ -261,6 +323,14 @@ bool LoadField(const char** at, Number<Tag>* value) {
   return good;
 }
 
+inline bool LoadField(const char** at, Start* start) {
+  return LoadField(at, &start->count) && LoadField(at, &start->random);
+}
+inline bool LoadField(const char** at, WireAbilities* abilities) {
+  return LoadField(at, &abilities->version_min) && LoadField(at, &abilities->version_max) &&
+         LoadField(at, &abilities->capabilities);
+}
+
 template <typename Body>
 bool LoadFields(const char* at, Body* body) {
   return std::apply([&](auto... field) { return (true && ... && LoadField(&at, &(body->*field))); },
@@ -280,6 +350,7 @@ inline constexpr size_t kFixedBytes = kFieldsBytes<Body> +
 
 inline const std::string& TextOf(const std::string& text) { return text; }
 inline std::string TextOf(const Change& change) { return Encode(change); }
+std::string TextOf(const std::vector<Start>& starts);
 std::string TextOf(const std::vector<MemberHealth>& members);
 
 // False: the text is none that TextOf gives.
@@ -295,6 +366,7 @@ inline bool LoadText(std::string_view text, Change* value) {
   return change.has_value();
 }
 
+bool LoadText(std::string_view text, std::vector<Start>* starts);
 bool LoadText(std::string_view text, std::vector<MemberHealth>* value);
 
 // --- Sense ---
@@ -302,6 +374,9 @@ bool LoadText(std::string_view text, std::vector<MemberHealth>* value);
 // What is wrong with a message by itself, or nullptr. Asserted before sending, and checked on
 // receipt.
 const char* Problem(const HelloBody& hello);
+const char* Problem(const HelloReplyBody& reply);
+const char* Problem(const Statement& statement);
+const char* Problem(const StartNoted& noted);
 const char* Problem(const RequestVote& message);
 const char* Problem(const RequestVoteReply& message);
 const char* Problem(const AppendEntries& message);
@@ -346,6 +421,9 @@ struct Completeness<std::variant<Alternative...>> {
     std::array<int, 256> uses{};
     (++uses[Format<Alternative>::kCode], ...);
     ++uses[Format<HelloBody>::kCode];
+    ++uses[Format<HelloReplyBody>::kCode];
+    ++uses[Format<Statement>::kCode];
+    ++uses[Format<StartNoted>::kCode];
     for (const int count : uses) {
       if (count > 1) {
         return false;

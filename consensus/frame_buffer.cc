@@ -48,8 +48,8 @@ template <HasText Body>
 void AppendFrame(const Body& body, std::string* out) {
   assert(Problem(body) == nullptr);
   const auto& text = TextOf(body.*Format<Body>::kText);
-  assert(text.size() <= kTextBytesMax);
-  std::array<char, kHeaderBytes + kFixedBytes<Body> + kTextBytesMax> buffer;
+  assert(text.size() <= kTextMax<Body>);
+  std::array<char, kHeaderBytes + kFixedBytes<Body> + kTextMax<Body>> buffer;
   char* at = buffer.data() + kHeaderBytes;
   StoreFields(body, at);
   at += kFieldsBytes<Body>;
@@ -65,9 +65,20 @@ void AppendFrame(const Body& body, std::string* out) {
 
 void FrameBuffer::Add(const Hello& hello) {
   AppendFrame(HelloBody{kMagic, hello.cluster_id, hello.from, hello.to, hello.folder,
-                        hello.founding, hello.address},
+                        hello.founding, hello.abilities, hello.process, hello.address},
               &copied_);
 }
+
+void FrameBuffer::Add(const HelloReply& reply) {
+  const Welcome& welcome = reply.welcome;
+  AppendFrame(HelloReplyBody{kMagic, reply.abilities, welcome.nonce, welcome.own, welcome.noted,
+                             welcome.keeps_note, welcome.lost},
+              &copied_);
+}
+
+void FrameBuffer::Add(const Statement& statement) { AppendFrame(statement, &copied_); }
+
+void FrameBuffer::Add(const StartNoted& noted) { AppendFrame(noted, &copied_); }
 
 void FrameBuffer::Add(const Message& message) {
   std::visit(

@@ -23,9 +23,8 @@ size_t FrameBytes(std::string_view head) {
 
 uint8_t TypeOf(std::string_view head) { return static_cast<uint8_t>(head[kTypeOffset]); }
 
-// Calls visitor.operator()<Body>() for the body that has this code; false: there is none.
-template <typename Visitor, size_t... kAlternative>
-bool VisitType(uint8_t code, const Visitor& visitor, std::index_sequence<kAlternative...>) {
+template <typename Visitor, typename... MessageBody>
+bool VisitType(uint8_t code, const Visitor& visitor, const std::variant<MessageBody...>* /*of*/) {
   const auto try_one = [&]<typename Body>() {
     if (Format<Body>::kCode != code) {
       return false;
@@ -33,18 +32,42 @@ bool VisitType(uint8_t code, const Visitor& visitor, std::index_sequence<kAltern
     visitor.template operator()<Body>();
     return true;
   };
-  return (try_one.template operator()<std::variant_alternative_t<kAlternative, Message>>() || ...);
+  return try_one.template operator()<HelloBody>() ||
+         try_one.template operator()<HelloReplyBody>() ||
+         try_one.template operator()<Statement>() || try_one.template operator()<StartNoted>() ||
+         (try_one.template operator()<MessageBody>() || ...);
 }
 
+// Calls visitor.operator()<Body>() for the body that has this code; false: there is none.
 template <typename Visitor>
 bool VisitType(uint8_t code, const Visitor& visitor) {
-  return VisitType(code, visitor, std::make_index_sequence<std::variant_size_v<Message>>());
+  return VisitType(code, visitor, static_cast<const Message*>(nullptr));
+}
+
+uint8_t CodeOf(FrameDecoder::First first) {
+  return first == FrameDecoder::First::kHello ? Format<HelloBody>::kCode
+                                              : Format<HelloReplyBody>::kCode;
+}
+
+// What the body of a frame is to the caller.
+Hello ResultOf(HelloBody&& body) {
+  return {body.cluster_id, body.from,     body.to,        std::move(body.address),
+          body.folder,     body.founding, body.abilities, body.process};
+}
+HelloReply ResultOf(HelloReplyBody&& body) {
+  return {{body.nonce, body.own, body.noted, body.keeps_note, body.lost}, body.abilities};
+}
+Statement ResultOf(Statement&& body) { return std::move(body); }
+StartNoted ResultOf(StartNoted&& body) { return body; }
+template <typename Body>
+Message ResultOf(Body&& body) {
+  return Message(std::forward<Body>(body));
 }
 
 // What the header says is wrong, or an empty text.
-std::string HeaderProblem(std::string_view head, bool hello_received) {
+std::string HeaderProblem(std::string_view head, std::optional<FrameDecoder::First> first) {
   const size_t frame_bytes = FrameBytes(head);
-  const size_t frame_bytes_max = hello_received ? kFrameBytesMax : kHelloBytesMax;
+  const size_t frame_bytes_max = first ? kHelloBytesMax : kFrameBytesMax;
   if (frame_bytes > frame_bytes_max) {
     return "a frame of " + std::to_string(frame_bytes) + " bytes where at most " +
            std::to_string(frame_bytes_max) + " are allowed";
@@ -55,18 +78,19 @@ std::string HeaderProblem(std::string_view head, bool hello_received) {
            std::to_string(kProtocolVersion) + " is spoken";
   }
   const uint8_t type = TypeOf(head);
-  if (!hello_received && type != Format<HelloBody>::kCode) {
-    return "a frame of type " + std::to_string(type) + " before the Hello";
+  if (first && type != CodeOf(*first)) {
+    return "a frame of type " + std::to_string(type) + " before the " +
+           (*first == FrameDecoder::First::kHello ? "Hello" : "answer to the Hello");
   }
-  size_t bytes_min = kHelloBytesMin;
-  size_t bytes_max = kHelloBytesMax;
+  size_t bytes_min = 0;
+  size_t bytes_max = 0;
   const auto visitor = [&]<typename Body>() {
     bytes_min = kHeaderBytes + kFixedBytes<Body>;
-    bytes_max = HasText<Body>       ? bytes_min + kTextBytesMax
+    bytes_max = HasText<Body>       ? bytes_min + kTextMax<Body>
                 : HasPayloads<Body> ? kFrameBytesMax
                                     : bytes_min;
   };
-  if (type != Format<HelloBody>::kCode && !VisitType(type, visitor)) {
+  if (!VisitType(type, visitor)) {
     return "a frame of type " + std::to_string(type) + ", which is no message";
   }
   if (frame_bytes < bytes_min || frame_bytes > bytes_max) {
@@ -87,11 +111,7 @@ size_t BytesWithText(std::string_view head) {
       }
     }
   };
-  if (TypeOf(head) == Format<HelloBody>::kCode) {
-    visitor.template operator()<HelloBody>();
-  } else {
-    VisitType(TypeOf(head), visitor);
-  }
+  VisitType(TypeOf(head), visitor);
   return bytes;
 }
 
@@ -206,7 +226,8 @@ FrameDecoder::Result FrameDecoder::Next(std::string_view* input) {
       return NeedMore{};
     }
     if (bytes == kHeaderBytes) {
-      std::string problem = HeaderProblem(head, hello_received_);
+      std::string problem =
+          HeaderProblem(head, first_received_ ? std::nullopt : std::optional(first_));
       if (!problem.empty()) {
         return Fail(std::move(problem));
       }
@@ -255,15 +276,7 @@ FrameDecoder::Result FrameDecoder::DecodeHead(std::string_view head) {
   if (Load<uint32_t>(head.data() + kLengthBytes) != HeadCrc32c(head)) {
     return Fail("a frame that does not have its checksum");
   }
-  if (TypeOf(head) == Format<HelloBody>::kCode) {
-    HelloBody body;
-    if (const char* problem = LoadBody(head, &body); problem != nullptr) {
-      return Fail(problem);
-    }
-    hello_received_ = true;
-    return Hello{body.cluster_id,         body.from,   body.to,
-                 std::move(body.address), body.folder, body.founding};
-  }
+  first_received_ = true;
   Result result;
   VisitType(TypeOf(head), [&]<typename Body>() {
     Body body;
@@ -272,7 +285,7 @@ FrameDecoder::Result FrameDecoder::DecodeHead(std::string_view head) {
     } else if constexpr (HasPayloads<Body>) {
       arriving_ = std::move(body);
     } else {
-      result = Message(std::move(body));
+      result = ResultOf(std::move(body));
     }
   });
   return result;

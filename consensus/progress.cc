@@ -108,6 +108,14 @@ bool Progress::Diverged() {
   return std::exchange(state_, State::kDiverged) != State::kDiverged;
 }
 
+void Progress::LostData() {
+  match_index_ = Index();
+  answers_first_ = false;
+  fit_ = false;
+  BecomeProbe(next_index_, true);
+  ForgetInflightFrom(Index());
+}
+
 void Progress::Disconnected(Index first_index) {
   answers_first_ = false;
   if (state_ == State::kReplicate || state_ == State::kDiverged) {

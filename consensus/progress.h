@@ -76,6 +76,8 @@ class Progress {
   void Verified(Index verified_index);
   // The follower says that the logs differ although index and term are equal. False: it was known.
   bool Diverged();
+  // The follower has lost what it acknowledged.
+  void LostData();
   // Whatever was on its way is lost. `first_index` is the first of the leader's log.
   void Disconnected(Index first_index);
 

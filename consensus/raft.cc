@@ -126,6 +126,19 @@ void Raft::Impl::Persisted(PersistSeq seq) {
   }
 }
 
+std::optional<Raft::DurableState> Raft::Impl::durable_state() const {
+  if (!HardStateIsDurable()) {
+    return std::nullopt;
+  }
+  return DurableState{hard_state_, log_.durable_index()};
+}
+
+void Raft::Impl::PeerLostData(NodeId peer) {
+  if (Progress* progress = FindPeer(peer)) {
+    progress->LostData();
+  }
+}
+
 void Raft::Impl::Compacted(Index index) {
   assert(index <= handed_out_index_);
   log_.Compact(index);
@@ -271,7 +284,7 @@ void Raft::Impl::SetHardState(Term term, NodeId voted_for) {
 
 void Raft::Impl::SubmitWrites(Effects* effects) {
   const bool founding_is_noted = noted_founding_ == founding_.id();
-  if (hard_state_submitted_ && !log_.has_unsubmitted() && founding_is_noted) {
+  if (hard_state_submitted_ && !ledger_ && !log_.has_unsubmitted() && founding_is_noted) {
     return;
   }
   Persist persist;
@@ -285,6 +298,7 @@ void Raft::Impl::SubmitWrites(Effects* effects) {
     noted_founding_ = founding_.id();
     persist.founding = noted_founding_;
   }
+  persist.ledger = std::exchange(ledger_, std::nullopt);
   log_.Submit(now_, &persist);
   effects->persist = std::move(persist);
 }
@@ -391,6 +405,9 @@ bool Raft::founding_is_pending() const { return impl_->founding().is_pending(); 
 bool Raft::waits_for_founding() const { return impl_->WaitsForFounding(); }
 std::vector<NodeId> Raft::founders_missing() const { return impl_->founders_missing(); }
 bool Raft::has_diverged() const { return impl_->has_diverged(); }
+void Raft::KeepLedger(std::string bytes) { impl_->KeepLedger(std::move(bytes)); }
+std::optional<Raft::DurableState> Raft::durable_state() const { return impl_->durable_state(); }
+void Raft::PeerLostData(NodeId peer) { impl_->PeerLostData(peer); }
 bool Raft::has_lost_its_data() const { return impl_->has_lost_its_data(); }
 void Raft::LoseData() { impl_->LoseData(); }
 bool Raft::has_nothing() const { return impl_->has_nothing(); }

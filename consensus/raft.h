@@ -181,6 +181,18 @@ class Raft {
   // Nothing: no leader is known.
   std::optional<uint64_t> RequestChange(const Change& change, bool force);
 
+  // --- What the driver keeps beside the log ---
+
+  // The next Persist carries these bytes, in place of what was kept before.
+  void KeepLedger(std::string bytes);
+  // Term, vote and the end of the log as they are on the disk. Nothing: term or vote are on their
+  // way there.
+  struct DurableState {
+    HardState hard_state;
+    Index last_index;
+  };
+  std::optional<DurableState> durable_state() const;
+
   // --- Snapshots (section 7), which the driver moves ---
 
   // Sends a part, or a reply, with the current term in place of its own. Dropped if it is a part
@@ -210,6 +222,10 @@ class Raft {
   // The same, to a voter that was recently active: the one with the longest log of those that are
   // fit, if any is.
   bool TransferLeadership();
+
+  // `peer` has forgotten what it acknowledged, and takes part in nothing any more. As leader, this
+  // server does not count it.
+  void PeerLostData(NodeId peer);
 
   // Whether this server would lead badly just now, as one whose disk is full. It tells its leader.
   // The same is said while its disk is stalled.

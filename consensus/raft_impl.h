@@ -162,6 +162,9 @@ class Raft::Impl {
   const Configurations& configurations() const { return configurations_; }
   const KnownFounding& founding() const { return founding_; }
   bool has_diverged() const { return was_deserted_ || compared_.diverged; }
+  void KeepLedger(std::string bytes) { ledger_ = std::move(bytes); }
+  std::optional<DurableState> durable_state() const;
+  void PeerLostData(NodeId peer);
   bool has_lost_its_data() const { return has_lost_its_data_; }
   void LoseData();
   bool has_nothing() const { return pristine_ || has_lost_its_data_; }
@@ -300,7 +303,8 @@ class Raft::Impl {
 
   HardState hard_state_;
   bool hard_state_submitted_ = true;
-  PersistSeq hard_state_write_;  // the write that holds it
+  PersistSeq hard_state_write_;        // the write that holds it
+  std::optional<std::string> ledger_;  // not submitted yet
   PersistSeq last_write_;
   PersistSeq persisted_;
 

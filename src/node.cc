@@ -31,6 +31,15 @@ constexpr const char* kUnconfirmed =
     "CLUSTERDOWN Writes are not confirmed in time: this one was not executed, as too many wait "
     "already";
 
+// One that cannot be read was refused when the folder was opened, or is fatal here: nobody may go
+// on without knowing what it was.
+consensus::StartLedger LedgerOf(const NodeOptions& options, const consensus::Recovered& recovered) {
+  if (recovered.ledger.empty()) return consensus::StartLedger(options.raft.id);
+  auto ledger = consensus::StartLedger::Decode(options.raft.id, recovered.ledger);
+  if (!ledger) options.fatal("the ledger of this server's starts is damaged, or another server's");
+  return *std::move(ledger);
+}
+
 }  // namespace
 
 Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, const Parts& parts)
@@ -38,6 +47,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       parts_(parts),
       keys_(parts.state_reader, options.key_space),
       raft_(options.raft, recovered, parts.log_reader),
+      starts_(LedgerOf(options, recovered), raft_, parts.clock, options.raft.seed),
       membership_(options.self),
       changes_(raft_),
       snapshot_sender_(parts.snapshots, options.snapshots),
@@ -184,6 +194,7 @@ bool Node::Flush() {
   if (durable > persisted_) {
     persisted_ = durable;
     raft_.Persisted(durable);
+    starts_.Persisted(durable);
   }
   AnswerHeldBack();
   RunScan();
@@ -194,6 +205,7 @@ bool Node::Flush() {
   }
   if (!changes_.empty()) changes_.Run(parts_.clock.monotonic_ms());
   RunSnapshots();
+  starts_.BeginWrite();
   StartEffects(raft_.TakeEffects());
   if (builder_.command_count() > 0 && BatchMayGo()) {
     // What was under way has just been committed.
@@ -274,6 +286,7 @@ void Node::StartEffects(consensus::Effects effects) {
   }
   if (effects.persist) {
     submitted_ = effects.persist->seq;
+    if (effects.persist->ledger) starts_.Submitted(submitted_);
     parts_.log_writer.Submit(std::move(*effects.persist));
   }
   for (consensus::Envelope& envelope : effects.messages) {

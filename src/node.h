@@ -23,6 +23,7 @@
 #include "src/command.h"
 #include "src/joining.h"
 #include "src/member.h"
+#include "src/member_starts.h"
 #include "src/membership.h"
 #include "src/pending.h"
 #include "src/probe_answer.h"
@@ -186,6 +187,9 @@ class Node {
   // --- What operators and commands see ---
 
   const consensus::Raft& raft() const { return raft_; }
+  // What tells members from older or other copies of them; for the network that connects them.
+  MemberStarts& starts() { return starts_; }
+  const MemberStarts& starts() const { return starts_; }
   const storage::KeySpace& keys() const { return keys_; }
   uint64_t cluster_id() const { return options_.cluster_id; }
   const std::vector<Member>& members() const { return membership_.members(); }
@@ -341,6 +345,7 @@ class Node {
   Parts parts_;
   storage::KeySpace keys_;
   consensus::Raft raft_;
+  MemberStarts starts_;
   Membership membership_;
   ChangeRequests changes_;
   Joining joining_;

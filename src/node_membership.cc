@@ -34,6 +34,7 @@ void Node::UpdateMembership() {
   assert(applied);  // was checked when it came, and is guarded by a checksum since
   membership_.Update(*applied);
   next_id_ = applied->next_id;
+  starts_.SetMembers(*applied);
   UpdatePeers();
 }
 

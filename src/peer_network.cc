@@ -45,7 +45,7 @@ void PeerNetwork::OnConnection(uv_stream_t* server, int status) {
 }
 
 void PeerNetwork::Accept(uv_stream_t* server) {
-  auto* incoming = new Incoming{this, {}, uv_now(loop_), {}, {}, {}, {}};
+  auto* incoming = new Incoming{.network = this, .tcp = {}, .accepted_at_ms = uv_now(loop_)};
   uv_tcp_init(loop_, &incoming->tcp);
   incoming->tcp.data = incoming;
   incoming_.push_back(incoming);
@@ -106,8 +106,9 @@ void PeerNetwork::OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffe
       }
       if (!incoming->from) return;  // refused, and closed
     } else {
+      const auto* failure = std::get_if<consensus::FrameDecoder::Failure>(&result);
       spdlog::warn("closing the peer connection from {}: {}", incoming->address,
-                   std::get<consensus::FrameDecoder::Failure>(result).text);
+                   failure ? failure->text : "a frame that is not expected there");
       Drop(incoming);
       return;
     }

@@ -63,10 +63,10 @@ class PeerNetwork : public Network {
     PeerNetwork* network;
     uv_tcp_t tcp;
     uint64_t accepted_at_ms;
-    std::string address;
-    consensus::FrameDecoder decoder;
-    std::optional<uint64_t> from;  // once the Hello was accepted
-    std::string own_address;       // of that member, as the Hello has it
+    std::string address = {};
+    consensus::FrameDecoder decoder = consensus::FrameDecoder();
+    std::optional<uint64_t> from = {};  // once the Hello was accepted
+    std::string own_address = {};       // of that member, as the Hello has it
     consensus::FoundingId founding = {};
   };
 

@@ -78,8 +78,15 @@ TEST(Codec, FormatOfVersionFour) {
     }
     return frame.append(after);
   };
-  EXPECT_EQ(Encode(Hello{0x0102030405060708, NodeId(1), NodeId(2), "a:1", 0x77, FoundingId(0x99)}),
-            with_sum("\x3d\0\0\0"sv,
+  EXPECT_EQ(Encode(Hello{0x0102030405060708,
+                         NodeId(1),
+                         NodeId(2),
+                         "a:1",
+                         0x77,
+                         FoundingId(0x99),
+                         {3, 4, 5},
+                         0x66}),
+            with_sum("\x5d\0\0\0"sv,
                      "\x04\x01"
                      "!Quorate"
                      "\x08\x07\x06\x05\x04\x03\x02\x01"
@@ -87,6 +94,10 @@ TEST(Codec, FormatOfVersionFour) {
                      "\x02\0\0\0\0\0\0\0"
                      "\x77\0\0\0\0\0\0\0"
                      "\x99\0\0\0\0\0\0\0"
+                     "\x03\0\0\0\0\0\0\0"
+                     "\x04\0\0\0\0\0\0\0"
+                     "\x05\0\0\0\0\0\0\0"
+                     "\x66\0\0\0\0\0\0\0"
                      "\x03\0\0\0"
                      "a:1"sv));
   EXPECT_EQ(Encode(Message(RequestVote{Term(9), Index(0x1234), Term(8), true, false})),
@@ -109,6 +120,32 @@ TEST(Codec, FormatOfVersionFour) {
                      "\x07\0\0\0\0\0\0\0\x01\x09\0\0\0\x83\x92\x06\xE3"
                      "\x07\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0"sv) +
                 "123456789");
+}
+
+// What a connection begins with comes out as it went in, whatever is in it.
+TEST(Codec, TheHandshakeArrives) {
+  const HelloReply reply = {{1, {2, 3}, {4, 5}, false, true}, {6, 7, 8}};
+  Statement statement = {.nonce = 1,
+                         .confirmed = {4, 9},
+                         .term = Term(5),
+                         .voted_for = NodeId(2),
+                         .durable_index = Index(6),
+                         .lost = true};
+  for (uint64_t count = 5; count < 5 + kStartsMax; ++count) {
+    statement.starts.push_back({count, 3 * count});
+  }
+  const StartNoted noted = {{7, 8}};
+  FrameBuffer frames;
+  frames.Add(reply);
+  frames.Add(statement);
+  frames.Add(noted);
+  const std::string bytes = Join(frames);
+  std::string_view input = bytes;
+  FrameDecoder decoder(FrameDecoder::First::kHelloReply);
+  EXPECT_EQ(std::get<HelloReply>(decoder.Next(&input)), reply);
+  EXPECT_EQ(std::get<Statement>(decoder.Next(&input)), statement);
+  EXPECT_EQ(std::get<StartNoted>(decoder.Next(&input)), noted);
+  EXPECT_TRUE(input.empty());
 }
 
 // The frequent messages of a round are one piece, so one small write.

@@ -169,9 +169,9 @@ TEST(FrameDecoder, NoLargeFrameBeforeTheHello) {
                                                     Index(),
                                                     {{Term(1), Index(1), EntryKind::kBatch,
                                                       Payload(std::string(2000, 'a'))}}})),
-                       "bytes where at most 1086 are allowed");
-  ExpectRefusedAsFirst(Forgery().U32(1083).Text("\x01\x02\x03\x04\x03\x01").bytes(),
-                       "a frame of 1087 bytes where at most 1086 are allowed");
+                       "bytes where at most 1118 are allowed");
+  ExpectRefusedAsFirst(Forgery().U32(1115).Text("\x01\x02\x03\x04\x04\x01").bytes(),
+                       "a frame of 1119 bytes where at most 1118 are allowed");
 }
 
 TEST(FrameDecoder, ClientsAtThePeerPortAreRefused) {
@@ -186,15 +186,48 @@ TEST(FrameDecoder, HelloOfAnotherVersionIsNamed) {
 }
 
 TEST(FrameDecoder, HelloMustMakeSense) {
-  ExpectRefusedAsFirst(
-      Forgery().Text("?Quorate").U64(1).U64(1).U64(2).U64(0).U64(0).U32(0).Frame(kHelloType),
-      "no Quorate server");
-  ExpectRefusedAsFirst(
-      Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U64(0).U64(0).U32(0).Frame(kHelloType),
-      "node id 0");
-  ExpectRefusedAsFirst(
-      Forgery().Text("!Quorate").U64(1).U64(1).U64(0).U64(0).U64(0).U32(0).Frame(kHelloType),
-      "node id 0");
+  ExpectRefusedAsFirst(Forgery()
+                           .Text("?Quorate")
+                           .U64(1)
+                           .U64(1)
+                           .U64(2)
+                           .U64(0)
+                           .U64(0)
+                           .U64(4)
+                           .U64(4)
+                           .U64(0)
+                           .U64(9)
+                           .U32(0)
+                           .Frame(kHelloType),
+                       "no Quorate server");
+  ExpectRefusedAsFirst(Forgery()
+                           .Text("!Quorate")
+                           .U64(1)
+                           .U64(0)
+                           .U64(2)
+                           .U64(0)
+                           .U64(0)
+                           .U64(4)
+                           .U64(4)
+                           .U64(0)
+                           .U64(9)
+                           .U32(0)
+                           .Frame(kHelloType),
+                       "node id 0");
+  ExpectRefusedAsFirst(Forgery()
+                           .Text("!Quorate")
+                           .U64(1)
+                           .U64(1)
+                           .U64(0)
+                           .U64(0)
+                           .U64(0)
+                           .U64(4)
+                           .U64(4)
+                           .U64(0)
+                           .U64(9)
+                           .U32(0)
+                           .Frame(kHelloType),
+                       "node id 0");
   ExpectRefusedAsFirst(Forgery().Text("!Quorate").U64(1).U64(1).Frame(kHelloType),
                        "type 1 with 34 bytes");
 }
@@ -211,16 +244,27 @@ TEST(FrameDecoder, LaterHellosMayCome) {
 }
 
 TEST(FrameDecoder, LaterHellosMustMakeSense) {
-  ExpectRefused(
-      Forgery().Text("!Quorate").U64(1).U64(0).U64(2).U64(0).U64(0).U32(0).Frame(kHelloType),
-      "node id 0");
+  ExpectRefused(Forgery()
+                    .Text("!Quorate")
+                    .U64(1)
+                    .U64(0)
+                    .U64(2)
+                    .U64(0)
+                    .U64(0)
+                    .U64(4)
+                    .U64(4)
+                    .U64(0)
+                    .U64(9)
+                    .U32(0)
+                    .Frame(kHelloType),
+                "node id 0");
   ExpectRefused(Forgery().Text("!Quorate").U64(1).U64(1).Frame(kHelloType), "type 1 with 34 bytes");
 }
 
 // --- Headers ---
 
 TEST(FrameDecoder, UnknownTypes) {
-  for (const int type : {0, 16, 17, 127, 128, 255}) {
+  for (const int type : {0, 19, 21, 127, 128, 255}) {
     ExpectRefused(Forgery().U64(1).Frame(static_cast<uint8_t>(type)),
                   "type " + std::to_string(type) + ", which is no message");
   }

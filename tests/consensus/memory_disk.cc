@@ -104,7 +104,7 @@ void MemoryDisk::Replace(Entry entry) {
 void MemoryDisk::Submit(Persist persist) {
   assert(last_seq_ == PersistSeq() || persist.seq == last_seq_ + 1);
   assert(persist.hard_state || persist.truncate_from || !persist.entries.empty() ||
-         persist.founding);
+         persist.founding || persist.ledger);
   last_seq_ = persist.seq;
   queue_.push_back(std::move(persist));
 }

@@ -157,6 +157,9 @@ std::string Describe(const Persist& persist) {
   if (persist.truncate_from) {
     out << " truncate_from=" << persist.truncate_from->value();
   }
+  if (persist.ledger) {
+    out << " ledger=" << *persist.ledger;
+  }
   if (!persist.entries.empty()) {
     out << " entries=" << Describe(persist.entries);
   }

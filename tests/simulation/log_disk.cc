@@ -44,6 +44,7 @@ void LogDisk::Open(std::function<void()> on_durable) {
 consensus::Recovered LogDisk::Recover(Index last_applied) const {
   consensus::Recovered recovered;
   recovered.hard_state = hard_state_;
+  recovered.ledger = ledger_;
   recovered.base_index = base_index_;
   recovered.founding = founding_;
   recovered.base_term = base_term_;
@@ -106,6 +107,7 @@ void LogDisk::Wipe() {
   assert(!busy_);
   hard_state_ = {};
   founding_ = {};
+  ledger_.clear();
   base_index_ = {};
   base_term_ = {};
   base_chain_ = {};
@@ -127,7 +129,7 @@ std::optional<consensus::Configuration> LogDisk::NewestConfiguration() const {
 void LogDisk::Submit(Persist persist) {
   assert(persist.seq == submitted_ + 1);
   assert(persist.hard_state || persist.truncate_from || !persist.entries.empty() ||
-         persist.founding);
+         persist.founding || persist.ledger);
   submitted_ = persist.seq;
   queue_.push_back(std::move(persist));
   if (!busy_) StartCommit();
@@ -232,6 +234,7 @@ void LogDisk::Apply(const Persist& persist) {
     hard_state_ = *persist.hard_state;
   }
   if (persist.founding) founding_ = *persist.founding;
+  if (persist.ledger) ledger_ = *persist.ledger;
   if (persist.truncate_from) {
     assert(*persist.truncate_from > base_index_);
     assert(*persist.truncate_from <= last_index());

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "consensus/types.h"
@@ -119,6 +120,7 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
   // Durable.
   consensus::HardState hard_state_;
   consensus::FoundingId founding_;
+  std::string ledger_;
   consensus::Index base_index_;
   consensus::Term base_term_;
   consensus::Chain base_chain_;

@@ -13,6 +13,7 @@ void TestDisk::Complete() {
     consensus::Persist& persist = queue_.front();
     if (persist.hard_state) hard_state_ = *persist.hard_state;
     if (persist.founding) founding_ = *persist.founding;
+    if (persist.ledger) ledger_ = *persist.ledger;
     if (persist.truncate_from) {
       log_.erase(log_.lower_bound(*persist.truncate_from), log_.end());
       sizes_.Truncate(*persist.truncate_from);
@@ -29,6 +30,7 @@ consensus::Recovered TestDisk::Recover() const {
   consensus::Recovered recovered;
   recovered.hard_state = hard_state_;
   recovered.founding = founding_;
+  recovered.ledger = ledger_;
   for (const auto& [index, entry] : log_) {
     if (recovered.terms.empty() || recovered.terms.back().term != entry.term) {
       recovered.terms.push_back({entry.term, index});

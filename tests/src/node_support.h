@@ -67,6 +67,7 @@ class TestDisk : public storage::LogWriter, public consensus::LogReader {
   consensus::Index trimmed_;
   consensus::HardState hard_state_;
   consensus::FoundingId founding_;
+  std::string ledger_;
   std::map<consensus::Index, consensus::Entry> log_;
   storage::LogSizes sizes_;
 };
