@@ -478,15 +478,17 @@ void StartLedger::NoteVote(Peer& peer, Term term, NodeId voted_for) {
   }
 }
 
-std::vector<Confirmation> StartLedger::TakeConfirmations() {
-  std::vector<Confirmation> due;
-  for (auto& [id, peer] : peers_) {
-    if (peer.durable_noted.count > peer.known_to_it.count) {
-      due.push_back({id, peer.durable_noted});
-      peer.known_to_it = peer.durable_noted;
-    }
+std::optional<Start> StartLedger::TakeConfirmation(NodeId member) {
+  const auto found = peers_.find(member);
+  if (found == peers_.end()) {
+    return std::nullopt;
   }
-  return due;
+  Peer& peer = found->second;
+  if (peer.durable_noted.count <= peer.known_to_it.count) {
+    return std::nullopt;
+  }
+  peer.known_to_it = peer.durable_noted;
+  return peer.durable_noted;
 }
 
 bool StartLedger::IsNewest(NodeId member, Start start) const {
@@ -508,6 +510,11 @@ void StartLedger::Convict(NodeId member, std::string_view reason) {
 bool StartLedger::IsConvicted(NodeId member) const {
   const Peer* peer = FindPeer(member);
   return peer != nullptr && !peer->conviction.empty();
+}
+
+const std::string& StartLedger::ConvictionOf(NodeId member) const {
+  assert(IsConvicted(member));
+  return FindPeer(member)->conviction;
 }
 
 std::vector<std::pair<NodeId, std::string>> StartLedger::convictions() const {

@@ -11,10 +11,10 @@
 //
 //   M  Expect(P)                remembers what M knew when it sent its Hello
 //   P  MakeChallenge(M, nonce)  remembers what P had noted of M, and sends the Welcome
-//   M  JudgeWelcome(...)        then, also if that convicts M itself, MakeStatement(...) and sends
-//   it P  Judge(...)               if fine: Accept(...), and messages of this connection count P
-//   Persisted()              now TakeConfirmations() names M, and P sends the confirmation M
-//   OnConfirmed(...)
+//   M  JudgeWelcome(...)        then, also if that convicts M itself, it sends MakeStatement(...)
+//   P  Judge(...)               if fine: Accept(...), and messages of this connection count
+//   P  Persisted()              now TakeConfirmation(M) is due, and P sends it to M
+//   M  OnConfirmed(...)
 //
 // M repeats its Statement with the same nonce on each connection when it has drawn a new start.
 // The start that a connection speaks for is the last one of its latest accepted Statement.
@@ -77,8 +77,8 @@ struct Note {
 // What the accepting side of a connection answers to a Hello.
 struct Welcome {
   uint64_t nonce = 0;
-  Start own;               // the newest durable start of who answers at this address
-  Start noted;             // the newest start of the connecting side that is durably noted
+  Start own = {};          // the newest durable start of who answers at this address
+  Start noted = {};        // the newest start of the connecting side that is durably noted
   bool keeps_note = true;  // false: the connecting side was removed, and `noted` says nothing
   bool lost = false;       // the accepting side is convicted, and knows it
 
@@ -93,8 +93,8 @@ struct Challenge {
 
 // What the connecting side remembers with a connection.
 struct Expectation {
-  Start noted;      // of the accepting side
-  Start confirmed;  // the newest own start that the accepting side has confirmed
+  Start noted = {};      // of the accepting side
+  Start confirmed = {};  // the newest own start that the accepting side has confirmed
 };
 
 // What the connecting side says after a Welcome. All of it is durable.
@@ -132,13 +132,6 @@ struct Verdict {
 
   Kind kind = Kind::kFine;
   std::string reason = {};  // for an operator; empty when fine
-};
-
-struct Confirmation {
-  NodeId to;
-  Start start;
-
-  bool operator==(const Confirmation&) const = default;
 };
 
 // One server's ledger. No I/O, no clock, no chance: the driver hands in random numbers and keeps
@@ -204,9 +197,9 @@ class StartLedger {
   void Accept(NodeId member, const Statement& statement);
   // The member has voted for `voted_for` (0: not known) in this term, and that is durable there.
   void NoteVote(NodeId member, Term term, NodeId voted_for);
-  // Confirmations that are due, each once. One that is lost on its way is due again after the
-  // member's next Statement.
-  std::vector<Confirmation> TakeConfirmations();
+  // The start whose durable note is to be confirmed to this member now, if any: each once. A
+  // confirmation that is lost on its way is due again after the member's next Statement.
+  std::optional<Start> TakeConfirmation(NodeId member);
   // Fencing: whether messages of a connection that speaks for `start` of this member count. False
   // if a newer start is noted. True if none is noted.
   bool IsNewest(NodeId member, Start start) const;
@@ -216,6 +209,8 @@ class StartLedger {
   // The first reason stays. A member that was removed is not convicted: it is out already.
   void Convict(NodeId member, std::string_view reason);
   bool IsConvicted(NodeId member) const;
+  // Precondition: IsConvicted(member).
+  const std::string& ConvictionOf(NodeId member) const;
   // The convicted members and the reasons.
   std::vector<std::pair<NodeId, std::string>> convictions() const;
 

@@ -1,11 +1,18 @@
-// Data folders of two lives of a cluster, mixed up: the same command lines, other data.
+// Data folders that are mixed up: of two lives of a cluster, put back to an earlier state, or
+// copied and started beside the original.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "redis-tests/support/child_process.h"
 #include "redis-tests/support/client.h"
@@ -16,6 +23,8 @@
 namespace quorate::redis_tests {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr int kWrites = 50;
 
@@ -45,6 +54,38 @@ class MixedFolders : public ::testing::Test {
   void KillAll() {
     for (int id = 1; id <= 3; ++id) cluster_.Kill9(id);
   }
+  // Precondition: it does not run.
+  std::string CopyFolder(int id, const std::string& name) {
+    const std::string copy = folder_.path() + "/" + name;
+    fs::copy(cluster_.data_folder(id), copy, fs::copy_options::recursive);
+    return copy;
+  }
+  void PutBack(int id, const std::string& copy) {
+    cluster_.LoseData(id);
+    fs::copy(copy, cluster_.data_folder(id), fs::copy_options::recursive);
+  }
+  std::string Meet(int at, int id) {
+    return Client(cluster_.port(at))
+        .Command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(cluster_.port(id))})
+        .text;
+  }
+  // Another process with that member's command line and this folder, as on another machine. It ends
+  // by itself; what it has logged.
+  std::string RunTwin(int id, const std::string& data) {
+    std::vector<std::string> line = cluster_.CommandLine(id);
+    *(std::ranges::find(line, "--dir") + 1) = data;
+    line.insert(line.end(), {"--bind", "127.0.0.2"});
+    const std::string path = folder_.path() + "/twin.log";
+    const int log = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    const auto twin = ChildProcess::Start({line, folder_.path(), -1, log, log});
+    close(log);
+    // Meanwhile no client notices.
+    WriteAll("beside the twin");
+    EXPECT_EQ(twin->WaitForEnd(kDeadlineMs), (ProcessEnd{.exit_code = 1}));
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+  }
 
   const TemporaryFolder folder_;
   Cluster cluster_;
@@ -55,7 +96,6 @@ class MixedFolders : public ::testing::Test {
 // All folders are emptied, the same command lines begin a second cluster, and one old folder comes
 // back. Index and term say nothing of which is which; the old log may even look the newer one.
 TEST_F(MixedFolders, AnOldFolderDoesNotBringBackAnEarlierLifeOfTheCluster) {
-  namespace fs = std::filesystem;
   ASSERT_TRUE(cluster_.Start());
   ASSERT_NO_FATAL_FAILURE(WriteAll("first"));
   // Terms of its own, so that the old log wins by Raft's rule.
@@ -65,8 +105,7 @@ TEST_F(MixedFolders, AnOldFolderDoesNotBringBackAnEarlierLifeOfTheCluster) {
   }
   const std::string founding = InfoField(1, "raft_founding_id");
   KillAll();
-  const std::string old = folder_.path() + "/old";
-  fs::copy(cluster_.data_folder(3), old, fs::copy_options::recursive);
+  const std::string old = CopyFolder(3, "old");
   for (int id = 1; id <= 3; ++id) cluster_.LoseData(id);
 
   for (int id = 1; id <= 3; ++id) cluster_.Restart(id);
@@ -75,8 +114,7 @@ TEST_F(MixedFolders, AnOldFolderDoesNotBringBackAnEarlierLifeOfTheCluster) {
   ASSERT_NO_FATAL_FAILURE(WriteAll("second"));
   EXPECT_NE(InfoField(1, "raft_founding_id"), founding);
   KillAll();
-  cluster_.LoseData(3);
-  fs::copy(old, cluster_.data_folder(3), fs::copy_options::recursive);
+  PutBack(3, old);
   for (int id = 1; id <= 3; ++id) cluster_.Restart(id);
 
   const auto serves_second = [&](int id) {
@@ -96,7 +134,6 @@ TEST_F(MixedFolders, AnOldFolderDoesNotBringBackAnEarlierLifeOfTheCluster) {
 // All folders are emptied and the same command lines are started again: nobody has said that this
 // is to be a new cluster. When one old disk comes back, nothing has taken its place.
 TEST_F(MixedFolders, EmptyFoldersDoNotFoundAnotherClusterByThemselves) {
-  namespace fs = std::filesystem;
   ASSERT_TRUE(cluster_.Start());
   ASSERT_NO_FATAL_FAILURE(WriteAll("first"));
   ASSERT_TRUE(cluster_.WaitUntilAllServe());
@@ -193,6 +230,95 @@ TEST_F(UnmountedDisk, WritesThatTheServerHasTakenAloneAreNeverMixedIn) {
   cluster_.Restart(3);
   ASSERT_TRUE(cluster_.WaitUntilAllServe());
   for (int id = 1; id <= 3; ++id) ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "kept"));
+}
+
+// A follower's folder is put back to an earlier state while the leader runs: a restored image, or
+// last night's copy. It has forgotten writes that it has acknowledged. With its vote the third
+// member, which was away meanwhile, could lead without them.
+TEST_F(MixedFolders, AFollowerThatWasPutBackTakesPartInNothing) {
+  ASSERT_TRUE(cluster_.Start());
+  ASSERT_NO_FATAL_FAILURE(WriteAll("first"));
+  const int leader = cluster_.WaitForLeader();
+  const int victim = leader == 1 ? 2 : 1;
+  const int third = 6 - leader - victim;
+  cluster_.Kill9(victim);
+  const std::string old = CopyFolder(victim, "old");
+  cluster_.Restart(victim);
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  cluster_.Kill9(third);
+  ASSERT_EQ(cluster_.WaitForLeader(), leader);
+  ASSERT_NO_FATAL_FAILURE(WriteAll("second"));
+
+  cluster_.Kill9(victim);
+  PutBack(victim, old);
+  cluster_.Restart(victim);
+  const auto is_lost = [&] { return InfoField(victim, "raft_lost_data") == "1"; };
+  ASSERT_TRUE(Eventually(kDeadlineMs, is_lost));
+  EXPECT_NE(InfoField(victim, "raft_lost_data_reason").find("was put back to an earlier state"),
+            std::string::npos);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return InfoField(leader, "raft_lost_data_peer0")
+        .starts_with("id=" + std::to_string(victim) + ",reason=");
+  }));
+  EXPECT_TRUE(cluster_.HasLogged(victim, "this node has lost data"));
+  EXPECT_TRUE(cluster_.HasLogged(leader, "node " + std::to_string(victim) + " has lost data"));
+  const std::string nodes = Client(cluster_.port(leader)).Command({"CLUSTER", "NODES"}).text;
+  EXPECT_NE(nodes.find("slave,fail "), std::string::npos) << nodes;
+  EXPECT_EQ(InfoField(leader, "raft_lost_data"), "0");
+
+  // Nobody is left who has seen it in its newer state.
+  cluster_.Kill9(leader);
+  cluster_.Kill9(victim);
+  cluster_.Restart(third);
+  cluster_.Restart(victim);
+  ASSERT_TRUE(Eventually(kDeadlineMs, is_lost));
+  // The third stands, and has gone on asking in vain.
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return InfoField(third, "raft_role") == "pre-candidate" &&
+           InfoField(third, "raft_lost_data_peer0").starts_with("id=" + std::to_string(victim));
+  }));
+  EXPECT_TRUE(Client(cluster_.port(third)).Command({"GET", "key:0"}).is_error());
+
+  cluster_.Restart(leader);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(cluster_.port(leader)).Command({"GET", "key:0"}) == Text("second");
+  }));
+  ASSERT_NO_FATAL_FAILURE(ExpectAll(leader, "second"));
+  ASSERT_EQ(Meet(leader, victim), "OK");
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return !is_lost(); }));
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  for (int id = 1; id <= 3; ++id) ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "second"));
+  EXPECT_EQ(InfoField(victim, "raft_lost_data_reason"), "");
+}
+
+// A copy of a member's folder is started on another machine, or its command line with an empty
+// folder, while one more member is down: then writes need the original.
+TEST_F(MixedFolders, ATwinOfAMemberIsTurnedAway) {
+  ASSERT_TRUE(cluster_.Start());
+  const int leader = cluster_.WaitForLeader();
+  const int original = leader == 1 ? 2 : 1;
+  cluster_.Kill9(original);
+  const std::string copy = CopyFolder(original, "copy");
+  cluster_.Restart(original);
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  cluster_.Kill9(6 - leader - original);
+  ASSERT_EQ(cluster_.WaitForLeader(), leader);
+  const std::string term = InfoField(leader, "raft_term");
+  const std::string empty = folder_.path() + "/empty";
+  fs::create_directory(empty);
+  for (const std::string& data : {copy, empty}) {
+    const std::string log = RunTwin(original, data);
+    ASSERT_FALSE(HasFatalFailure());
+    EXPECT_NE(log.find("another process runs as node " + std::to_string(original)),
+              std::string::npos)
+        << log;
+  }
+  EXPECT_EQ(InfoField(leader, "raft_term"), term);
+  for (const int id : {leader, original}) {
+    EXPECT_EQ(InfoField(id, "raft_lost_data"), "0");
+    ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "beside the twin"));
+  }
+  ASSERT_TRUE(cluster_.Heal());
 }
 
 }  // namespace quorate::redis_tests

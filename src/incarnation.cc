@@ -85,6 +85,7 @@ PeerNetwork::Options NetworkOptions(const Config& config, const ChosenIdentity& 
   PeerNetwork::Options options;
   options.cluster_id = chosen.identity.cluster_id;
   options.node_id = chosen.identity.node_id.value();
+  options.process = RandomSeed();
   options.own_address =
       MemberAddress({0, chosen.address.host, chosen.address.port, chosen.address.peer_port});
   options.bind = config.bind;
@@ -325,7 +326,8 @@ LifeEnd Live(ProcessFacts& process) {
   if (!end.new_life) return {false, end.exit_code};
   process.clients = std::move(end.clients);
   if (const std::optional<storage::Identity>& adopted = end.new_life->adopted) {
-    const storage::Status status = storage::AdoptIdentity(config.dir, *adopted, false, options);
+    const storage::Status status =
+        storage::AdoptIdentity(config.dir, *adopted, end.new_life->discards_data, options);
     if (!status.ok()) return {false, Fail(config, status.error())};
   } else {
     const storage::Status status = storage::InstallIncoming(config.dir, options);

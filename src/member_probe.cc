@@ -104,7 +104,7 @@ void MemberProbe::OnTimer() {
 
 void MemberProbe::Retry(const std::string& reason) {
   if (uv_now(loop_) + options_.retry_ms >= deadline_ms_) {
-    End({ProbeAnswer::Kind::kNobody, 0, reason});
+    End({.kind = ProbeAnswer::Kind::kNobody, .text = reason});
     return;
   }
   DropAttempt();

@@ -1,5 +1,6 @@
 #include "src/member_starts.h"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -49,11 +50,16 @@ void MemberStarts::Persisted(consensus::PersistSeq durable) {
 
 // --- Connections to members ---
 
-void MemberStarts::OnWelcome(NodeId peer, const consensus::Expectation& expectation,
-                             const consensus::Welcome& welcome) {
+std::string MemberStarts::OnWelcome(NodeId peer, const consensus::Expectation& expectation,
+                                    const consensus::Welcome& welcome) {
   const Verdict verdict = ledger_.JudgeWelcome(peer, expectation, welcome);
-  if (verdict.kind == Verdict::Kind::kLost) Convict(peer, verdict.reason);
+  if (verdict.kind == Verdict::Kind::kLost) {
+    Convict(peer, verdict.reason);
+    return "it has lost data";
+  }
+  // The peer is to hear of that, and to keep it in mind.
   if (verdict.kind == Verdict::Kind::kSelfLost) ConvictSelf(verdict.reason);
+  return "";
 }
 
 std::optional<consensus::Statement> MemberStarts::MakeStatement(NodeId peer, uint64_t nonce) const {
@@ -66,6 +72,12 @@ std::optional<consensus::Statement> MemberStarts::MakeStatement(NodeId peer, uin
 void MemberStarts::OnStartNoted(NodeId from, consensus::Start start) {
   const Verdict verdict = ledger_.OnConfirmed(from, start);
   if (verdict.kind == Verdict::Kind::kSelfLost) ConvictSelf(verdict.reason);
+}
+
+std::optional<consensus::StartNoted> MemberStarts::TakeConfirmation(NodeId peer) {
+  const std::optional<consensus::Start> start = ledger_.TakeConfirmation(peer);
+  if (!start) return std::nullopt;
+  return consensus::StartNoted{*start};
 }
 
 // --- Connections from members ---
@@ -81,14 +93,28 @@ MemberStarts::Visit MemberStarts::Receive(NodeId member) {
   return visit;
 }
 
-Verdict MemberStarts::Judge(NodeId member, const consensus::Statement& statement,
-                            const Visit& visit) const {
-  return ledger_.Judge(member, statement, visit.challenge, visit.acknowledged);
+MemberStarts::Answer MemberStarts::OnStatement(NodeId member, const consensus::Statement& statement,
+                                               const Visit& visit) {
+  Verdict verdict = ledger_.Judge(member, statement, visit.challenge, visit.acknowledged);
+  switch (verdict.kind) {
+    case Verdict::Kind::kRefused:
+      return {Reception::kRefused, std::move(verdict.reason)};
+    case Verdict::Kind::kLost:
+      Convict(member, verdict.reason);
+      return {Reception::kLost, std::move(verdict.reason)};
+    case Verdict::Kind::kSelfLost:
+      ConvictSelf(verdict.reason);
+      return {Reception::kSelfLost, std::move(verdict.reason)};
+    case Verdict::Kind::kFine:
+      break;
+  }
+  ledger_.Accept(member, statement);
+  if (ledger_.IsNewest(member, statement.starts.back())) return {};
+  return {Reception::kRefused, fmt::format("node {} was started again since", member.value())};
 }
 
-bool MemberStarts::Accept(NodeId member, const consensus::Statement& statement) {
-  ledger_.Accept(member, statement);
-  return ledger_.IsNewest(member, statement.starts.back());
+void MemberStarts::OnVote(NodeId member, consensus::Term term) {
+  ledger_.NoteVote(member, term, raft_.id());
 }
 
 // --- Who has lost its data ---

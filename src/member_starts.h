@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "consensus/codec.h"
 #include "consensus/raft.h"
 #include "consensus/random.h"
 #include "consensus/start_ledger.h"
@@ -37,7 +39,6 @@ class MemberStarts {
   // That write is on its way; `durable`: all up to this one are on the disk.
   void Submitted(consensus::PersistSeq write) { write_ = write; }
   void Persisted(consensus::PersistSeq durable);
-  std::vector<consensus::Confirmation> TakeConfirmations() { return ledger_.TakeConfirmations(); }
   void SetMembers(const consensus::Configuration& committed) { ledger_.SetMembers(committed); }
 
   // --- Connections to members ---
@@ -46,25 +47,52 @@ class MemberStarts {
   consensus::Start current() const { return ledger_.current(); }
   bool is_ready() const { return current() != consensus::Start(); }
   consensus::Expectation Expect(consensus::NodeId peer) const { return ledger_.Expect(peer); }
-  void OnWelcome(consensus::NodeId peer, const consensus::Expectation& expectation,
-                 const consensus::Welcome& welcome);
+  // Returns why nothing is to be said to that peer, empty if there is no such reason. It, or this
+  // node, may have been convicted.
+  std::string OnWelcome(consensus::NodeId peer, const consensus::Expectation& expectation,
+                        const consensus::Welcome& welcome);
   // Nothing: what there is to be said is not on the disk yet. Ask again after the next round.
   std::optional<consensus::Statement> MakeStatement(consensus::NodeId peer, uint64_t nonce) const;
   void OnStartNoted(consensus::NodeId from, consensus::Start start);
+  // What is to be confirmed to that peer now, if anything.
+  std::optional<consensus::StartNoted> TakeConfirmation(consensus::NodeId peer);
 
   // --- Connections from members ---
 
   Visit Receive(consensus::NodeId member);
-  consensus::Verdict Judge(consensus::NodeId member, const consensus::Statement& statement,
-                           const Visit& visit) const;
-  // Precondition: it was judged, and is fine. False: a newer start of that member is known.
-  bool Accept(consensus::NodeId member, const consensus::Statement& statement);
+  // Whether that is the newest start that is noted of the member: then this process has its place.
+  bool IsNoted(consensus::NodeId member, consensus::Start start) const {
+    return ledger_.Expect(member).noted == start;
+  }
+  // What becomes of the connection.
+  enum class Reception : uint8_t {
+    kAccepted,
+    kRefused,   // for `reason`
+    kLost,      // the same: the member is convicted
+    kSelfLost,  // this node is convicted, and judges nobody
+  };
+  struct Answer {
+    Reception reception = Reception::kAccepted;
+    std::string reason = {};
+  };
+  Answer OnStatement(consensus::NodeId member, const consensus::Statement& statement,
+                     const Visit& visit);
+  // The member has granted this node its vote in that term.
+  void OnVote(consensus::NodeId member, consensus::Term term);
 
   // --- Who has lost its data ---
 
   // For ever: it is listened to no more, and what it has acknowledged counts for nothing.
   void Convict(consensus::NodeId member, std::string_view reason);
   bool IsConvicted(consensus::NodeId member) const { return ledger_.IsConvicted(member); }
+  // Precondition: IsConvicted(member).
+  const std::string& ConvictionOf(consensus::NodeId member) const {
+    return ledger_.ConvictionOf(member);
+  }
+  // Those members, and the reasons.
+  std::vector<std::pair<consensus::NodeId, std::string>> convictions() const {
+    return ledger_.convictions();
+  }
   // For ever: this node takes part in nothing.
   void ConvictSelf(std::string_view reason);
   // Empty: it is not convicted.

@@ -137,6 +137,8 @@ size_t Node::requests_in_flight() const {
 // --- Events ---
 
 void Node::Receive(NodeId from, consensus::Message message) {
+  const auto* vote = std::get_if<consensus::RequestVoteReply>(&message);
+  if (vote && vote->vote_granted && !vote->pre_vote) starts_.OnVote(from, vote->term);
   raft_.Receive(from, std::move(message));
 }
 
@@ -149,6 +151,13 @@ void Node::PeerGone(NodeId peer) { raft_.PeerGone(peer); }
 
 void Node::PeerRefused(NodeId peer, const std::string& reason) {
   if (waits_for_create()) refusals_.insert_or_assign(peer.value(), reason);
+}
+
+void Node::AnotherHasItsPlace(NodeId by) {
+  options_.fatal(fmt::format(
+      "another process runs as node {} of this cluster, with a data folder of its own: node {} has "
+      "found it at this member's address. One of the two is a copy, or was started by mistake",
+      raft_.id().value(), by.value()));
 }
 
 void Node::Tick() {
@@ -498,6 +507,7 @@ const Member* Node::leader() const {
 }
 
 consensus::Health Node::health(const Member& member) const {
+  if (starts_.IsConvicted(NodeId(member.id))) return consensus::Health::kFailed;
   if (waits_for_create()) return consensus::Health::kHandshake;
   return raft_.health(NodeId(member.id)).value_or(consensus::Health::kSuspect);
 }

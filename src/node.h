@@ -98,6 +98,8 @@ struct NodeOptions {
 struct NewLife {
   // It was taken in by a cluster, as this member; nothing: a snapshot is ready to be installed.
   std::optional<storage::Identity> adopted;
+  // With `adopted`: the folder was put back to an earlier state, and what it holds is thrown away.
+  bool discards_data = false;
 };
 
 inline constexpr const char* kWaitsToJoin =
@@ -152,6 +154,8 @@ class Node {
   void PeerGone(consensus::NodeId peer);
   // What is at that member's address wants nothing to do with this node, and says why.
   void PeerRefused(consensus::NodeId peer, const std::string& reason);
+  // That peer has found another process which is this member: this one ends.
+  void AnotherHasItsPlace(consensus::NodeId by);
   enum class Offer : uint8_t {
     kNone,         // this node is, or has been, somebody
     kNotYet,       // a write may be on its way: whether it is empty is known soon

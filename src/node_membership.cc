@@ -175,7 +175,7 @@ Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folde
   identity.cluster_id = cluster_id;
   identity.node_id = as;
   identity.joined = true;
-  new_life_ = NewLife{std::move(identity)};
+  new_life_ = NewLife{std::move(identity), !starts_.own_conviction().empty()};
   EndJoining(joining_.has_asked() ? "" : kTakenInByAnother);
   return Offer::kTaken;
 }
@@ -253,7 +253,7 @@ void Node::RunSnapshots() {
   }
   snapshot_receiver_.Run(keys_.last_applied(), send);
   // The next life has to know the term that the snapshot came in.
-  if (snapshot_receiver_.ready() && persisted_ == submitted_ && !new_life_) new_life_ = NewLife{};
+  if (snapshot_receiver_.ready() && persisted_ == submitted_ && !new_life_) new_life_.emplace();
 }
 
 }  // namespace quorate

@@ -18,7 +18,8 @@ struct PeerLink::Socket {
   uv_tcp_t tcp;
   uv_write_t write;
   consensus::FrameBuffer sending;
-  char refusal[256];  // the one line that a peer may answer with
+  char buffer[512];
+  std::string answer;  // a Welcome or a part of one, or a line of text, which refuses
 };
 
 struct PeerLink::Timer {
@@ -88,7 +89,7 @@ void PeerLink::OnConnected(int descriptor) {
   socket_->tcp.data = socket_;
   socket_->write.data = socket_;
   uv_tcp_open(&socket_->tcp, descriptor);
-  state_ = State::kConnected;
+  state_ = State::kGreeting;
   connected_at_ms_ = uv_now(loop_);
   uv_tcp_nodelay(&socket_->tcp, 1);
   const unsigned timeout_ms = options_.send_timeout_ms;
@@ -98,16 +99,16 @@ void PeerLink::OnConnected(int descriptor) {
       reinterpret_cast<uv_stream_t*>(&socket_->tcp),
       [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
         auto* socket = static_cast<Socket*>(handle->data);
-        *buffer = uv_buf_init(socket->refusal, sizeof socket->refusal);
+        *buffer = uv_buf_init(socket->buffer, sizeof socket->buffer);
       },
       [](uv_stream_t* stream, ssize_t size, const uv_buf_t*) {
         auto* socket = static_cast<Socket*>(stream->data);
         if (size != 0 && socket->link != nullptr) socket->link->OnRead(size);
       });
-  if (!refused_) NoteConnected();
+  StartTimer(options_.connect_timeout_ms);
+  if (options_.expect) expectation_ = options_.expect();
   queued_.Clear();
   queued_.Add(OwnHello());
-  if (options_.connected) options_.connected();
 }
 
 void PeerLink::OnRead(ssize_t size) {
@@ -115,8 +116,49 @@ void PeerLink::OnRead(ssize_t size) {
     Fail(UvError(static_cast<int>(size)));
     return;
   }
+  std::string& answer = socket_->answer;
+  answer.append(socket_->buffer, static_cast<size_t>(size));
+  // A frame begins with its length, which is far below 2^24. No text has a byte of 0.
+  constexpr size_t kLengthBytes = 4;
+  if (answer.size() < kLengthBytes) return;
+  if (answer[kLengthBytes - 1] != '\0') {
+    OnRefused(answer);
+    return;
+  }
+  std::string_view rest = answer;
+  consensus::FrameDecoder decoder(consensus::FrameDecoder::First::kHelloReply);
+  const consensus::FrameDecoder::Result result = decoder.Next(&rest);
+  if (std::holds_alternative<consensus::FrameDecoder::NeedMore>(result)) return;
+  const auto* reply = std::get_if<consensus::HelloReply>(&result);
+  if (reply == nullptr || state_ != State::kGreeting) {
+    Fail("its answer is not that of a Quorate server of this version");
+    return;
+  }
+  answer.erase(0, answer.size() - rest.size());
+  OnWelcome(*reply);
+}
+
+void PeerLink::OnWelcome(const consensus::HelloReply& reply) {
+  uv_timer_stop(&timer_->timer);
+  if (!consensus::CanSpeak(reply.abilities, {})) {
+    Fail("it speaks other versions of the protocol between members");
+    return;
+  }
+  state_ = State::kConnected;
+  nonce_ = reply.welcome.nonce;
+  const std::string reason =
+      options_.welcomed ? options_.welcomed(expectation_, reply.welcome) : std::string();
+  if (!reason.empty()) {
+    refused_ = true;
+    Fail(reason);
+    return;
+  }
+  if (!refused_) NoteConnected();
+}
+
+void PeerLink::OnRefused(std::string_view line) {
   // From outside, and on its way into a log: one line, printable.
-  std::string reason(socket_->refusal, static_cast<size_t>(size));
+  std::string reason(line);
   reason.erase(
       std::find_if(reason.begin(), reason.end(), [](char c) { return c < ' ' || c > '~'; }),
       reason.end());
@@ -158,6 +200,7 @@ void PeerLink::DropSocket() {
     socket_ = nullptr;
   }
   writing_ = false;
+  said_ = {};
   queued_.Clear();
 }
 
@@ -172,6 +215,10 @@ void PeerLink::StartTimer(unsigned after_ms) {
 }
 
 void PeerLink::OnTimer() {
+  if (state_ == State::kGreeting) {
+    Fail("it does not answer");
+    return;
+  }
   assert(state_ == State::kWaiting);
   Connect();
 }
@@ -183,7 +230,17 @@ std::string PeerLink::local_host() const {
 // --- Sending ---
 
 bool PeerLink::MayQueue() const {
-  return state_ == State::kConnected && queued_.bytes() <= options_.queued_bytes_max;
+  return said_ != consensus::Start() && queued_.bytes() <= options_.queued_bytes_max;
+}
+
+void PeerLink::Say(const consensus::Statement& statement) {
+  assert(state_ == State::kConnected);
+  queued_.Add(statement);
+  said_ = statement.starts.back();
+}
+
+void PeerLink::Confirm(const consensus::StartNoted& noted) {
+  if (MayQueue()) queued_.Add(noted);
 }
 
 void PeerLink::Send(const consensus::Message& message) {
@@ -195,7 +252,7 @@ void PeerLink::PassOn(const consensus::Hello& of_another) {
 }
 
 void PeerLink::SayHelloAgain() {
-  if (MayQueue()) queued_.Add(OwnHello());
+  if (state_ == State::kGreeting || state_ == State::kConnected) queued_.Add(OwnHello());
 }
 
 consensus::Hello PeerLink::OwnHello() const {
@@ -204,12 +261,14 @@ consensus::Hello PeerLink::OwnHello() const {
           .to = consensus::NodeId(peer_.id),
           .address = options_.own_address,
           .folder = peer_.folder,
-          .founding = options_.founding ? options_.founding() : consensus::FoundingId()};
+          .founding = options_.founding ? options_.founding() : consensus::FoundingId(),
+          .process = options_.process};
 }
 
 void PeerLink::EndRound() {
-  if (state_ != State::kConnected || writing_ || queued_.empty()) return;
-  if (refused_ && uv_now(loop_) - connected_at_ms_ >= options_.retry_ms_max) NoteConnected();
+  if (socket_ == nullptr || writing_ || queued_.empty()) return;
+  if (refused_ && connected() && uv_now(loop_) - connected_at_ms_ >= options_.retry_ms_max)
+    NoteConnected();
   const auto collect = [this](const consensus::FrameBuffer& frames, size_t skip) {
     pieces_.clear();
     frames.AppendPieces(&pieces_);

@@ -19,8 +19,8 @@ namespace {
 // strangers'.
 constexpr size_t kIncomingMax = 64;
 
-// A member says Hello at once.
-constexpr uint64_t kHelloTimeoutMs = 5'000;
+// A member says who it is at once. Checking that takes as long as its address does not answer.
+constexpr uint64_t kHandshakeTimeoutMs = 5'000;
 
 }  // namespace
 
@@ -45,7 +45,8 @@ void PeerNetwork::OnConnection(uv_stream_t* server, int status) {
 }
 
 void PeerNetwork::Accept(uv_stream_t* server) {
-  auto* incoming = new Incoming{.network = this, .tcp = {}, .accepted_at_ms = uv_now(loop_)};
+  auto* incoming = new Incoming{
+      .network = this, .tcp = {}, .number = ++last_number_, .accepted_at_ms = uv_now(loop_)};
   uv_tcp_init(loop_, &incoming->tcp);
   incoming->tcp.data = incoming;
   incoming_.push_back(incoming);
@@ -65,6 +66,10 @@ void PeerNetwork::Accept(uv_stream_t* server) {
     incoming->address = FormatAddress(address);
   }
   uv_tcp_keepalive(&incoming->tcp, 1, 10);
+  StartReading(incoming);
+}
+
+void PeerNetwork::StartReading(Incoming* incoming) {
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&incoming->tcp),
       [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
@@ -90,60 +95,194 @@ void PeerNetwork::OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffe
     node_->PeerGone(consensus::NodeId(*from));
     return;
   }
-  std::string_view bytes(buffer->base, static_cast<size_t>(size));
+  Take(incoming, {buffer->base, static_cast<size_t>(size)});
+}
+
+void PeerNetwork::Take(Incoming* incoming, std::string_view bytes) {
   while (true) {
+    if (incoming->claim) {
+      incoming->unread = bytes;
+      return;
+    }
     auto result = incoming->decoder.Next(&bytes);
     if (std::holds_alternative<consensus::FrameDecoder::NeedMore>(result)) return;
-    if (auto* message = std::get_if<consensus::Message>(&result)) {
+    if (auto* message = std::get_if<consensus::Message>(&result); message && incoming->from) {
       node_->Receive(consensus::NodeId(*incoming->from), std::move(*message));
-    } else if (const auto* hello = std::get_if<consensus::Hello>(&result)) {
-      if (!incoming->from) {
-        OnHello(incoming, *hello);
-      } else if (*incoming->from == hello->from.value()) {
-        OnHelloAgain(incoming, *hello);
-      } else {
-        OnHelloOfAnother(*hello);
-      }
-      if (!incoming->from) return;  // refused, and closed
-    } else {
-      const auto* failure = std::get_if<consensus::FrameDecoder::Failure>(&result);
-      spdlog::warn("closing the peer connection from {}: {}", incoming->address,
-                   failure ? failure->text : "a frame that is not expected there");
-      Drop(incoming);
+    } else if (!OnFrame(incoming, std::move(result))) {
       return;
     }
   }
 }
 
-void PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
+bool PeerNetwork::OnFrame(Incoming* incoming, consensus::FrameDecoder::Result frame) {
+  if (const auto* hello = std::get_if<consensus::Hello>(&frame)) {
+    if (!incoming->hello) return OnHello(incoming, *hello);
+    if (incoming->hello->from == hello->from) return OnHelloAgain(incoming, *hello);
+    if (incoming->from) {
+      OnHelloOfAnother(*hello);
+      return true;
+    }
+  } else if (auto* statement = std::get_if<consensus::Statement>(&frame)) {
+    if (incoming->visit) return OnStatement(incoming, std::move(*statement));
+  } else if (const auto* noted = std::get_if<consensus::StartNoted>(&frame)) {
+    if (incoming->from) {
+      node_->starts().OnStartNoted(consensus::NodeId(*incoming->from), noted->start);
+      return true;
+    }
+  }
+  const auto* failure = std::get_if<consensus::FrameDecoder::Failure>(&frame);
+  spdlog::warn("closing the peer connection from {}: {}", incoming->address,
+               failure ? failure->text : "a frame that is not expected there");
+  Drop(incoming);
+  return false;
+}
+
+bool PeerNetwork::OnHello(Incoming* incoming, const consensus::Hello& hello) {
   // A cluster that is yet to be founded has no members, and so knows nobody's folder.
   const uint64_t folder = hello.founding == consensus::FoundingId() ? 0 : hello.folder;
   const Node::Offer offer = node_->OfferMembership(hello.cluster_id, hello.to, folder);
   if (offer == Node::Offer::kTaken) {
     Drop(incoming);  // it connects again, to what this node becomes
-    return;
+    return false;
   }
   if (offer == Node::Offer::kNotYet && hello.to == kNobody) {
     Drop(incoming);  // it asks again
-    return;
+    return false;
   }
   if (std::optional<std::string> refusal = Refusal(hello)) {
     Refuse(
         incoming, hello, *refusal,
         offer == Node::Offer::kOtherFolder ? EmptyLine(node_->empty_folder(), *refusal) : *refusal);
+    return false;
+  }
+  incoming->hello = hello;
+  if (const auto link = links_.find(hello.from.value()); link != links_.end()) {
+    link->second->RetryNow();
+  }
+  if (node_->starts().is_ready()) return AnswerHello(incoming);
+  has_unanswered_ = true;  // this node has nothing to say for itself before its start is durable
+  return true;
+}
+
+// The other side has learnt of its cluster's founding since it has connected.
+bool PeerNetwork::OnHelloAgain(Incoming* incoming, const consensus::Hello& hello) {
+  if (std::optional<std::string> refusal = Refusal(hello)) {
+    const bool was_member = incoming->from.has_value();
+    Refuse(incoming, hello, *refusal, *refusal);
+    if (was_member) node_->PeerGone(hello.from);
+    return false;
+  }
+  incoming->hello = hello;
+  return true;
+}
+
+bool PeerNetwork::AnswerHello(Incoming* incoming) {
+  incoming->visit = node_->starts().Receive(incoming->hello->from);
+  consensus::FrameBuffer frames;
+  frames.Add(consensus::HelloReply{.welcome = incoming->visit->challenge.welcome});
+  std::vector<std::string_view> pieces;
+  frames.AppendPieces(&pieces);
+  assert(pieces.size() == 1);
+  const uv_buf_t buffer = uv_buf_init(const_cast<char*>(pieces.front().data()),
+                                      static_cast<unsigned>(pieces.front().size()));
+  const int written = uv_try_write(reinterpret_cast<uv_stream_t*>(&incoming->tcp), &buffer, 1);
+  if (written == static_cast<int>(frames.bytes())) return true;
+  Drop(incoming);  // a socket that was just opened takes that much, or is broken
+  return false;
+}
+
+bool PeerNetwork::OnStatement(Incoming* incoming, consensus::Statement statement) {
+  const consensus::NodeId member = incoming->hello->from;
+  const auto link = links_.find(member.value());
+  const bool is_unknown =
+      !incoming->from && !node_->starts().IsNoted(member, statement.starts.back());
+  if (is_unknown && link != links_.end() && !link->second->peer().host.empty()) {
+    CheckClaim(incoming, std::move(statement), link->second->peer());
+    return true;
+  }
+  return Judge(incoming, statement);
+}
+
+// Two processes may claim one member: a copy of its folder was started, or its command line on
+// another machine. The copy lacks starts that the original has drawn since. To judge it as the
+// member would convict the original. So this is asked first; and of processes, since the starts of
+// a process change while the answer is on its way. Where nobody answers, the member may have moved.
+void PeerNetwork::CheckClaim(Incoming* incoming, consensus::Statement statement,
+                             const Member& place) {
+  incoming->claim = std::move(statement);
+  uv_read_stop(reinterpret_cast<uv_stream_t*>(&incoming->tcp));
+  Probe(place, 0, [this, number = incoming->number](const ProbeAnswer& answer) {
+    OnChecked(number, answer);
+  });
+}
+
+void PeerNetwork::OnChecked(uint64_t number, const ProbeAnswer& answer) {
+  const auto found = std::ranges::find(incoming_, number, &Incoming::number);
+  if (found == incoming_.end()) return;
+  Incoming* const incoming = *found;
+  const consensus::Statement claim = *std::exchange(incoming->claim, std::nullopt);
+  const consensus::Hello& hello = *incoming->hello;
+  if (answer.kind == ProbeAnswer::Kind::kMember && answer.member_id == hello.from.value() &&
+      answer.process != hello.process) {
+    const std::string line =
+        fmt::format("{} another process is node {} of this cluster, and answers at its address",
+                    kTwinWord, hello.from.value());
+    Refuse(incoming, hello, line, line);
     return;
   }
+  if (!Judge(incoming, claim)) return;
+  Take(incoming, std::exchange(incoming->unread, {}));
+  // Unless that has closed it.
+  if (std::ranges::find(incoming_, number, &Incoming::number) != incoming_.end()) {
+    StartReading(incoming);
+  }
+}
+
+bool PeerNetwork::Judge(Incoming* incoming, const consensus::Statement& statement) {
+  const consensus::NodeId member = incoming->hello->from;
+  const MemberStarts::Answer answer =
+      node_->starts().OnStatement(member, statement, *incoming->visit);
+  switch (answer.reception) {
+    case MemberStarts::Reception::kAccepted:
+      if (!incoming->from) TakeIn(incoming);
+      return true;
+    case MemberStarts::Reception::kRefused:
+      Refuse(incoming, *incoming->hello, answer.reason, answer.reason);
+      return false;
+    case MemberStarts::Reception::kLost: {
+      const bool was_member = incoming->from.has_value();
+      Refuse(incoming, *incoming->hello, answer.reason,
+             fmt::format("{} {}", kLostWord, answer.reason));
+      if (was_member) node_->PeerGone(member);
+      DropConvicted(member);
+      return false;
+    }
+    case MemberStarts::Reception::kSelfLost:
+      break;
+  }
+  Drop(incoming);
+  return false;
+}
+
+void PeerNetwork::TakeIn(Incoming* incoming) {
+  const uint64_t id = incoming->hello->from.value();
   // A member that has started anew, or whose old connection is dead without our knowing. What the
   // old one may still deliver must not come behind what the new one has.
   for (Incoming* other : std::vector(incoming_)) {
-    if (other != incoming && other->from == hello.from.value()) Drop(other);
+    if (other != incoming && other->from == id) Drop(other);
   }
-  incoming->from = hello.from.value();
-  incoming->own_address = hello.address;
-  incoming->founding = hello.founding;
-  FollowAddress(hello.from.value(), hello.address, incoming->address);
-  for (const auto& [id, link] : links_) PassOn(*incoming, *link);
-  spdlog::info("node {} has connected from {}", hello.from.value(), incoming->address);
+  incoming->from = id;
+  FollowAddress(id, incoming->hello->address, incoming->address);
+  for (const auto& [peer, link] : links_) PassOn(*incoming, *link);
+  spdlog::info("node {} has connected from {}", id, incoming->address);
+}
+
+void PeerNetwork::DropConvicted(consensus::NodeId member) {
+  for (Incoming* incoming : std::vector(incoming_)) {
+    if (incoming->from != member.value()) continue;
+    Drop(incoming);
+    node_->PeerGone(member);
+  }
 }
 
 void PeerNetwork::Refuse(Incoming* incoming, const consensus::Hello& hello,
@@ -160,24 +299,14 @@ void PeerNetwork::Refuse(Incoming* incoming, const consensus::Hello& hello,
   Drop(incoming);
 }
 
-// The other side has learnt of its cluster's founding since it has connected.
-void PeerNetwork::OnHelloAgain(Incoming* incoming, const consensus::Hello& hello) {
-  if (std::optional<std::string> refusal = Refusal(hello)) {
-    Refuse(incoming, hello, *refusal, *refusal);
-    node_->PeerGone(hello.from);
-    return;
-  }
-  incoming->founding = hello.founding;
-}
-
 // Members that connect while none of them knows are told apart as soon as one does.
 void PeerNetwork::FoundingKnown() {
   for (const auto& [id, link] : links_) link->SayHelloAgain();
   for (Incoming* incoming : std::vector(incoming_)) {
-    if (!incoming->from || !IsAnother(incoming->founding)) continue;
-    const consensus::NodeId from(*incoming->from);
+    if (!incoming->hello || !IsAnother(incoming->hello->founding)) continue;
+    const std::optional<uint64_t> from = incoming->from;
     Drop(incoming);
-    node_->PeerGone(from);
+    if (from) node_->PeerGone(consensus::NodeId(*from));
   }
 }
 
@@ -236,7 +365,7 @@ std::optional<Member> PeerNetwork::ParseAddress(uint64_t id, std::string address
 void PeerNetwork::PassOn(const Incoming& member, PeerLink& link) const {
   if (!member.from || *member.from == link.peer().id) return;
   link.PassOn({options_.cluster_id, consensus::NodeId(*member.from),
-               consensus::NodeId(link.peer().id), member.own_address});
+               consensus::NodeId(link.peer().id), member.hello->address});
 }
 
 std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) const {
@@ -252,7 +381,7 @@ std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) c
         options_.node_id, options_.cluster_id, node_->raft().founding().value(),
         hello.founding.value());
   }
-  if (hello.to == kNobody) return MemberLine(options_.node_id);
+  if (hello.to == kNobody) return MemberLine(options_.node_id, options_.process);
   if (hello.to.value() != options_.node_id) {
     return fmt::format("this is node {}, not node {}", options_.node_id, hello.to.value());
   }
@@ -262,6 +391,12 @@ std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) c
   if (node_->was_removed(hello.from)) {
     return fmt::format("{} node {} is not in this cluster any more", kRemovedWord,
                        hello.from.value());
+  }
+  if (!consensus::CanSpeak(hello.abilities, {})) {
+    return "this node speaks other versions of the protocol between members";
+  }
+  if (node_->starts().IsConvicted(hello.from)) {
+    return fmt::format("{} {}", kLostWord, node_->starts().ConvictionOf(hello.from));
   }
   return std::nullopt;
 }
@@ -322,6 +457,7 @@ std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
   PeerLink::Options options;
   options.cluster_id = options_.cluster_id;
   options.node_id = options_.node_id;
+  options.process = options_.process;
   options.founding = [this] { return node_->raft().founding(); };
   options.own_address = options_.own_address;
   options.send_timeout_ms = options_.send_timeout_ms;
@@ -329,11 +465,18 @@ std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
     node_->PeerRefused(id, reason);
     if (reason.starts_with(kRemovedWord)) node_->Removed(reason);
     if (const auto folder = FolderIn(reason)) node_->NameFolder(id, *folder);
+    if (reason.starts_with(kTwinWord)) node_->AnotherHasItsPlace(id);
+    if (reason.starts_with(kLostWord)) {
+      node_->starts().ConvictSelf(reason.substr(std::min(reason.size(), kLostWord.size() + 1)));
+    }
   };
-  options.connected = [this, id = peer.id] {
-    const PeerLink& connected = *links_.at(id);
-    node_->PeerFound(connected.peer(), connected.local_host());
-    for (const Incoming* incoming : incoming_) PassOn(*incoming, *links_.at(id));
+  options.expect = [this, id = consensus::NodeId(peer.id)] { return node_->starts().Expect(id); };
+  options.welcomed = [this, id = consensus::NodeId(peer.id)](
+                         const consensus::Expectation& expectation,
+                         const consensus::Welcome& welcome) {
+    std::string reason = node_->starts().OnWelcome(id, expectation, welcome);
+    if (node_->starts().IsConvicted(id)) DropConvicted(id);
+    return reason;
   };
   auto link = std::make_unique<PeerLink>(loop_, peer, std::move(options));
   if (connecting_) link->Connect();
@@ -359,9 +502,36 @@ void PeerNetwork::Probe(const Member& place, int64_t timeout_ms, Probed done) {
 
 void PeerNetwork::EndRound() {
   std::erase_if(probes_, [](const auto& probe) { return probe->ended(); });
-  for (auto& [id, link] : links_) link->EndRound();
+  if (has_unanswered_ && node_->starts().is_ready()) {
+    has_unanswered_ = false;
+    for (Incoming* incoming : std::vector(incoming_)) {
+      if (incoming->hello && !incoming->visit) AnswerHello(incoming);
+    }
+  }
+  for (auto& [id, link] : links_) {
+    if (link->connected()) Introduce(*link);
+    link->EndRound();
+  }
   Incoming* const oldest = OldestStranger();
-  if (oldest != nullptr && uv_now(loop_) - oldest->accepted_at_ms >= kHelloTimeoutMs) Drop(oldest);
+  if (oldest != nullptr && uv_now(loop_) - oldest->accepted_at_ms >= kHandshakeTimeoutMs)
+    Drop(oldest);
+}
+
+// On a new connection, and again with each start that this node has drawn since.
+void PeerNetwork::Introduce(PeerLink& link) {
+  MemberStarts& starts = node_->starts();
+  const consensus::NodeId id(link.peer().id);
+  if (link.said() != starts.current()) {
+    const bool is_first = link.said() == consensus::Start();
+    const auto statement = starts.MakeStatement(id, link.nonce());
+    if (!statement) return;  // it is there after the next write
+    link.Say(*statement);
+    if (is_first) {
+      node_->PeerFound(link.peer(), link.local_host());
+      for (const Incoming* incoming : incoming_) PassOn(*incoming, link);
+    }
+  }
+  if (const auto noted = starts.TakeConfirmation(id)) link.Confirm(*noted);
 }
 
 void PeerNetwork::CloseAll() {

@@ -1,8 +1,13 @@
 // The peer port and the connections between the members. What arrives there is for the node only
-// after a Hello that names this cluster and this node, from a member that was not removed; nothing
-// on this port speaks RESP. A Hello that is refused is answered with one line of text that says
-// why, before the connection is closed. A connection without a Hello is closed after a while, and
-// earlier when there are many. Loop thread.
+// after a Hello that names this cluster and this node, from a member that was not removed, and a
+// Statement which shows that this member has all its data (consensus/start_ledger.h); nothing on
+// this port speaks RESP. A connection that is refused is told why in one line of text before it is
+// closed. One that gets no further is closed after a while, and earlier when there are many. Loop
+// thread.
+//
+// One process at a time has a member's place. When an unknown start of a member connects, this node
+// asks at the member's address who is there. If another process of that member answers, it keeps
+// the place, and the one that has connected is told so.
 #pragma once
 
 #include <uv.h>
@@ -13,12 +18,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "consensus/codec.h"
 #include "src/config.h"
 #include "src/member.h"
 #include "src/member_probe.h"
+#include "src/member_starts.h"
 #include "src/node.h"
 #include "src/peer_link.h"
 
@@ -29,6 +36,7 @@ class PeerNetwork : public Network {
   struct Options {
     uint64_t cluster_id = 0;
     uint64_t node_id = 0;
+    uint64_t process = 0;     // see Hello
     std::string own_address;  // as MemberAddress has it
     std::vector<BindAddress> bind;
     uint16_t port = 0;
@@ -52,8 +60,8 @@ class PeerNetwork : public Network {
   void Send(consensus::NodeId to, consensus::Message message) override;
   void FoundingKnown() override;
   void Probe(const Member& place, int64_t timeout_ms, Probed done) override;
-  // Once per round: hands to the kernel what was sent in it, and closes what has waited too long
-  // for a Hello.
+  // Once per round: goes on with connections that have waited for the disk, hands to the kernel
+  // what was sent, and closes what has taken too long to become a member's connection.
   void EndRound();
   void CloseAll();
 
@@ -62,20 +70,36 @@ class PeerNetwork : public Network {
   struct Incoming {
     PeerNetwork* network;
     uv_tcp_t tcp;
+    uint64_t number;  // not used again
     uint64_t accepted_at_ms;
     std::string address = {};
     consensus::FrameDecoder decoder = consensus::FrameDecoder();
-    std::optional<uint64_t> from = {};  // once the Hello was accepted
-    std::string own_address = {};       // of that member, as the Hello has it
-    consensus::FoundingId founding = {};
+    std::optional<consensus::Hello> hello = {};      // the newest, once one was accepted
+    std::optional<MemberStarts::Visit> visit = {};   // once it was answered
+    std::optional<consensus::Statement> claim = {};  // that is being checked; nothing is read then
+    std::string unread = {};                         // that came with it
+    std::optional<uint64_t> from = {};               // once a Statement was accepted
   };
 
   static void OnConnection(uv_stream_t* server, int status);
   void Accept(uv_stream_t* server);
+  void StartReading(Incoming* incoming);
   void OnRead(Incoming* incoming, ssize_t size, const uv_buf_t* buffer);
+  void Take(Incoming* incoming, std::string_view bytes);
   std::unique_ptr<PeerLink> MakeLink(const Member& peer);
-  void OnHello(Incoming* incoming, const consensus::Hello& hello);
-  void OnHelloAgain(Incoming* incoming, const consensus::Hello& hello);
+  // All of these: false if the connection was closed.
+  bool OnFrame(Incoming* incoming, consensus::FrameDecoder::Result frame);
+  bool OnHello(Incoming* incoming, const consensus::Hello& hello);
+  bool OnHelloAgain(Incoming* incoming, const consensus::Hello& hello);
+  bool AnswerHello(Incoming* incoming);
+  bool OnStatement(Incoming* incoming, consensus::Statement statement);
+  bool Judge(Incoming* incoming, const consensus::Statement& statement);
+  void CheckClaim(Incoming* incoming, consensus::Statement statement, const Member& place);
+  void OnChecked(uint64_t number, const ProbeAnswer& answer);
+  void TakeIn(Incoming* incoming);
+  // Nothing more is heard of a member that was convicted.
+  void DropConvicted(consensus::NodeId member);
+  void Introduce(PeerLink& link);
   void OnHelloOfAnother(const consensus::Hello& hello);
   void FollowAddress(uint64_t id, std::string address, const std::string& seen_at);
   // As a Hello gives it, of a connection that is seen to come from there; nothing: it cannot be
@@ -97,12 +121,14 @@ class PeerNetwork : public Network {
   uv_loop_t* loop_;
   const Options options_;
   Node* node_ = nullptr;
-  bool connecting_ = false;  // Connect was called
+  uint64_t last_number_ = 0;  // of an Incoming
+  bool connecting_ = false;   // Connect was called
   std::vector<std::unique_ptr<uv_tcp_t>> servers_;
   std::map<uint64_t, std::unique_ptr<PeerLink>> links_;  // by the member's id
   std::map<uint64_t, Member> told_;                      // with SetPeers, the last time
   std::vector<std::unique_ptr<MemberProbe>> probes_;     // under way, or just ended
   std::vector<Incoming*> incoming_;                      // those that are open, the oldest first
+  bool has_unanswered_ = false;                          // a Hello, among those
   std::string last_refusal_;                             // that was logged
   std::array<char, 64 << 10> read_buffer_;
 };

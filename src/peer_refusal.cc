@@ -27,8 +27,9 @@ std::optional<uint64_t> FolderIn(std::string_view line) {
   return folder;
 }
 
-std::string MemberLine(uint64_t member_id) {
-  return fmt::format("{}{} of this cluster is here", kMemberWord, member_id);
+std::string MemberLine(uint64_t member_id, uint64_t process) {
+  return fmt::format("{}{} of this cluster is here, as process {:016x}", kMemberWord, member_id,
+                     process);
 }
 
 ProbeAnswer AnswerIn(std::string_view line) {
@@ -37,9 +38,15 @@ ProbeAnswer AnswerIn(std::string_view line) {
     const std::string_view rest = line.substr(kMemberWord.size());
     uint64_t id = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), id);
-    if (error == std::errc() && id != 0) return {ProbeAnswer::Kind::kMember, id};
+    const size_t last_space = line.rfind(' ') + 1;
+    uint64_t process = 0;
+    const auto [process_end, process_error] =
+        std::from_chars(line.data() + last_space, line.data() + line.size(), process, 16);
+    if (error == std::errc() && id != 0 && process_error == std::errc()) {
+      return {ProbeAnswer::Kind::kMember, id, process};
+    }
   }
-  return {ProbeAnswer::Kind::kOther, 0, std::string(line)};
+  return {.kind = ProbeAnswer::Kind::kOther, .text = std::string(line)};
 }
 
 }  // namespace quorate

@@ -19,13 +19,19 @@ inline constexpr consensus::NodeId kNobody{std::numeric_limits<uint64_t>::max()}
 // Of a node that was removed, to that node.
 inline constexpr std::string_view kRemovedWord = "REMOVED";
 
+// Of a member whose data was put back to an earlier state, to that member; the reason follows.
+inline constexpr std::string_view kLostWord = "LOST";
+
+// Of a process that claims the place of a member which another process has, to that process.
+inline constexpr std::string_view kTwinWord = "TWIN";
+
 // Of a node that could be taken in: its folder, and then `reason`.
 std::string EmptyLine(uint64_t folder, std::string_view reason);
 // The folder; nothing where it is another line.
 std::optional<uint64_t> FolderIn(std::string_view line);
 
-// Of a member of the cluster that asks, to a Hello for nobody.
-std::string MemberLine(uint64_t member_id);
+// Of a member of the cluster that asks, to a Hello for nobody. `process`: see Hello.
+std::string MemberLine(uint64_t member_id, uint64_t process);
 
 // What answers with that line to a Hello for nobody.
 ProbeAnswer AnswerIn(std::string_view line);

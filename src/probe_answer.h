@@ -15,6 +15,7 @@ struct ProbeAnswer {
   };
   Kind kind = Kind::kNobody;
   uint64_t member_id = 0;  // with kMember
+  uint64_t process = 0;    // with kMember: which process of that member it is, see Hello
   std::string text = {};   // with kNobody and kOther: what it said, or why nothing was heard
 };
 

@@ -291,6 +291,15 @@ void Raft(const Instance& instance, Lines& lines) {
                                          [](const Member& member) { return member.voter; }));
   lines.Add("raft_waits_for_create", node.waits_for_create() ? 1 : 0);
   lines.Add("raft_lost_data", raft.has_lost_its_data() ? 1 : 0);
+  const std::string& conviction = node.starts().own_conviction();
+  lines.Add("raft_lost_data_reason", raft.has_lost_its_data() && conviction.empty()
+                                         ? "its data folder was emptied, or is another's"
+                                         : conviction);
+  size_t lost = 0;
+  for (const auto& [member, reason] : node.starts().convictions()) {
+    lines.Add(fmt::format("raft_lost_data_peer{}", lost++),
+              fmt::format("id={},reason={}", member.value(), reason));
+  }
   lines.Add("raft_log_diverged", raft.has_diverged() ? 1 : 0);
   lines.Add("raft_commit_index", raft.commit_index().value());
   lines.Add("raft_last_applied", node.keys().last_applied().value());

@@ -455,9 +455,10 @@ class Model {
         Dial(member, Any());
         break;
       case 5:
-        for (const Confirmation& confirmation : member.server.ledger().TakeConfirmations()) {
-          if (!OneIn(4)) {
-            confirmations_.push_back({member.server.id(), confirmation.to, confirmation.start});
+        for (const auto& [id, other] : members_) {
+          const auto start = member.server.ledger().TakeConfirmation(id);
+          if (start && !OneIn(4)) {
+            confirmations_.push_back({member.server.id(), id, *start});
           }
         }
         break;

@@ -14,7 +14,6 @@ namespace quorate::consensus {
 namespace {
 
 using Kind = Verdict::Kind;
-using Confirmations = std::vector<Confirmation>;
 using Starts = std::vector<Start>;
 
 constexpr NodeId kFirst(1);
@@ -69,9 +68,8 @@ class StartLedgerTest : public testing::Test {
   static void TellAndConfirm(LedgerServer& from, LedgerServer& to) {
     Tell(from, to);
     to.Persist();
-    for (const Confirmation& confirmation : to.ledger().TakeConfirmations()) {
-      ASSERT_EQ(confirmation.to, from.id());
-      ASSERT_EQ(from.ledger().OnConfirmed(to.id(), confirmation.start).kind, Kind::kFine);
+    if (const auto start = to.ledger().TakeConfirmation(from.id())) {
+      ASSERT_EQ(from.ledger().OnConfirmed(to.id(), *start).kind, Kind::kFine);
     }
     from.Persist();
   }
@@ -493,11 +491,11 @@ TEST_F(StartLedgerTest, ANoteLostByACrashConvictsNobody) {
 // A note counts, and is confirmed only if a write of it succeeds.
 TEST_F(StartLedgerTest, NothingIsConfirmedOnAFullDisk) {
   Tell(one_, other_);
-  EXPECT_TRUE(other_.ledger().TakeConfirmations().empty());
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), std::nullopt);
   other_.ledger().TakeBytes();
-  EXPECT_TRUE(other_.ledger().TakeConfirmations().empty());
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), std::nullopt);
   other_.ledger().NotPersisted();
-  EXPECT_TRUE(other_.ledger().TakeConfirmations().empty());
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), std::nullopt);
   EXPECT_EQ(MeetWelcome(one_, other_).kind, Kind::kFine);
   other_.Start(NewNumber());
   EXPECT_EQ(MeetWelcome(one_, other_).kind, Kind::kFine);
@@ -512,22 +510,21 @@ TEST_F(StartLedgerTest, OnlyWhatTheWriteContainedIsConfirmed) {
   one_.DrawDurably(NewNumber());
   Tell(one_, other_);
   other_.ledger().Persisted();
-  EXPECT_EQ(other_.ledger().TakeConfirmations(), (Confirmations{{kFirst, written}}));
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), written);
   EXPECT_EQ(other_.ledger().MakeChallenge(kFirst, 1).welcome.noted, written);
-  EXPECT_TRUE(other_.ledger().TakeConfirmations().empty());
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), std::nullopt);
   other_.Persist();
-  EXPECT_EQ(other_.ledger().TakeConfirmations(),
-            (Confirmations{{kFirst, one_.ledger().current()}}));
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), one_.ledger().current());
 }
 
 TEST_F(StartLedgerTest, AConfirmationThatIsLostIsDueAgainAfterTheNextStatement) {
   Tell(one_, other_);
   other_.Persist();
-  const auto due = other_.ledger().TakeConfirmations();
-  EXPECT_EQ(due, (Confirmations{{kFirst, one_.ledger().current()}}));
+  const auto due = other_.ledger().TakeConfirmation(kFirst);
+  EXPECT_EQ(due, one_.ledger().current());
   EXPECT_EQ(MeetWelcome(one_, other_).kind, Kind::kFine);
   Tell(one_, other_);
-  EXPECT_EQ(other_.ledger().TakeConfirmations(), due);
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), due);
 }
 
 TEST_F(StartLedgerTest, LateAndDuplicateConfirmationsConvictNobody) {

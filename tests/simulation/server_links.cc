@@ -151,7 +151,7 @@ void Server::Probe(uint16_t port, int64_t timeout_ms, Network::Probed done) {
 void Server::TryProbe(const std::shared_ptr<OpenProbe>& probe) {
   if (probe->ended || probe->life != life_ || !up()) return;
   if (surroundings_.events.now() >= probe->deadline) {
-    EndProbe(probe, {ProbeAnswer::Kind::kNobody, 0, "nothing was heard"});
+    EndProbe(probe, {.kind = ProbeAnswer::Kind::kNobody, .text = "nothing was heard"});
     return;
   }
   const Address address = {identity_.cluster_id, id(), kNobody, 0, port_, probe->port};

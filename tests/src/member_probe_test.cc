@@ -109,10 +109,11 @@ TEST_F(MemberProbeTest, AnEmptyNodeSaysSo) {
 }
 
 TEST_F(MemberProbeTest, AMemberSaysWhichOne) {
-  lines_ = {MemberLine(3) + '\n'};
+  lines_ = {MemberLine(3, 0xab) + '\n'};
   const ProbeAnswer answer = Ask(5000);
   EXPECT_EQ(answer.kind, Kind::kMember);
   EXPECT_EQ(answer.member_id, 3U);
+  EXPECT_EQ(answer.process, 0xabU);
 }
 
 TEST_F(MemberProbeTest, WhateverElseIsSaidIsPassedOnAsText) {
@@ -132,13 +133,13 @@ TEST_F(MemberProbeTest, ALongLineIsCut) {
 
 TEST_F(MemberProbeTest, WaitsForWhoIsStarting) {
   rounds_without_ = 50;
-  lines_ = {MemberLine(3) + '\n'};
+  lines_ = {MemberLine(3, 0xab) + '\n'};
   EXPECT_EQ(Ask(60'000).kind, Kind::kMember);
 }
 
 // It ends just then; what is started in its place answers.
 TEST_F(MemberProbeTest, AsksAgainWhereTheConnectionBreaks) {
-  lines_ = {"half a li", MemberLine(3) + '\n'};
+  lines_ = {"half a li", MemberLine(3, 0xab) + '\n'};
   EXPECT_EQ(Ask(60'000).kind, Kind::kMember);
   EXPECT_EQ(hellos_.size(), 2U);
 }
@@ -159,7 +160,8 @@ TEST_F(MemberProbeTest, GivesUpWhereNothingIsSaid) {
 }
 
 TEST(PeerRefusal, ALineThatIsNotItsOwnIsOther) {
-  for (const char* line : {"EMPTY 12", "EMPTY 00000000000000zz x", "MEMBER x", "MEMBER 0 x", ""}) {
+  for (const char* line : {"EMPTY 12", "EMPTY 00000000000000zz x", "MEMBER x", "MEMBER 0 x",
+                           "MEMBER 3 of this cluster is here, as process", ""}) {
     EXPECT_EQ(AnswerIn(line).kind, Kind::kOther) << line;
   }
   EXPECT_EQ(FolderIn(EmptyLine(0xABCDEF0123456789, "x")), 0xABCDEF0123456789);

@@ -26,6 +26,15 @@ void TestDisk::Complete() {
   }
 }
 
+void TestDisk::PutBack(const Image& copy) {
+  Crash();
+  hard_state_ = copy.hard_state;
+  founding_ = copy.founding;
+  ledger_ = copy.ledger;
+  log_ = copy.log;
+  sizes_.Truncate(log_.empty() ? consensus::Index(1) : log_.rbegin()->first + 1);
+}
+
 consensus::Recovered TestDisk::Recover() const {
   consensus::Recovered recovered;
   recovered.hard_state = hard_state_;
@@ -147,7 +156,8 @@ ProbeAnswer TestCluster::FindOut(uint16_t port) const {
   if (const auto other = others.find(port); other != others.end()) return other->second;
   for (const auto& [id, member] : members_) {
     if (port != 7000 + id) continue;
-    if (!member->connected) return {ProbeAnswer::Kind::kNobody, 0, "connection refused"};
+    if (!member->connected)
+      return {.kind = ProbeAnswer::Kind::kNobody, .text = "connection refused"};
     return {ProbeAnswer::Kind::kMember, id};
   }
   return {ProbeAnswer::Kind::kEmpty};

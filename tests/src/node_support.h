@@ -61,6 +61,17 @@ class TestDisk : public storage::LogWriter, public consensus::LogReader {
   // The process has ended: what was not durable is gone.
   void Crash();
 
+  // What is durable.
+  struct Image {
+    consensus::HardState hard_state;
+    consensus::FoundingId founding;
+    std::string ledger;
+    std::map<consensus::Index, consensus::Entry> log;
+  };
+  Image Copy() const { return {hard_state_, founding_, ledger_, log_}; }
+  // The process has ended, and the disk is as it was when the copy was made.
+  void PutBack(const Image& copy);
+
  private:
   std::deque<consensus::Persist> queue_;
   consensus::PersistSeq durable_;

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace quorate {
 namespace {
@@ -26,10 +27,13 @@ using consensus::Entry;
 using consensus::FrameDecoder;
 using consensus::Heartbeat;
 using consensus::Hello;
+using consensus::HelloReply;
 using consensus::Index;
 using consensus::Message;
 using consensus::NodeId;
 using consensus::Payload;
+using consensus::Start;
+using consensus::Statement;
 using consensus::Term;
 
 class Descriptor {
@@ -78,6 +82,7 @@ class PeerLinkTest : public testing::Test {
   void Connect(PeerLink::Options options) {
     options.cluster_id = 5;
     options.node_id = 1;
+    options.process = 9;
     link_ = std::make_unique<PeerLink>(&loop_, peer_, std::move(options));
     link_->Connect();
   }
@@ -133,6 +138,40 @@ class PeerLinkTest : public testing::Test {
     return result;
   }
 
+  static void Write(const Descriptor& connection, std::string_view bytes) {
+    ASSERT_EQ(send(connection.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  static std::string Encode(const HelloReply& reply) {
+    consensus::FrameBuffer frames;
+    frames.Add(reply);
+    std::vector<std::string_view> pieces;
+    frames.AppendPieces(&pieces);
+    return std::string(pieces.at(0));
+  }
+  // Takes the Hello and answers it. The link has said its Statement then.
+  void Welcome(const Descriptor& connection, FrameDecoder* decoder) {
+    const FrameDecoder::Result first = Receive(connection, decoder);
+    ASSERT_TRUE(std::holds_alternative<Hello>(first));
+    EXPECT_EQ(std::get<Hello>(first), kHello);
+    link_->Send(Heartbeat{Term(1), Index(2), 3});  // too early: it is not sent
+    Write(connection, Encode({.welcome = {.nonce = ++nonce_}}));
+    Until([&] { return link_->connected(); });
+    EXPECT_EQ(link_->nonce(), nonce_);
+    EXPECT_EQ(link_->said(), Start());
+    link_->Send(Heartbeat{Term(1), Index(2), 4});
+    const Statement statement{.nonce = nonce_, .starts = {{1, 6}}};
+    link_->Say(statement);
+    EXPECT_EQ(link_->said(), (Start{1, 6}));
+    const FrameDecoder::Result second = Receive(connection, decoder);
+    ASSERT_TRUE(std::holds_alternative<Statement>(second));
+    EXPECT_EQ(std::get<Statement>(second), statement);
+  }
+
+  static inline const Hello kHello{
+      .cluster_id = 5, .from = NodeId(1), .to = NodeId(2), .process = 9};
+
+  uint64_t nonce_ = 0;
   uv_loop_t loop_;
   uv_timer_t timer_;
   Descriptor listener_;
@@ -160,7 +199,8 @@ TEST_F(PeerLinkTest, TriesInTurnWhereItMayBe) {
     Connect({});
     link_->MayAlsoBeAt(others_are_right ? there : nowhere);
     const Descriptor accepted = Accept();
-    Until([&] { return link_->connected(); });
+    FrameDecoder decoder;
+    Welcome(accepted, &decoder);
     EXPECT_EQ(link_->peer().peer_port, there.peer_port);
     peer_ = there;
   }
@@ -171,9 +211,7 @@ TEST_F(PeerLinkTest, SaysWhoItIsFirst_OnEachConnection) {
   for (int i = 0; i < 3; ++i) {
     const Descriptor connection = Accept();
     FrameDecoder decoder;
-    const FrameDecoder::Result first = Receive(connection, &decoder);
-    ASSERT_TRUE(std::holds_alternative<Hello>(first));
-    EXPECT_EQ(std::get<Hello>(first), (Hello{5, NodeId(1), NodeId(2)}));
+    Welcome(connection, &decoder);
     link_->Send(Heartbeat{Term(3), Index(4), 5});
     const FrameDecoder::Result second = Receive(connection, &decoder);
     ASSERT_TRUE(std::holds_alternative<Message>(second));
@@ -182,16 +220,134 @@ TEST_F(PeerLinkTest, SaysWhoItIsFirst_OnEachConnection) {
   }
 }
 
+// The peer is judged by what was known when it was asked.
+TEST_F(PeerLinkTest, TheWelcomeComesWithWhatWasKnownBefore) {
+  std::vector<consensus::Expectation> expected;
+  std::vector<std::pair<consensus::Expectation, consensus::Welcome>> welcomes;
+  PeerLink::Options options;
+  options.expect = [&] {
+    expected.push_back({.noted = {expected.size() + 1, 5}});
+    return expected.back();
+  };
+  options.welcomed = [&](const consensus::Expectation& expectation,
+                         const consensus::Welcome& welcome) {
+    welcomes.emplace_back(expectation, welcome);
+    return std::string();
+  };
+  Connect(std::move(options));
+  for (size_t i = 1; i <= 2; ++i) {
+    const Descriptor connection = Accept();
+    FrameDecoder decoder;
+    Welcome(connection, &decoder);
+    ASSERT_EQ(welcomes.size(), i);
+    EXPECT_EQ(welcomes.back().first.noted, (Start{i, 5}));
+    EXPECT_EQ(welcomes.back().second, (consensus::Welcome{.nonce = nonce_}));
+  }
+}
+
+// As a member that has lost data.
+TEST_F(PeerLinkTest, APeerWhoseWelcomeIsNotGoodEnoughIsLeft) {
+  int judged = 0;
+  PeerLink::Options options;
+  options.welcomed = [&](const consensus::Expectation&, const consensus::Welcome&) {
+    return std::string(++judged == 1 ? "it has lost data" : "");
+  };
+  Connect(std::move(options));
+  {
+    const Descriptor connection = Accept();
+    Write(connection, Encode({}));
+    Until([&] { return judged == 1; });
+    EXPECT_FALSE(link_->connected());
+  }
+  const Descriptor connection = Accept();
+  FrameDecoder decoder;
+  Welcome(connection, &decoder);
+}
+
+TEST_F(PeerLinkTest, OnlyAWelcomeOfThisVersionIsOne) {
+  Connect({});
+  HelloReply later;
+  later.abilities.version_min = later.abilities.version_max = consensus::kProtocolVersion + 1;
+  std::string damaged = Encode({});
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  for (const std::string& answer : {Encode(later), damaged, std::string(8, '\0')}) {
+    const Descriptor connection = Accept();
+    Write(connection, answer);
+  }
+  const Descriptor connection = Accept();
+  FrameDecoder decoder;
+  Welcome(connection, &decoder);
+}
+
+TEST_F(PeerLinkTest, AWelcomeMayComeInPieces) {
+  Connect({});
+  const Descriptor connection = Accept();
+  const std::string welcome = Encode({.welcome = {.nonce = 3}});
+  int rounds = 0;
+  for (const char byte : welcome) {
+    EXPECT_FALSE(link_->connected());
+    Write(connection, {&byte, 1});
+    rounds = 0;
+    Until([&] { return ++rounds > 3; });
+  }
+  Until([&] { return link_->connected(); });
+  EXPECT_EQ(link_->nonce(), 3U);
+}
+
+// A process that is stopped: its kernel accepts connections for it.
+TEST_F(PeerLinkTest, APeerThatDoesNotAnswerIsTriedAgain) {
+  PeerLink::Options options;
+  options.connect_timeout_ms = 50;
+  Connect(std::move(options));
+  const Descriptor silent = Accept();
+  const Descriptor connection = Accept();
+  FrameDecoder decoder;
+  Welcome(connection, &decoder);
+}
+
+// At once, or when it has seen the Statement.
+TEST_F(PeerLinkTest, ARefusalIsPassedOnAsText) {
+  std::string reason;
+  PeerLink::Options options;
+  options.refused = [&](const std::string& text) { reason = text; };
+  Connect(std::move(options));
+  for (const bool at_once : {true, false}) {
+    reason.clear();
+    const Descriptor connection = Accept();
+    FrameDecoder decoder;
+    if (!at_once) Welcome(connection, &decoder);
+    Write(connection, "TWIN another process\n");
+    Until([&] { return !reason.empty(); });
+    EXPECT_EQ(reason, "TWIN another process");
+    EXPECT_FALSE(link_->connected());
+  }
+}
+
+// What it learns before it may speak, too: the other side has to compare.
+TEST_F(PeerLinkTest, SaysHelloAgainAtAnyTime) {
+  consensus::FoundingId founding;
+  PeerLink::Options options;
+  options.founding = [&] { return founding; };
+  Connect(std::move(options));
+  const Descriptor connection = Accept();
+  FrameDecoder decoder;
+  ASSERT_EQ(std::get<Hello>(Receive(connection, &decoder)), kHello);
+  founding = consensus::FoundingId(4);
+  link_->SayHelloAgain();
+  Hello again = kHello;
+  again.founding = founding;
+  EXPECT_EQ(std::get<Hello>(Receive(connection, &decoder)), again);
+}
+
 TEST_F(PeerLinkTest, PassesOnWhatOthersHaveSaid_OnceConnected) {
   const Hello other = {5, NodeId(3), NodeId(2), "there:1@2"};
-  PeerLink::Options options;
-  options.connected = [&] { link_->PassOn(other); };
-  Connect(std::move(options));
+  Connect({});
   link_->PassOn({5, NodeId(4), NodeId(2), "nobody:1@2"});  // there is no connection yet
   for (int i = 0; i < 2; ++i) {
     const Descriptor connection = Accept();
     FrameDecoder decoder;
-    ASSERT_TRUE(std::holds_alternative<Hello>(Receive(connection, &decoder)));
+    Welcome(connection, &decoder);
+    link_->PassOn(other);
     const FrameDecoder::Result second = Receive(connection, &decoder);
     ASSERT_TRUE(std::holds_alternative<Hello>(second));
     EXPECT_EQ(std::get<Hello>(second), other);
@@ -205,7 +361,8 @@ TEST_F(PeerLinkTest, APeerThatTakesNothingIsGivenUp) {
   options.send_timeout_ms = 200;
   Connect(std::move(options));
   const Descriptor deaf = Accept();
-  Until([&] { return link_->connected(); });
+  FrameDecoder deaf_decoder;
+  Welcome(deaf, &deaf_decoder);
   // More than the kernel has room for.
   link_->Send(Large());
   Until([&] { return !link_->connected(); });
@@ -213,7 +370,7 @@ TEST_F(PeerLinkTest, APeerThatTakesNothingIsGivenUp) {
 
   const Descriptor connection = Accept();
   FrameDecoder decoder;
-  ASSERT_TRUE(std::holds_alternative<Hello>(Receive(connection, &decoder)));
+  Welcome(connection, &decoder);
   link_->Send(Heartbeat{Term(6), Index(7), 8});
   const FrameDecoder::Result message = Receive(connection, &decoder);
   ASSERT_TRUE(std::holds_alternative<Message>(message));

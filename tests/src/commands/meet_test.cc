@@ -58,7 +58,8 @@ TEST_P(MeetCommand, AnswersWhenTheNewNodeFollows) {
 }
 
 TEST_P(MeetCommand, ANodeThatHoldsDataIsNotTakenIn) {
-  cluster_.others[7009] = {ProbeAnswer::Kind::kOther, 0, "this is node 1 of cluster 9"};
+  cluster_.others[7009] = {.kind = ProbeAnswer::Kind::kOther,
+                           .text = "this is node 1 of cluster 9"};
   EXPECT_EQ(Meet("7009"),
             "-ERR the node at 127.0.0.1:7009@17009 cannot be added: it holds data, or belongs to "
             "another cluster. It says: this is node 1 of cluster 9\r\n");
@@ -66,7 +67,7 @@ TEST_P(MeetCommand, ANodeThatHoldsDataIsNotTakenIn) {
 }
 
 TEST_P(MeetCommand, WhereNobodyIsNothingIsAdded) {
-  cluster_.others[7009] = {ProbeAnswer::Kind::kNobody, 0, "connection refused"};
+  cluster_.others[7009] = {.kind = ProbeAnswer::Kind::kNobody, .text = "connection refused"};
   EXPECT_EQ(Meet("7009", 4000), "") << "it may be starting";
   Pass(2000);
   EXPECT_EQ(client_.Replies(),
@@ -75,7 +76,7 @@ TEST_P(MeetCommand, WhereNobodyIsNothingIsAdded) {
 }
 
 TEST_P(MeetCommand, WaitsForANodeThatIsStarting) {
-  cluster_.others[7009] = {ProbeAnswer::Kind::kNobody, 0, "connection refused"};
+  cluster_.others[7009] = {.kind = ProbeAnswer::Kind::kNobody, .text = "connection refused"};
   EXPECT_EQ(Meet("7009", 2000), "");
   cluster_.others.clear();
   Pass(500);
@@ -152,7 +153,7 @@ TEST_P(MeetCommand, APlaceThatWasTakenIsNotRemoved) {
 }
 
 TEST_P(MeetCommand, HasALimit) {
-  cluster_.others[7009] = {ProbeAnswer::Kind::kNobody, 0, "connection refused"};
+  cluster_.others[7009] = {.kind = ProbeAnswer::Kind::kNobody, .text = "connection refused"};
   constexpr size_t kMeetingsMax = 64;
   std::string meetings;
   for (size_t i = 0; i < kMeetingsMax; ++i) {
