@@ -117,6 +117,20 @@ void LogDisk::Wipe() {
   journal_used_ = false;
 }
 
+void LogDisk::PutBack(Image image) {
+  Wipe();
+  hard_state_ = image.hard_state;
+  founding_ = image.founding;
+  ledger_ = std::move(image.ledger);
+  base_index_ = image.base_index;
+  base_term_ = image.base_term;
+  base_chain_ = image.base_chain;
+  entries_ = std::move(image.entries);
+  chain_ = std::move(image.chain);
+  sizes_.Reset(base_index_);
+  for (const Entry& entry : entries_) sizes_.Append(entry.payload.size());
+}
+
 std::optional<consensus::Configuration> LogDisk::NewestConfiguration() const {
   for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
     if (entry->kind == consensus::EntryKind::kConfiguration) {

@@ -48,6 +48,23 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
 
   // All of it is gone. Between two lives.
   void Wipe();
+  // What is durable at one moment, in a life or between two.
+  struct Image {
+    consensus::HardState hard_state;
+    consensus::FoundingId founding;
+    std::string ledger;
+    consensus::Index base_index;
+    consensus::Term base_term;
+    consensus::Chain base_chain;
+    std::deque<consensus::Entry> entries;
+    std::vector<Chain> chain;
+  };
+  Image Copy() const {
+    return {hard_state_, founding_,   ledger_,  base_index_,
+            base_term_,  base_chain_, entries_, chain_};
+  }
+  // Between two lives.
+  void PutBack(Image image);
   // The latest that is durable; nothing where the log holds none.
   std::optional<consensus::Configuration> NewestConfiguration() const;
 
@@ -95,6 +112,7 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
 
   // --- What is durable, for checks ---
   const consensus::HardState& hard_state() const { return hard_state_; }
+  const std::string& ledger() const { return ledger_; }
   consensus::Index base_index() const { return base_index_; }
   consensus::Index last_index() const { return base_index_ + entries_.size(); }
   // Of the log up to each index, from 0 on.

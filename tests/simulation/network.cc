@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -65,6 +66,19 @@ void SimNetwork::SendHello(size_t from, size_t to, const Address& address) {
   if (!IsCut(from, to) && !random_.Chance(weather_.loss_permille)) Plan(from, to, address, "");
 }
 
+void SimNetwork::Pass(size_t from, size_t to, const Address& address, Remark remark) {
+  if (IsCut(from, to)) return;
+  Link& link = At(from, to);
+  // An event holds little by itself.
+  const auto shared =
+      std::make_shared<const std::pair<Address, Remark>>(address, std::move(remark));
+  events_.At(Arrival(link), [this, from, to, number = link.sent++, shared] {
+    const Link& taken = At(from, to);
+    if (number < taken.dropped_before || taken.cuts > 0) return;
+    remark_receiver_(to, shared->first, shared->second);
+  });
+}
+
 void SimNetwork::AnswerEmpty(size_t place, const Address& refused, uint64_t folder) {
   const size_t to = PlaceOf(refused.from_port);
   if (IsCut(place, to)) return;
@@ -82,8 +96,7 @@ void SimNetwork::Probe(size_t from, size_t to, const Address& address,
   });
 }
 
-void SimNetwork::Plan(size_t from, size_t to, const Address& address, std::string frame) {
-  Link& link = At(from, to);
+Time SimNetwork::Arrival(Link& link) {
   Time arrival = events_.now() + Latency();
   if (random_.Chance(weather_.late_permille)) {
     arrival += random_.Between(0, weather_.late_max);
@@ -92,9 +105,15 @@ void SimNetwork::Plan(size_t from, size_t to, const Address& address, std::strin
     arrival = std::max(arrival, link.last_arrival);
     link.last_arrival = arrival;
   }
-  events_.At(arrival, [this, from, to, address, number = link.sent++, frame = std::move(frame)] {
-    Arrive(from, to, number, address, frame);
-  });
+  return arrival;
+}
+
+void SimNetwork::Plan(size_t from, size_t to, const Address& address, std::string frame) {
+  Link& link = At(from, to);
+  events_.At(Arrival(link),
+             [this, from, to, address, number = link.sent++, frame = std::move(frame)] {
+               Arrive(from, to, number, address, frame);
+             });
 }
 
 void SimNetwork::Arrive(size_t from, size_t to, uint64_t number, const Address& address,

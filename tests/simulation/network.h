@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "consensus/codec.h"
@@ -30,8 +31,18 @@ struct Address {
   uint64_t folder = 0;
   uint16_t from_port = 0;
   uint16_t to_port = 0;
-  bool passed_on = false;  // somebody else says it
+  bool passed_on = false;   // somebody else says it
+  uint64_t connection = 0;  // not used again; 0: a Hello alone
 };
+
+// What is said beside the messages: to begin a connection (consensus/start_ledger.h), or of it.
+struct Dialled {};
+struct Broken {};  // there is no such connection any more
+struct Refused {
+  std::string reason;  // why the other side has lost data
+};
+using Remark = std::variant<Dialled, consensus::Welcome, consensus::Statement,
+                            consensus::StartNoted, Broken, Refused>;
 
 class SimNetwork {
  public:
@@ -48,6 +59,11 @@ class SimNetwork {
   void Send(size_t from, size_t to, const Address& address, const consensus::Message& message);
   // A connection is opened, and nothing said yet: the receiver gets no message.
   void SendHello(size_t from, size_t to, const Address& address);
+  // Is never lost but with its connection, and may come late.
+  void Pass(size_t from, size_t to, const Address& address, Remark remark);
+  using RemarkReceiver =
+      std::function<void(size_t to, const Address& address, const Remark& remark)>;
+  void set_remark_receiver(RemarkReceiver receiver) { remark_receiver_ = std::move(receiver); }
   // The machine at that place refuses a connection, for it is empty; the other end learns that.
   void AnswerEmpty(size_t place, const Address& refused, uint64_t folder);
   // Asks the machine at that place what it is. No answer: it does not run, or something was lost.
@@ -85,6 +101,8 @@ class SimNetwork {
   };
 
   Link& At(size_t from, size_t to) { return links_[from * machine_count_ + to]; }
+  // Of what is sent now.
+  Time Arrival(Link& link);
   static std::string Frame(const consensus::Message& message);
   void Plan(size_t from, size_t to, const Address& address, std::string frame);
   void Arrive(size_t from, size_t to, uint64_t number, const Address& address,
@@ -99,6 +117,7 @@ class SimNetwork {
   std::vector<Link> links_;
   Receiver receiver_;
   EmptyReceiver empty_receiver_;
+  RemarkReceiver remark_receiver_;
   ProbeReceiver probe_receiver_;
 };
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "consensus/start_ledger.h"
 #include "resp/command_encoder.h"
 
 namespace quorate::simulation {
@@ -15,8 +16,8 @@ using consensus::Configuration;
 using consensus::ConfigurationMember;
 using consensus::NodeId;
 
-constexpr const char* kNames[] = {"adds",  "removes", "removes by force",
-                                  "moves", "loses",   "replaces"};
+constexpr const char* kNames[] = {"adds",  "removes",  "removes by force", "moves",
+                                  "loses", "replaces", "puts back"};
 // Longer than any message is under way.
 constexpr Time kMessageAgeMax = 6 * kSecond;
 constexpr Time kPatienceBeyondTimeout = 3 * kSecond;
@@ -87,6 +88,7 @@ void Operator::PlanStep() {
 // --- What to do ---
 
 void Operator::Step() {
+  if (!copied_ || random_.Chance(100)) CopySomeFolder();
   // A second change while the first is under way has to wait for it.
   if (under_way_ > 0 && !random_.Chance(200)) return;
   switch (Choose()) {
@@ -108,6 +110,9 @@ void Operator::Step() {
     case Plan::kReplace:
       Replace();
       break;
+    case Plan::kPutBack:
+      PutBack();
+      break;
   }
 }
 
@@ -118,6 +123,7 @@ Plan Operator::Choose() {
                   [this](const ConfigurationMember& member) { return lost_.contains(member.id); });
   if (has_lost && random_.Chance(400)) return Plan::kReplace;
   if (random_.Chance(world_.settings.membership.loss_permille)) return Plan::kLose;
+  if (copied_ && random_.Chance(300)) return Plan::kPutBack;
   if (random_.Chance(100)) return Plan::kMove;
   const size_t members = configuration.members.size();
   if (members == voters_wanted_) voters_wanted_ = 1 + random_.Below(5);
@@ -214,22 +220,66 @@ bool Operator::Move() {
 }
 
 bool Operator::Lose() {
-  const Configuration configuration = Newest();
-  const NodeId target = random_.Pick(configuration.members).id;
+  const NodeId target = random_.Pick(Newest().members).id;
+  Server* const server = BeginLoss(Plan::kLose, target);
+  if (server == nullptr) return false;
+  server->LoseFolder();
+  return true;
+}
+
+bool Operator::PutBack() {
+  const NodeId target = copied_->copy.identity.node_id;
+  if (!CopyShows(target)) return false;
+  Server* const server = BeginLoss(Plan::kPutBack, target);
+  if (server == nullptr) return false;
+  server->PutBack(std::exchange(copied_, std::nullopt)->copy);
+  return true;
+}
+
+// The member's machine, which does not run; it is started soon. Null: the cluster could not do
+// without the member.
+Server* Operator::BeginLoss(Plan plan, NodeId target) {
   Server* server = FindMachine(world_.servers, target);
-  if (server == nullptr || checker_.committed() == 0) return false;
+  if (server == nullptr || checker_.committed() == 0) return nullptr;
   for (const Configuration& in_force : InForceAnywhere()) {
-    if (!CanGoOnWhatever(in_force, target)) return false;
+    if (!CanGoOnWhatever(in_force, target)) return nullptr;
   }
-  Note(Plan::kLose, *server, target);
+  Note(plan, *server, target);
   lost_.insert(target);
   if (server->up()) server->Crash();
   checker_.Lost(server->place());
-  server->LoseFolder();
   world_.events.After(random_.Between(0, kSecond), [server] {
     if (!server->up()) server->Start();
   });
-  return true;
+  return server;
+}
+
+void Operator::CopySomeFolder() {
+  Server* server = FindMachine(world_.servers, random_.Pick(Newest().members).id);
+  if (server == nullptr) return;
+  copied_ =
+      Copied{server->place(), VoterCount(server->durable_configuration()), server->CopyFolder()};
+}
+
+// What nobody knows, nobody can notice, and a member that was alone then asks nobody: see
+// docs/operations.md.
+bool Operator::CopyShows(NodeId member) const {
+  const Server* machine = FindMachine(world_.servers, member);
+  if (machine == nullptr || copied_->place != machine->place() || copied_->voters < 2) return false;
+  const auto ledger_of = [](NodeId id, const std::string& bytes) {
+    return consensus::StartLedger::Decode(id, bytes).value_or(consensus::StartLedger(id));
+  };
+  const uint64_t drawn = ledger_of(member, copied_->copy.log.ledger).current().count;
+  const std::vector<Configuration> in_force = InForceAnywhere();
+  return std::ranges::all_of(world_.servers, [&](const auto& other) {
+    const bool may_meet = std::ranges::any_of(in_force, [&](const Configuration& configuration) {
+      return IsMember(*other, configuration);
+    });
+    if (other->id() == member || !may_meet) return true;
+    return ledger_of(other->id(), other->log().ledger())
+               .MakeChallenge(member, 0)
+               .welcome.noted.count > drawn;
+  });
 }
 
 bool Operator::Replace() {
@@ -242,6 +292,11 @@ bool Operator::Replace() {
   const ConfigurationMember& member = random_.Pick(lost);
   for (const auto& server : world_.servers) {
     if (!IsAt(member, server->port())) continue;
+    // Before it has noticed that it was put back, it is a member like any other.
+    const bool was_put_back =
+        server->lost_its_folder() && server->log().last_index() > consensus::Index();
+    const bool knows = server->up() && server->node().raft().has_lost_its_data();
+    if (was_put_back && !knows) return false;
     Note(Plan::kReplace, *server, member.id);
     Meet(*asked, server->port(), member.id);
     return true;

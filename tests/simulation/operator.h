@@ -17,6 +17,7 @@
 #include "tests/simulation/client.h"
 #include "tests/simulation/raft_checker.h"
 #include "tests/simulation/random.h"
+#include "tests/simulation/server.h"
 
 namespace quorate::simulation {
 
@@ -27,6 +28,7 @@ enum class Plan : uint8_t {
   kMove,     // started anew with another address
   kLose,     // started anew with an empty folder
   kReplace,  // MEET with the address of one that has lost its folder
+  kPutBack,  // started anew with an older copy of its folder
 };
 
 const char* NameOf(Plan plan);
@@ -53,6 +55,8 @@ class Operator {
   bool Remove(bool force);
   bool Move();
   bool Lose();
+  bool PutBack();
+  Server* BeginLoss(Plan plan, consensus::NodeId target);
   bool Replace();
 
   void Ask(size_t place, std::vector<std::string> words, Check check);
@@ -61,6 +65,10 @@ class Operator {
   void Done(const std::shared_ptr<Question>& question, bool ok);
   void OnReply(const std::shared_ptr<Question>& question);
   bool WasMade(const Question& question) const;
+
+  void CopySomeFolder();
+  // Whether the copy is that member's, and every other member knows durably that it is old.
+  bool CopyShows(consensus::NodeId member) const;
 
   void Note(Plan plan, const Server& server, consensus::NodeId member);
   Server* Leader() const;
@@ -89,6 +97,12 @@ class Operator {
   Time asked_at_ = 0;
   bool has_asked_to_create_ = false;
   std::set<consensus::NodeId> lost_;
+  struct Copied {
+    size_t place;
+    size_t voters;
+    Server::Copy copy;
+  };
+  std::optional<Copied> copied_;  // some member's folder, as it was once
   uint64_t connections_ = 0;
 };
 

@@ -174,9 +174,18 @@ void RaftChecker::EndRound(size_t node, const Node& member) {
   Life& life = lives_[node];
   if (raft.current_term() < life.term) Fail(node, "its term has gone back");
   if (raft.commit_index() < life.commit_index) Fail(node, "its commit index has gone back");
-  // No disk is put back or exchanged here.
+  // Who runs with a disk that was put back compares nothing.
   if (raft.has_diverged()) Fail(node, "takes its log for another's");
   if (member.keys().last_applied() < life.last_applied) Fail(node, "it has unapplied an entry");
+  if (!member.starts().own_conviction().empty() && !lost_.contains(life.member)) {
+    Fail(node, "has lost nothing and is convicted: " + member.starts().own_conviction());
+  }
+  for (const auto& [convicted, reason] : member.starts().convictions()) {
+    if (!lost_.contains(convicted)) {
+      Fail(node, fmt::format("convicts member {}, which has lost nothing: {}", convicted.value(),
+                             reason));
+    }
+  }
   // Requests that had waited may have been proposed since the round's write.
   if (raft.last_log_index().value() + 1 < life.log.size()) {
     Fail(node, "its log is shorter than what it has written");

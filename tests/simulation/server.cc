@@ -91,7 +91,10 @@ bool Server::in_cluster() const {
 }
 
 consensus::Configuration Server::newest_configuration() const {
-  if (up()) return process_->node.raft().configuration();
+  return up() ? process_->node.raft().configuration() : durable_configuration();
+}
+
+consensus::Configuration Server::durable_configuration() const {
   if (auto in_log = log_.NewestConfiguration()) return *in_log;
   return consensus::DecodeConfiguration(state_.durable_meta().configuration)
       .value_or(consensus::Configuration());
@@ -134,6 +137,17 @@ void Server::LoseFolder() {
   lost_its_folder_ = true;
 }
 
+void Server::PutBack(Copy copy) {
+  assert(!up());
+  assert(copy.identity == identity_);
+  lost_its_folder_ = true;
+  log_.PutBack(std::move(copy.log));
+  state_.Replace(std::move(copy.state));
+  surroundings_.network.DropSentTo(place_);
+  checker_->Emptied(place_);
+  surroundings_.trace.Add(Happening::kEmptied, place_ + 1, identity_.node_id.value(), 2);
+}
+
 // As storage::AdoptIdentity and InstallIncoming do it.
 void Server::BeginNewLife(const NewLife& next) {
   if (next.adopted) {
@@ -165,6 +179,7 @@ void Server::Start() {
   surroundings_.trace.Add(Happening::kStart, place_ + 1, recovered.hard_state.current_term.value(),
                           recovered.last_index.value(), recovered.last_applied.value());
   links_.clear();
+  callers_.clear();
   heard_at_.clear();
   if (in_cluster()) checker_->Started(place_, id(), recovered);
   process_ = std::make_unique<Process>(*this, in_cluster() ? checker_ : nullptr, random_.Next(),
@@ -268,6 +283,7 @@ void Server::OnTick(uint64_t life) {
     return;
   }
   process_->node.Tick();
+  DialAll();
   if (surroundings_.events.now() / kHelloInterval != hello_slot_) {
     hello_slot_ = surroundings_.events.now() / kHelloInterval;
     SayHello();
@@ -279,6 +295,7 @@ void Server::OnTick(uint64_t life) {
 void Server::EndRound() {
   round_planned_ = false;
   bool again = process_->node.Flush();
+  Introduce();
   again |= ServeClients();
   NoteChanges();
   if (process_->checker != nullptr) process_->checker->EndRound(place_, process_->node);

@@ -65,16 +65,26 @@ class Server {
   // Of a member of the cluster, one that was removed among them.
   bool in_cluster() const;
   consensus::NodeId id() const { return identity_.node_id; }
-  // It was a member's, is empty now, and does not know it.
+  // It was a member's, is empty now or was put back to an earlier state, and does not know it.
   bool lost_its_folder() const { return lost_its_folder_; }
   bool has_run() const { return life_ > 0; }
   uint16_t port() const { return port_; }
   // The configuration in force, running or not. Precondition: in_cluster().
   consensus::Configuration newest_configuration() const;
+  // As it is on its disks.
+  consensus::Configuration durable_configuration() const;
   // All of these: only while it is not up.
   // Nothing is left on its disks. One of those that the cluster began with is started as such
   // again, another as a node that knows of no cluster.
   void LoseFolder();
+  // A copy of all that is durable at one moment, up or not.
+  struct Copy {
+    storage::Identity identity;
+    LogDisk::Image log;
+    StateDisk::Image state;
+  };
+  Copy CopyFolder() const { return {identity_, log_.Copy(), state_.durable()}; }
+  void PutBack(Copy copy);
   void BeBlank();
   void MoveTo(uint16_t port) { port_ = port; }
 
@@ -95,6 +105,7 @@ class Server {
   // --- What arrives ---
   // Nothing: another has connected.
   void Receive(const Address& address, std::optional<consensus::Message> message);
+  void Receive(const Address& address, const Remark& remark);
   void PeerGone(consensus::NodeId peer);
   // What this is, for somebody who might add it. Nothing: nobody answers there.
   std::optional<ProbeAnswer> AnswerProbe(const Address& address);
@@ -142,7 +153,30 @@ class Server {
     uint16_t other_port = 0;  // where it may also be, as others say or said; 0: nowhere
     uint64_t folder = 0;
     std::optional<Time> said_at = std::nullopt;  // by itself, where it is
+    // The connection to it, as PeerLink has it.
+    uint64_t connection = 0;  // 0: none
+    std::optional<Time> dialled_at = std::nullopt;
+    consensus::Expectation expectation = {};
+    std::optional<uint64_t> nonce = std::nullopt;  // it has answered
+    consensus::Start said = {};
   };
+  // Who has connected, as PeerNetwork has it.
+  struct Caller {
+    consensus::NodeId from;
+    uint64_t connection;
+    Time since;
+    MemberStarts::Visit visit;
+    bool is_accepted = false;
+  };
+  void DialAll();
+  void Dial(Link& link);
+  void Introduce();
+  void OnWelcome(const Address& address, const consensus::Welcome& welcome);
+  void OnStatement(const Address& address, const consensus::Statement& statement);
+  void Answer(const Address& address, Remark remark);
+  Caller* FindCaller(const Address& address);
+  Link* FindConnection(const Address& address);
+  void Forget(consensus::NodeId member, const Caller* but);
   Address AddressOf(const Link& link) const;
   bool Accepts(const Address& address);
   void FollowAddress(const Address& address);
@@ -188,6 +222,7 @@ class Server {
   std::vector<std::pair<consensus::NodeId, Time>> heard_at_;  // in this node's term
   // Whom it can reach, and where: this life's.
   std::vector<Link> links_;
+  std::vector<Caller> callers_;
   Time leads_since_ = 0;
   consensus::Index configuration_index_;  // in force at the last look
   Time configuration_since_ = 0;

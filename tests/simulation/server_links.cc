@@ -15,6 +15,8 @@ namespace {
 // Of a connection on which nothing comes any more.
 constexpr Time kConnectionAgeMax = 2 * kSecond;
 constexpr Time kProbeInterval = 200 * kMillisecond;
+// A connection is dialled again when it was not answered, or was told nothing, for so long.
+constexpr Time kHandshakeAgeMax = 500 * kMillisecond;
 // A member that is nobody: whoever is asked for it says who it is.
 constexpr consensus::NodeId kNobody{std::numeric_limits<uint64_t>::max()};
 
@@ -30,6 +32,11 @@ void Server::SetPeers(const std::vector<Member>& peers) {
     for (const Link& known : before) {
       if (known.id != link.id) continue;
       link.said_at = known.said_at;
+      link.connection = known.connection;
+      link.dialled_at = known.dialled_at;
+      link.expectation = known.expectation;
+      link.nonce = known.nonce;
+      link.said = known.said;
       // It may have moved since, and said so itself.
       if (known.told_port == link.told_port) {
         link.port = known.port;
@@ -41,12 +48,14 @@ void Server::SetPeers(const std::vector<Member>& peers) {
 }
 
 Address Server::AddressOf(const Link& link) const {
-  return {identity_.cluster_id, id(), link.id, link.folder, port_, link.port};
+  return {identity_.cluster_id, id(), link.id, link.folder, port_, link.port, false,
+          link.connection};
 }
 
 void Server::SendTo(consensus::NodeId to, const consensus::Message& message) {
   for (const Link& link : links_) {
     if (link.id != to) continue;
+    if (link.said == consensus::Start()) return;  // there is no connection
     surroundings_.network.Send(place_, PlaceOf(link.port), AddressOf(link), message);
     return;
   }
@@ -59,7 +68,9 @@ void Server::SayHello() {
   Link& link = links_[random_.Below(links_.size())];
   // As PeerLink does, where it has found nobody.
   if (link.other_port != 0 && !IsConnected(link)) std::swap(link.port, link.other_port);
-  surroundings_.network.SendHello(place_, PlaceOf(link.port), AddressOf(link));
+  Address hello = AddressOf(link);
+  hello.connection = 0;
+  surroundings_.network.SendHello(place_, PlaceOf(link.port), hello);
   for (const Link& other : links_) {
     if (other.id == link.id || !IsConnected(other)) continue;
     const Address address = {identity_.cluster_id, other.id,  link.id, 0,
@@ -116,6 +127,14 @@ void Server::PeerIsEmpty(consensus::NodeId peer, uint64_t folder) {
 void Server::Receive(const Address& address, std::optional<consensus::Message> message) {
   Enqueue([this, address, message = std::move(message)]() mutable {
     if (!Accepts(address) || !message) return;
+    const Caller* const caller = FindCaller(address);
+    if (caller == nullptr || !caller->is_accepted) {
+      // It may have overtaken the Statement.
+      const bool is_new =
+          caller != nullptr && surroundings_.events.now() - caller->since <= kHandshakeAgeMax;
+      if (!is_new) Answer(address, Broken());
+      return;
+    }
     const consensus::Term term =
         std::visit([](const auto& content) { return content.term; }, *message);
     process_->node.Receive(address.from, *std::move(message));
@@ -131,6 +150,138 @@ void Server::Receive(const Address& address, std::optional<consensus::Message> m
 
 void Server::PeerGone(consensus::NodeId peer) {
   Enqueue([this, peer] { process_->node.PeerGone(peer); });
+}
+
+// --- Connections ---
+
+void Server::DialAll() {
+  const Time now = surroundings_.events.now();
+  for (Link& link : links_) {
+    if (!link.nonce && (!link.dialled_at || now - *link.dialled_at > kHandshakeAgeMax)) Dial(link);
+  }
+}
+
+void Server::Dial(Link& link) {
+  link.connection = random_.Next() | 1;
+  link.dialled_at = surroundings_.events.now();
+  link.nonce.reset();
+  link.said = {};
+  link.expectation = process_->node.starts().Expect(link.id);
+  surroundings_.network.Pass(place_, PlaceOf(link.port), AddressOf(link), Dialled());
+}
+
+// As PeerNetwork does at the end of a round.
+void Server::Introduce() {
+  MemberStarts& starts = process_->node.starts();
+  for (Link& link : links_) {
+    if (!link.nonce) continue;
+    if (link.said != starts.current()) {
+      const auto statement = starts.MakeStatement(link.id, *link.nonce);
+      if (!statement) continue;
+      link.said = statement->starts.back();
+      surroundings_.network.Pass(place_, PlaceOf(link.port), AddressOf(link), *statement);
+    }
+    if (const auto noted = starts.TakeConfirmation(link.id)) {
+      surroundings_.network.Pass(place_, PlaceOf(link.port), AddressOf(link), *noted);
+    }
+  }
+}
+
+void Server::Receive(const Address& address, const Remark& remark) {
+  Enqueue([this, address, remark] {
+    if (address.to_port != port_ || address.cluster_id != identity_.cluster_id) return;
+    MemberStarts& starts = process_->node.starts();
+    if (std::holds_alternative<Dialled>(remark)) {
+      if (!Accepts(address) || !starts.is_ready()) return;
+      if (starts.IsConvicted(address.from)) {
+        Answer(address, Refused{starts.ConvictionOf(address.from)});
+        return;
+      }
+      callers_.push_back({address.from, address.connection, surroundings_.events.now(),
+                          starts.Receive(address.from)});
+      Answer(address, callers_.back().visit.challenge.welcome);
+    } else if (address.to != id()) {
+      return;
+    } else if (const auto* welcome = std::get_if<consensus::Welcome>(&remark)) {
+      OnWelcome(address, *welcome);
+    } else if (const auto* statement = std::get_if<consensus::Statement>(&remark)) {
+      OnStatement(address, *statement);
+    } else if (const auto* noted = std::get_if<consensus::StartNoted>(&remark)) {
+      const Caller* const caller = FindCaller(address);
+      if (caller != nullptr && caller->is_accepted) starts.OnStartNoted(address.from, noted->start);
+    } else if (Link* const link = FindConnection(address)) {
+      if (const auto* refused = std::get_if<Refused>(&remark)) {
+        starts.ConvictSelf(refused->reason);
+        link->nonce.reset();
+        link->said = {};
+      } else {
+        Dial(*link);
+      }
+    }
+  });
+}
+
+void Server::OnWelcome(const Address& address, const consensus::Welcome& welcome) {
+  Link* const link = FindConnection(address);
+  if (link == nullptr || link->nonce) return;
+  MemberStarts& starts = process_->node.starts();
+  if (starts.OnWelcome(link->id, link->expectation, welcome).empty()) link->nonce = welcome.nonce;
+  if (starts.IsConvicted(link->id)) Forget(link->id, nullptr);
+}
+
+void Server::OnStatement(const Address& address, const consensus::Statement& statement) {
+  Caller* const caller = FindCaller(address);
+  if (caller == nullptr) {
+    Answer(address, Broken());
+    return;
+  }
+  MemberStarts& starts = process_->node.starts();
+  const MemberStarts::Answer answer = starts.OnStatement(address.from, statement, caller->visit);
+  switch (answer.reception) {
+    case MemberStarts::Reception::kAccepted:
+      caller->is_accepted = true;
+      Forget(address.from, caller);
+      break;
+    case MemberStarts::Reception::kLost:
+      Answer(address, Refused{answer.reason});
+      Forget(address.from, nullptr);
+      break;
+    case MemberStarts::Reception::kRefused:
+    case MemberStarts::Reception::kSelfLost:
+      std::erase_if(callers_,
+                    [&](const Caller& other) { return other.connection == address.connection; });
+      Answer(address, Broken());
+      break;
+  }
+}
+
+// Over the same connection.
+void Server::Answer(const Address& address, Remark remark) {
+  const Address back = {identity_.cluster_id, address.to,        address.from,      0, port_,
+                        address.from_port,    address.passed_on, address.connection};
+  surroundings_.network.Pass(place_, PlaceOf(address.from_port), back, std::move(remark));
+}
+
+Server::Caller* Server::FindCaller(const Address& address) {
+  const auto found = std::ranges::find_if(callers_, [&](const Caller& caller) {
+    return caller.from == address.from && caller.connection == address.connection;
+  });
+  return found == callers_.end() ? nullptr : &*found;
+}
+
+Server::Link* Server::FindConnection(const Address& address) {
+  const auto found = std::ranges::find_if(links_, [&](const Link& link) {
+    return link.id == address.from && link.connection == address.connection;
+  });
+  return found == links_.end() ? nullptr : &*found;
+}
+
+// Whoever else has connected as that member.
+void Server::Forget(consensus::NodeId member, const Caller* but) {
+  const uint64_t kept = but != nullptr ? but->connection : 0;
+  std::erase_if(callers_, [&](const Caller& caller) {
+    return caller.from == member && caller.connection != kept;
+  });
 }
 
 // --- Probes ---

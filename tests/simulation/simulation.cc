@@ -54,6 +54,9 @@ class Simulation {
         [this](size_t to, const Address& address, std::optional<consensus::Message> message) {
           servers_[to]->Receive(address, std::move(message));
         });
+    network_.set_remark_receiver([this](size_t to, const Address& address, const Remark& remark) {
+      servers_[to]->Receive(address, remark);
+    });
     network_.set_empty_receiver([this](size_t to, consensus::NodeId peer, uint64_t folder) {
       if (servers_[to]->in_cluster()) servers_[to]->PeerIsEmpty(peer, folder);
     });

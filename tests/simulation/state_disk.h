@@ -44,6 +44,7 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
     storage::StateMeta meta;
   };
   const Image& visible() const { return visible_; }
+  const Image& durable() const { return durable_; }
   const storage::StateMeta& durable_meta() const { return durable_.meta; }
   // Between two lives.
   void Replace(Image image) { durable_ = std::move(image); }
