@@ -299,7 +299,7 @@ class Raft {
   // only under a new id. The first election needs all voters, so none that took part in nothing
   // looks like this.
   bool has_lost_its_data() const;
-  // The driver has found that out by itself, for a server that began alone.
+  // The driver has found that out: of a server that began alone, or whose folder was put back.
   void LoseData();
   // The same, or it is one of those that the cluster began with and has not voted yet: nothing is
   // lost when this server becomes another.
