@@ -255,25 +255,25 @@ TEST(InterruptedChange, ASnapshotIsInstalledOrNot) {
 }
 
 TEST(InterruptedChange, AnIdentityIsAdoptedOrNot) {
-  const Scenario scenario{
-      .prepare =
-          [](const std::string& path) {
-            ASSERT_TRUE(OpenStorage(path, Member(), SmallJournal()).ok());
-          },
-      .change =
-          [](const std::string& path) {
-            return AdoptIdentity(path, Other(), false, SmallJournal());
-          },
-      .look =
-          [](const std::string& path) {
-            const Result<OpenedStorage> opened = OpenStorage(path, std::nullopt, SmallJournal());
-            if (!opened.ok()) return Report(opened.error());
-            const OpenedStorage& storage = opened.value();
-            if (storage.log->last_index() != Index()) return kWrong;
-            if (storage.state->meta() != StateMeta()) return kWrong;
-            if (storage.identity == Member()) return kOld;
-            return storage.identity == Other() ? kNew : kWrong;
-          }};
+  const Scenario scenario{.prepare =
+                              [](const std::string& path) {
+                                ASSERT_TRUE(OpenStorage(path, Member(), SmallJournal()).ok());
+                              },
+                          .change =
+                              [](const std::string& path) {
+                                return AdoptIdentity(path, Other(), false, SmallJournal());
+                              },
+                          .look =
+                              [](const std::string& path) {
+                                const Result<OpenedStorage> opened =
+                                    OpenStorage(path, std::nullopt, SmallJournal());
+                                if (!opened.ok()) return Report(opened.error());
+                                const OpenedStorage& storage = opened.value();
+                                if (storage.log->last_index() != Index()) return kWrong;
+                                if (storage.state->meta() != StateMeta()) return kWrong;
+                                if (storage.identity == Member()) return kOld;
+                                return storage.identity == Other() ? kNew : kWrong;
+                              }};
   const Outcomes outcomes = InterruptEverywhere(scenario);
   EXPECT_GT(outcomes.old, 5U);
   EXPECT_GT(outcomes.changed, 20U);
