@@ -125,6 +125,7 @@ bool WriteRecords(const std::string& folder) {
                          .last_index = Index(20),
                          .last_term = Term(3),
                          .last_chain = Chain(77),
+                         .ledger_crc32c = 0x12345678,
                          .journal = fuzz::kBeginning};
   WriteRecord(&writer, "log-header", fuzz::kLogHeader, EncodeLogHeader(header, fuzz::kTransaction));
   WriteRecord(&writer, "state-meta-empty", fuzz::kStateMeta,
@@ -179,6 +180,7 @@ bool WriteRecords(const std::string& folder) {
 std::vector<consensus::Persist> Writes() {
   std::vector<consensus::Persist> writes(3);
   writes[0].hard_state = consensus::HardState{Term(3), NodeId(2)};
+  writes[0].ledger = "starts";
   writes[1].founding = consensus::FoundingId(9);
   writes[1].entries = {MakeEntry(EntryKind::kFounding, FoundingRecord())};
   writes[2].truncate_from = fuzz::kEntryIndex;
@@ -241,6 +243,7 @@ bool WriteFiles(const std::string& folder) {
   // Where a byte is changed, in little endian, and how; then as the target takes it.
   std::string writes = Bytes({1, 2 + 4, 5, 0, 5, 0, 0, 0, 3}) + "set";
   writes += Bytes({16 + 4, 9, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0});
+  writes += Bytes({32 + 1, 4}) + "note";
   std::string meta;
   for (const uint64_t number : {20U, 2U, 5U, 77U}) AppendInteger(&meta, number);
   meta += Bytes({1}) + "m" + Bytes({1}) + "f";
