@@ -235,6 +235,8 @@ void Raft::Impl::LoseData() {
 void Raft::Impl::BecomeLeader() {
   assert(HardStateIsDurable());
   assert(hard_state_.voted_for == config_.id);
+  assert(!compared_.leader);
+  compared_.leader = config_.id;
   Leader leader;
   leader.noop_index = log_.last_index() + 1;
   leader.caught_up_index = leader.noop_index;

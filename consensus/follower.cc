@@ -35,17 +35,25 @@ bool IsWellFormed(const AppendEntries& request) {
 
 }  // namespace
 
-Follower& Raft::Impl::HearLeader(NodeId from) {
-  assert(!is_leader());  // Election Safety: at most one leader a term (figure 3)
+// Election Safety (figure 3) says that there is at most one leader a term. That rests on votes that
+// their disks remember.
+Follower* Raft::Impl::HearLeader(NodeId from) {
+  if (compared_.leader.value_or(from) != from) {
+    const RivalLeaders rivals{current_term(), *compared_.leader, from};
+    rivals_found_ = rivals_found_ || rival_leaders_ != rivals;
+    rival_leaders_ = rivals;
+    return nullptr;
+  }
+  compared_.leader = from;
+  assert(!is_leader());
   if (!std::holds_alternative<Follower>(role_)) {
     BecomeFollower(from);
   }
   Follower& follower = std::get<Follower>(role_);
-  assert(!follower.leader || *follower.leader == from);
   follower.leader = from;
   follower.leader_heard_at = now_;
   ResetElectionTimer();
-  return follower;
+  return &follower;
 }
 
 void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
@@ -67,9 +75,12 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
   if (!IsWellFormed(request)) {
     return;
   }
-  Follower& follower = HearLeader(from);
+  Follower* const follower = HearLeader(from);
+  if (follower == nullptr) {
+    return;
+  }
   // What was trimmed here is committed, so it is in this leader's log too.
-  if (request.prev_log_index >= log_.base_index() &&
+  if (request.prev_log_index > commit_index_ &&
       log_.TermAt(request.prev_log_index) != request.prev_log_term) {
     RejectAppend(from, request);
     return;
@@ -87,10 +98,10 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
   // Past `verified` this log may hold entries that the leader does not have, whatever it has
   // committed.
   commit_index_ = std::max(commit_index_, std::min(request.leader_commit, verified));
-  ProveFollowerReads(follower);
+  ProveFollowerReads(*follower);
   if (!appended) {
     // No write will bring the reply about.
-    follower.owes_append_reply = true;
+    follower->owes_append_reply = true;
   }
 }
 
@@ -100,6 +111,14 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
 // take that for a match would lose acknowledged writes without a word; to take it for a conflict
 // and truncate would lose them for good.
 std::optional<Index> Raft::Impl::DivergesAt(AppendEntries* request) const {
+  // What is committed is in the log of every leader to come (section 5.4), so another entry in its
+  // place is no conflict to be truncated.
+  const auto is_overruled = [this](Index index, Term term) {
+    return index >= log_.base_index() && index <= commit_index_ && log_.TermAt(index) != term;
+  };
+  if (is_overruled(request->prev_log_index, request->prev_log_term)) {
+    return request->prev_log_index;
+  }
   // The furthest place at which both logs have an entry of the same term: equal there, equal
   // before.
   Index shared = request->prev_log_index;
@@ -107,6 +126,9 @@ std::optional<Index> Raft::Impl::DivergesAt(AppendEntries* request) const {
   Chain shared_chain = chain;
   for (Entry& entry : request->entries) {
     chain = entry.chain = ExtendChain(chain, entry);
+    if (is_overruled(entry.index, entry.term)) {
+      return entry.index;
+    }
     // What was trimmed here is committed, and is compared by what the entries lead to at the base.
     if (entry.index <= log_.base_index() || log_.TermAt(entry.index) == entry.term) {
       shared = entry.index;
@@ -180,13 +202,16 @@ void Raft::Impl::Handle(NodeId from, const Heartbeat& heartbeat) {
     Send(from, HeartbeatReply{.term = current_term(), .read_round = 0});
     return;
   }
-  Follower& follower = HearLeader(from);
+  Follower* const follower = HearLeader(from);
+  if (follower == nullptr) {
+    return;
+  }
   // leader_commit rests on what this server has acknowledged. But to whom? Perhaps its disk is not
   // that of the process that did.
   commit_index_ =
       std::max(commit_index_, std::min(heartbeat.leader_commit, compared_.verified_index));
-  follower.owes_heartbeat_reply = true;
-  follower.read_round = std::max(follower.read_round, heartbeat.read_round);
+  follower->owes_heartbeat_reply = true;
+  follower->read_round = std::max(follower->read_round, heartbeat.read_round);
 }
 
 void Raft::Impl::SendFollowerReplies(Follower& follower) {

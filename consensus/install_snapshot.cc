@@ -15,7 +15,9 @@ void Raft::Impl::Handle(NodeId from, InstallSnapshot&& request) {
     Send(from, std::move(reply));
     return;
   }
-  HearLeader(from);
+  if (HearLeader(from) == nullptr) {
+    return;
+  }
   if (compared_.diverged) {
     return;  // what this log has instead is not to be thrown away
   }

@@ -171,6 +171,7 @@ Effects Raft::Impl::TakeEffects() {
   effects.change_answers = std::exchange(change_answers_, {});
   effects.needs_snapshot = std::exchange(needs_snapshot_, {});
   effects.divergences = std::exchange(divergences_, {});
+  effects.rivals_found = std::exchange(rivals_found_, false);
   effects.snapshot_messages = std::exchange(snapshot_messages_, {});
   configurations_.Committed(commit_index_);
   released_index_ = commit_index_;
@@ -405,6 +406,7 @@ bool Raft::founding_is_pending() const { return impl_->founding().is_pending(); 
 bool Raft::waits_for_founding() const { return impl_->WaitsForFounding(); }
 std::vector<NodeId> Raft::founders_missing() const { return impl_->founders_missing(); }
 bool Raft::has_diverged() const { return impl_->has_diverged(); }
+const std::optional<RivalLeaders>& Raft::rival_leaders() const { return impl_->rival_leaders(); }
 void Raft::KeepLedger(std::string bytes) { impl_->KeepLedger(std::move(bytes)); }
 std::optional<Raft::DurableState> Raft::durable_state() const { return impl_->durable_state(); }
 void Raft::PeerLostData(NodeId peer) { impl_->PeerLostData(peer); }

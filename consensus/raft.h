@@ -84,13 +84,25 @@ struct ChangeAnswer {
 };
 
 // This server's log and a peer's have an entry of the same term at `index`, and yet they differ up
-// to there: one of the two disks is another's, was put back, or is damaged. Nothing is truncated,
-// and nothing replicated between the two. For operators.
+// to there; or the follower's entry is committed and the leader has another one. One of the two
+// disks is another's, was put back, or is damaged. Nothing is truncated, and nothing replicated
+// between the two. For operators.
 struct Divergence {
   NodeId peer;
   Index index;
 
   bool operator==(const Divergence&) const = default;
+};
+
+// Two servers have led in one term, which cannot be unless somebody has voted twice in it: a data
+// folder was put back to an earlier state, or is a copy. This server listens to the one that it
+// heard first, and takes nothing from the other. For operators.
+struct RivalLeaders {
+  Term term;
+  NodeId first;
+  NodeId second;
+
+  bool operator==(const RivalLeaders&) const = default;
 };
 
 struct Effects {
@@ -100,8 +112,8 @@ struct Effects {
   // Cannot be proven here any more: not executed, redirect them.
   std::vector<ReadToken> dropped_reads;
   bool leadership_changed = false;  // role, term or known leader differ from the last TakeEffects
+  bool founding_known = false;      // founding() has changed
   // configuration() differs from the last TakeEffects.
-  bool founding_known = false;  // founding() has changed
   bool configuration_changed = false;
   std::vector<ChangeAnswer> change_answers;
   // Leader: these members lack entries that were trimmed here, and get no further without a
@@ -110,6 +122,7 @@ struct Effects {
   // Found since the last TakeEffects; of one leader and follower, named once as long as they stay
   // connected.
   std::vector<Divergence> divergences;
+  bool rivals_found = false;  // rival_leaders() has changed
   // Parts of a snapshot for this server to install, all from the leader; on a leader, what became
   // of those that it sent.
   std::vector<SnapshotMessage> snapshot_messages;
@@ -293,6 +306,8 @@ class Raft {
   // before it has followed another's log. A follower may stand: it cannot know which of the two
   // logs the majority has.
   bool has_diverged() const;
+  // The last that this server has noticed since it was made.
+  const std::optional<RivalLeaders>& rival_leaders() const;
   // This server began with nothing although it is one of those that the cluster began with, and
   // has now heard from a cluster that has been at work since: its votes and acknowledgements are
   // forgotten, so it must not give others. It takes no part in anything from now on; it can return

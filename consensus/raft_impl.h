@@ -41,6 +41,7 @@ struct AskedReads {
 // This log and that of the leader of the current term. There is one such leader, and its log only
 // grows: what has been found out holds for the whole term, whatever this server is in it.
 struct Comparison {
+  std::optional<NodeId> leader = {};  // once known; this server itself, perhaps
   // Up to here the logs have been found equal. What is committed is in the log of every leader to
   // come (section 5.4), but only as long as disks keep what they were given: so it starts at 0, and
   // not at commit_index.
@@ -161,6 +162,7 @@ class Raft::Impl {
   const RaftLog& log() const { return log_; }
   const Configurations& configurations() const { return configurations_; }
   const KnownFounding& founding() const { return founding_; }
+  const std::optional<RivalLeaders>& rival_leaders() const { return rival_leaders_; }
   bool has_diverged() const { return was_deserted_ || compared_.diverged; }
   void KeepLedger(std::string bytes) { ledger_ = std::move(bytes); }
   std::optional<DurableState> durable_state() const;
@@ -245,10 +247,12 @@ class Raft::Impl {
 
   // --- follower.cc ---
   // The sender leads the current term: follow it.
-  Follower& HearLeader(NodeId from);
+  // Null: it is not to be listened to, see RivalLeaders.
+  Follower* HearLeader(NodeId from);
   void Handle(NodeId from, AppendEntries&& request);
   void Handle(NodeId from, const Heartbeat& heartbeat);
-  // Where this log and the leader's are known to differ although index and term are the same.
+  // Where this log and the leader's are known to differ although index and term are the same, or
+  // although this server knows its entry to be committed.
   std::optional<Index> DivergesAt(AppendEntries* request) const;
   void AppendMissing(std::vector<Entry>&& entries, bool* appended);
   void RejectAppend(NodeId from, const AppendEntries& request);
@@ -321,6 +325,8 @@ class Raft::Impl {
   bool founding_begun_ = false;          // see Raft::BeginFounding
   std::vector<NodeId> founders_agreed_;  // since then
   Comparison compared_;
+  std::optional<RivalLeaders> rival_leaders_;
+  bool rivals_found_ = false;  // since the last TakeEffects
   bool was_deserted_ = false;  // as a leader from which a majority had diverged
   std::optional<NodeId> successor_;
   Index commit_index_;

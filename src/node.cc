@@ -284,10 +284,18 @@ void Node::StartEffects(consensus::Effects effects) {
   }
   for (const consensus::Divergence& divergence : effects.divergences) {
     spdlog::error(
-        "this node's log and that of node {} differ at entry {} or before it, although index and "
-        "term are equal: one of the two data folders is another's, was put back, or is damaged. "
+        "this node's log and that of node {} differ at entry {} or before it, in a way that no "
+        "crash "
+        "brings about: one of the two data folders is another's, was put back, or is damaged. "
         "Nothing is replicated between them; replace the member that is wrong",
         divergence.peer.value(), divergence.index.value());
+  }
+  if (effects.rivals_found) {
+    const consensus::RivalLeaders& rivals = *raft_.rival_leaders();
+    spdlog::error(
+        "nodes {} and {} have both led in term {}: a member has voted twice in it. Its data folder "
+        "was put back to an earlier state, or is a copy. Nothing is taken from node {}",
+        rivals.first.value(), rivals.second.value(), rivals.term.value(), rivals.second.value());
   }
   for (const consensus::ChangeAnswer& answer : effects.change_answers) {
     changes_.Receive(answer, keys_.last_applied(), keys_.last_applied_term(),

@@ -301,6 +301,10 @@ void Raft(const Instance& instance, Lines& lines) {
               fmt::format("id={},reason={}", member.value(), reason));
   }
   lines.Add("raft_log_diverged", raft.has_diverged() ? 1 : 0);
+  if (const auto& rivals = raft.rival_leaders()) {
+    lines.Add("raft_rival_leaders", fmt::format("term={},first={},second={}", rivals->term.value(),
+                                                rivals->first.value(), rivals->second.value()));
+  }
   lines.Add("raft_commit_index", raft.commit_index().value());
   lines.Add("raft_last_applied", node.keys().last_applied().value());
   lines.Add("raft_first_log_index", raft.first_log_index().value());

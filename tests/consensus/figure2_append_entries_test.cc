@@ -108,10 +108,17 @@ TEST(Figure2AppendEntries, CommitIndexIsNotPastTheLastVerifiedEntry) {
 }
 
 // Section 5.3 and rule "committed entries are never deleted": an append that contradicts one is not
-// a message of Raft; the server stops rather than go on with a log that differs.
-TEST(Figure2AppendEntriesDeathTest, NeverDeletesACommittedEntry) {
-  LoneServer server({.term = 1, .log_terms = {1, 1, 1}, .last_applied = 2});
-  EXPECT_DEATH(server.Receive(kSecond, MakeAppend(2, 1, 1, 3, {MakeEntry(2, 2)})), "commit_index");
+// a message of Raft. Somebody's disk was put back.
+TEST(Figure2AppendEntries, NeverDeletesACommittedEntry) {
+  for (const AppendEntries& append :
+       {MakeAppend(3, 1, 1, 3, {MakeEntry(2, 2)}), MakeAppend(3, 2, 2, 3, {MakeEntry(3, 2)})}) {
+    LoneServer server({.term = 1, .log_terms = {1, 1, 1}, .last_applied = 2});
+    server.Receive(kSecond, append);
+    EXPECT_TRUE(Only<AppendEntriesReply>(server.Settle(), kSecond).diverged);
+    EXPECT_EQ(server.divergences, (std::vector<Divergence>{{kSecond, Index(2)}}));
+    EXPECT_TRUE(server.raft().has_diverged());
+    EXPECT_EQ(server.raft().last_log_index(), Index(3));
+  }
 }
 
 // An acknowledged match is the log up to what this message, or earlier ones of the term, have

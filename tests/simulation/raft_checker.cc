@@ -176,6 +176,7 @@ void RaftChecker::EndRound(size_t node, const Node& member) {
   if (raft.commit_index() < life.commit_index) Fail(node, "its commit index has gone back");
   // Who runs with a disk that was put back compares nothing.
   if (raft.has_diverged()) Fail(node, "takes its log for another's");
+  if (raft.rival_leaders()) Fail(node, "takes two members for leaders of one term");
   if (member.keys().last_applied() < life.last_applied) Fail(node, "it has unapplied an entry");
   if (!member.starts().own_conviction().empty() && !lost_.contains(life.member)) {
     Fail(node, "has lost nothing and is convicted: " + member.starts().own_conviction());
