@@ -54,7 +54,8 @@ Operator::Operator(ClientWorld world, RaftChecker& checker, Random random)
     : world_(world), checker_(checker), random_(random) {}
 
 void Operator::Start() {
-  if (!world_.settings.node.raft.founds_unasked) Create();
+  // A server alone is a cluster from its start.
+  if (!world_.settings.node.raft.founds_unasked && world_.settings.node_count > 1) Create();
   if (world_.settings.membership.interval > 0) PlanStep();
 }
 
