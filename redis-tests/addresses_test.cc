@@ -94,6 +94,7 @@ std::vector<std::string> WithLocalhostOfBothFamilies(int) {
 class NamesWithTwoAddresses : public Addresses, public ::testing::WithParamInterface<std::string> {
  protected:
   void SetUp() override {
+    // Without IPv6 there is no ::1 to listen on; 127.0.0.1 is tested everywhere.
     if (GetParam() == "::1" && !HasIPv6()) GTEST_SKIP() << "this machine has no IPv6";
     // To this program it is the address that the servers listen on.
     setenv("NAMES", ("localhost=" + GetParam()).c_str(), 1);
@@ -230,6 +231,7 @@ TEST_F(Addresses, NodesThatListenEverywhereJoin_AndRedirectToWhereClientsReachTh
 // The first member alone could not know by which address others reach it.
 TEST_F(Addresses, ANodeThatListensEverywhereLearnsItsAddressFromWhoJoins) {
   const std::string outer = OuterAddress();
+  // It is what another machine would connect to, and a network of its own would take root's rights.
   if (outer.empty()) GTEST_SKIP() << "this machine has loopback addresses only";
   Make({.size = 1, .flags = kEverywhere});
   ASSERT_TRUE(cluster().Start());

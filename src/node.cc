@@ -285,9 +285,8 @@ void Node::StartEffects(consensus::Effects effects) {
   for (const consensus::Divergence& divergence : effects.divergences) {
     spdlog::error(
         "this node's log and that of node {} differ at entry {} or before it, in a way that no "
-        "crash "
-        "brings about: one of the two data folders is another's, was put back, or is damaged. "
-        "Nothing is replicated between them; replace the member that is wrong",
+        "crash brings about: one of the two data folders is another's, was put back, or is "
+        "damaged. Nothing is replicated between them; replace the member that is wrong",
         divergence.peer.value(), divergence.index.value());
   }
   if (effects.rivals_found) {

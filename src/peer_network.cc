@@ -466,9 +466,7 @@ std::unique_ptr<PeerLink> PeerNetwork::MakeLink(const Member& peer) {
     if (reason.starts_with(kRemovedWord)) node_->Removed(reason);
     if (const auto folder = FolderIn(reason)) node_->NameFolder(id, *folder);
     if (reason.starts_with(kTwinWord)) node_->AnotherHasItsPlace(id);
-    if (reason.starts_with(kLostWord)) {
-      node_->starts().ConvictSelf(reason.substr(std::min(reason.size(), kLostWord.size() + 1)));
-    }
+    if (const auto loss = LossIn(reason)) node_->starts().ConvictSelf(*loss);
   };
   options.expect = [this, id = consensus::NodeId(peer.id)] { return node_->starts().Expect(id); };
   options.welcomed = [this, id = consensus::NodeId(peer.id)](

@@ -27,6 +27,13 @@ std::optional<uint64_t> FolderIn(std::string_view line) {
   return folder;
 }
 
+std::optional<std::string_view> LossIn(std::string_view line) {
+  if (!line.starts_with(kLostWord)) return std::nullopt;
+  line.remove_prefix(kLostWord.size());
+  if (line.size() < 2 || line.front() != ' ') return std::nullopt;
+  return line.substr(1);
+}
+
 std::string MemberLine(uint64_t member_id, uint64_t process) {
   return fmt::format("{}{} of this cluster is here, as process {:016x}", kMemberWord, member_id,
                      process);

@@ -22,6 +22,9 @@ inline constexpr std::string_view kRemovedWord = "REMOVED";
 // Of a member whose data was put back to an earlier state, to that member; the reason follows.
 inline constexpr std::string_view kLostWord = "LOST";
 
+// The reason; nothing where it is another line.
+std::optional<std::string_view> LossIn(std::string_view line);
+
 // Of a process that claims the place of a member which another process has, to that process.
 inline constexpr std::string_view kTwinWord = "TWIN";
 

@@ -1,7 +1,6 @@
 // The corpus of the fuzz target stored_files follows the format.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,6 +9,7 @@
 #include "storage/backup_file.h"
 #include "storage/log_journal.h"
 #include "tests/fuzz/stored_files_input.h"
+#include "tests/storage/temporary_directory.h"
 
 namespace quorate::storage {
 namespace {
@@ -29,9 +29,8 @@ bool HasWrites(const std::string& path) {
 
 // A fuzzer that starts from files which are all refused finds little behind their heads.
 TEST(StoredFilesCorpus, HasAJournalWithRecordsAndABackupWithRows) {
-  std::string path = (std::filesystem::temp_directory_path() / "quorate-test-XXXXXX").string();
-  const int created = mkstemp(path.data());
-  ASSERT_GE(created, 0);
+  const TemporaryDirectory directory;
+  const std::string path = directory / "file";
   int journals = 0;
   int backups = 0;
   for (const auto& input : std::filesystem::directory_iterator(QUORATE_CORPUS)) {
@@ -43,7 +42,6 @@ TEST(StoredFilesCorpus, HasAJournalWithRecordsAndABackupWithRows) {
     if (kind == fuzz::kJournal && HasWrites(path)) ++journals;
     if (kind == fuzz::kBackup && HasChunks(path)) ++backups;
   }
-  std::filesystem::remove(path);
   EXPECT_GT(journals, 0) << "write some with stored_seeds";
   EXPECT_GT(backups, 0) << "write some with stored_seeds";
 }

@@ -81,6 +81,7 @@ TEST_F(DialerTest, GoesFromOneFamilyToTheOther) {
   EXPECT_EQ(Reached(1), "127.0.0.1");
 
   const Listener v6("::1");
+  // Without IPv6 nobody can listen there.
   if (!v6.works()) GTEST_SKIP() << "this machine has no IPv6: only the other way was tested";
   Name("name=127.0.0.1,::1");
   Dial("name", v6.port());

@@ -159,6 +159,14 @@ TEST_F(MemberProbeTest, GivesUpWhereNothingIsSaid) {
   EXPECT_EQ(answer.text, "it does not answer");
 }
 
+// The other side may be anybody: a word without a reason convicts nobody.
+TEST(PeerRefusal, ALossHasAReason) {
+  EXPECT_EQ(LossIn("LOST it was put back"), "it was put back");
+  for (const char* line : {"LOST", "LOST ", "LOSTit", "lost it", "REMOVED it", ""}) {
+    EXPECT_EQ(LossIn(line), std::nullopt) << line;
+  }
+}
+
 TEST(PeerRefusal, ALineThatIsNotItsOwnIsOther) {
   for (const char* line : {"EMPTY 12", "EMPTY 00000000000000zz x", "MEMBER x", "MEMBER 0 x",
                            "MEMBER 3 of this cluster is here, as process", ""}) {
