@@ -2,6 +2,10 @@
 // that consensus asks storage to make durable. Plain values; no function here has a side effect.
 #pragma once
 
+#ifdef NDEBUG
+#error "Quorate's assertions guard data: build it without NDEBUG"
+#endif
+
 #include <compare>
 #include <cstddef>
 #include <cstdint>

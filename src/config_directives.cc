@@ -310,6 +310,22 @@ class Getter {
 
 }  // namespace
 
+std::string_view Heading(DirectiveGroup group) {
+  switch (group) {
+    case DirectiveGroup::kNetwork:
+      return "Network";
+    case DirectiveGroup::kClients:
+      return "Clients";
+    case DirectiveGroup::kProcess:
+      return "Process";
+    case DirectiveGroup::kCluster:
+      return "Cluster";
+    case DirectiveGroup::kFixed:
+      return "Directives of Redis with one possible value";
+  }
+  return "";
+}
+
 std::span<const Directive> Directives() { return kDirectives; }
 
 const Directive* FindDirective(std::string_view name) {
@@ -333,6 +349,11 @@ std::optional<std::string> SetDirective(const Directive& directive,
 
 std::string GetDirective(const Directive& directive, const Config& config) {
   return std::visit(Getter(config), directive.kind);
+}
+
+std::string DefaultOf(const Directive& directive, const Config& defaults) {
+  const auto* path = std::get_if<PathKind>(&directive.kind);
+  return path != nullptr ? defaults.*path->member : GetDirective(directive, defaults);
 }
 
 }  // namespace quorate

@@ -59,8 +59,10 @@ using DirectiveKind =
     std::variant<YesNoKind, ClusterStateKind, PortKind, NumberKind, MemoryKind, LogLevelKind,
                  TextKind, PathKind, AddressesKind, OutputBufferLimitKind, FixedKind>;
 
-// Headings of --help.
 enum class DirectiveGroup : uint8_t { kNetwork, kClients, kProcess, kCluster, kFixed };
+
+// As --help, the manual page and the sample configuration have it.
+std::string_view Heading(DirectiveGroup group);
 
 struct Directive {
   std::string_view name;
@@ -84,5 +86,9 @@ std::optional<std::string> SetDirective(const Directive& directive,
 
 // The value as CONFIG GET shows it.
 std::string GetDirective(const Directive& directive, const Config& config);
+
+// The value that a server has when it is told nothing, as a user would write it: a path is the
+// relative one. `defaults` is Config().
+std::string DefaultOf(const Directive& directive, const Config& defaults);
 
 }  // namespace quorate

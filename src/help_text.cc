@@ -37,22 +37,6 @@ Examples:
 
 )";
 
-std::string Heading(DirectiveGroup group) {
-  switch (group) {
-    case DirectiveGroup::kNetwork:
-      return "Network";
-    case DirectiveGroup::kClients:
-      return "Clients";
-    case DirectiveGroup::kProcess:
-      return "Process";
-    case DirectiveGroup::kCluster:
-      return "Cluster";
-    case DirectiveGroup::kFixed:
-      return "Directives of Redis with one possible value";
-  }
-  return "";
-}
-
 // Breaks lines at blanks, where there are any.
 std::string Wrap(std::string text) {
   size_t line_start = 0;
@@ -95,13 +79,12 @@ std::string MakeHelpText() {
   app.formatter(std::make_shared<HelpFormatter>());
   const Config defaults;
   for (const Directive& directive : Directives()) {
-    const std::string value =
-        directive.name == "dir" ? defaults.dir : GetDirective(directive, defaults);
+    const std::string value = DefaultOf(directive, defaults);
     const std::string help =
         Wrap(std::string(directive.help) + " [" + (value.empty() ? "\"\"" : value) + "]");
     app.add_option("--" + std::string(directive.name), help)
         ->type_name(std::string(directive.placeholder))
-        ->group(Heading(directive.group));
+        ->group(std::string(Heading(directive.group)));
   }
   return app.help();
 }
