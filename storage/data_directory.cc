@@ -7,6 +7,7 @@
 #include "consensus/configuration.h"
 #include "consensus/founding.h"
 #include "storage/file_system.h"
+#include "storage/folder_making.h"
 #include "storage/folder_parts.h"
 #include "storage/folder_recovery.h"
 

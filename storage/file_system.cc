@@ -97,6 +97,15 @@ Status RemoveDirectory(const std::string& path) {
   return SyncDirectory(ParentOf(path));
 }
 
+Status MakeEmptyDirectory(const std::string& path) {
+  const Result<bool> exists = Exists(path);
+  if (!exists.ok()) return Error{exists.error()};
+  if (exists.value()) {
+    if (Status removed = RemoveDirectory(path); !removed.ok()) return removed;
+  }
+  return MakeDirectory(path);
+}
+
 Status SyncDirectory(const std::string& path) {
   const FileDescriptor directory(path, O_RDONLY | O_DIRECTORY);
   if (!directory.is_open()) return FileError(path, "the folder cannot be opened", errno);

@@ -52,6 +52,8 @@ bool IsAt(const std::string& path, int descriptor);
 
 // A folder of mode 0750, in a folder that exists.
 Status MakeDirectory(const std::string& path);
+// The same, in place of whatever has that name.
+Status MakeEmptyDirectory(const std::string& path);
 Status Rename(const std::string& from, const std::string& to);
 // With everything in it. Nothing there is no error.
 Status RemoveDirectory(const std::string& path);

@@ -8,6 +8,7 @@
 #include "consensus/founding.h"
 #include "storage/backup_file.h"
 #include "storage/file_system.h"
+#include "storage/folder_making.h"
 #include "storage/folder_parts.h"
 #include "storage/folder_recovery.h"
 #include "storage/state_builder.h"
@@ -179,7 +180,7 @@ Status RestoreInto(const std::string& directory, const Identity& identity,
     founding->id = {};
     meta.founding = Encode(*founding);
   }
-  if (Status made = MakeAnew(parts.incoming); !made.ok()) return made;
+  if (Status made = MakeEmptyDirectory(parts.incoming); !made.ok()) return made;
   auto builder = StateBuilder::Begin(parts.incoming, identity, meta, StateOptions(options));
   if (!builder.ok()) return Error{builder.error()};
   while (true) {

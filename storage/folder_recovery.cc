@@ -5,6 +5,7 @@
 #include "consensus/founding.h"
 #include "storage/encoding.h"
 #include "storage/file_system.h"
+#include "storage/folder_making.h"
 #include "storage/sealed_record.h"
 
 namespace quorate::storage {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "storage/data_directory.h"
 #include "storage/folder_parts.h"
 #include "storage/identity.h"
 #include "storage/result.h"

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <optional>
 
-#include "storage/lmdb_records.h"
 #include "storage/record.h"
 #include "storage/row_verifier.h"
 #include "storage/snapshot_rows.h"
+#include "storage/state_records.h"
 
 namespace quorate::storage {
 

@@ -9,7 +9,7 @@
 namespace quorate::storage {
 
 LmdbSnapshotStore::LmdbSnapshotStore(LmdbStateStore& state, std::string directory,
-                                     StorageOptions options, Wake wake)
+                                     LmdbStateStore::Options options, Wake wake)
     : state_(state),
       directory_(std::move(directory)),
       options_(std::move(options)),
@@ -29,7 +29,7 @@ Result<std::unique_ptr<SnapshotView>> LmdbSnapshotStore::OpenView() {
 std::unique_ptr<SnapshotTarget> LmdbSnapshotStore::BeginTarget(const StateMeta& meta) {
   ThreadedSnapshotTarget::Options options{.parts = FolderParts(directory_),
                                           .identity = state_.identity(),
-                                          .state = StateOptions(options_),
+                                          .state = options_,
                                           .wake = wake_,
                                           .check_folder = [this] { return state_.CheckInPlace(); }};
   return std::make_unique<ThreadedSnapshotTarget>(meta, std::move(options), &retired_);

@@ -7,7 +7,6 @@
 #include <string>
 #include <thread>
 
-#include "storage/data_directory.h"
 #include "storage/lmdb_state_store.h"
 #include "storage/snapshot.h"
 
@@ -18,8 +17,9 @@ class LmdbSnapshotStore : public SnapshotStore {
   // Called on other threads: there is something to take.
   using Wake = std::function<void()>;
 
-  // Of the folder that `state` was opened in. `state` must outlive the store.
-  LmdbSnapshotStore(LmdbStateStore& state, std::string directory, StorageOptions options,
+  // Of the folder that `state` was opened in. `state` must outlive the store. `options` are for
+  // the snapshot that arrives.
+  LmdbSnapshotStore(LmdbStateStore& state, std::string directory, LmdbStateStore::Options options,
                     Wake wake);
   // Waits for what was given up and is still at work.
   ~LmdbSnapshotStore() override;
@@ -30,7 +30,7 @@ class LmdbSnapshotStore : public SnapshotStore {
  private:
   LmdbStateStore& state_;
   const std::string directory_;
-  const StorageOptions options_;
+  const LmdbStateStore::Options options_;
   const Wake wake_;
   std::thread retired_;  // of the last target that was given up
 };

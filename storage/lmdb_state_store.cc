@@ -8,6 +8,7 @@
 #include "storage/key_slot.h"
 #include "storage/lmdb_records.h"
 #include "storage/row_verifier.h"
+#include "storage/state_records.h"
 
 namespace quorate::storage {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "storage/lmdb_records.h"
 #include "storage/record.h"
+#include "storage/state_records.h"
 
 namespace quorate::storage {
 namespace {

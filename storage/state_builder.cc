@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "storage/lmdb_records.h"
 #include "storage/snapshot_rows.h"
 #include "storage/state_meta.h"
+#include "storage/state_records.h"
 
 namespace quorate::storage {
 namespace {

@@ -58,7 +58,7 @@ Status ThreadedSnapshotTarget::Work::Fill() {
     if (Status checked = options.check_folder(); !checked.ok()) return checked;
   }
   if (Status removed = RemoveDirectory(options.parts.received); !removed.ok()) return removed;
-  if (Status made = MakeAnew(options.parts.incoming); !made.ok()) return made;
+  if (Status made = MakeEmptyDirectory(options.parts.incoming); !made.ok()) return made;
   auto builder = StateBuilder::Begin(options.parts.incoming, options.identity, meta, options.state);
   if (!builder.ok()) return Error{builder.error()};
   while (const std::optional<std::string> rows = NextChunk()) {

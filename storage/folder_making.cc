@@ -1,4 +1,4 @@
-#include "storage/folder_parts.h"
+#include "storage/folder_making.h"
 
 #include "storage/file_system.h"
 
@@ -28,17 +28,8 @@ LmdbStateStore::Options StateOptions(const StorageOptions& options) {
   return {.map_bytes = options.map_bytes, .fatal = options.fatal};
 }
 
-Status MakeAnew(const std::string& path) {
-  const Result<bool> exists = Exists(path);
-  if (!exists.ok()) return Error{exists.error()};
-  if (exists.value()) {
-    if (Status removed = RemoveDirectory(path); !removed.ok()) return removed;
-  }
-  return MakeDirectory(path);
-}
-
 Status MakeLog(const FolderParts& parts, const Identity& identity, const StorageOptions& options) {
-  if (Status made = MakeAnew(parts.new_log); !made.ok()) return made;
+  if (Status made = MakeEmptyDirectory(parts.new_log); !made.ok()) return made;
   Status created = LogStore::Create(parts.new_log, identity, LogOptions(options));
   if (!created.ok()) return created;
   return Replace(parts.new_log, parts.log);
@@ -46,7 +37,7 @@ Status MakeLog(const FolderParts& parts, const Identity& identity, const Storage
 
 Status MakeState(const FolderParts& parts, const Identity& identity,
                  const StorageOptions& options) {
-  if (Status made = MakeAnew(parts.new_state); !made.ok()) return made;
+  if (Status made = MakeEmptyDirectory(parts.new_state); !made.ok()) return made;
   Status created = LmdbStateStore::Create(parts.new_state, identity, options.initial_configuration,
                                           StateOptions(options));
   if (!created.ok()) return created;
