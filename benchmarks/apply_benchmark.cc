@@ -16,6 +16,7 @@
 #include "benchmarks/workload.h"
 #include "consensus/configuration.h"
 #include "src/batch.h"
+#include "src/commands/table.h"
 #include "src/dispatcher.h"
 #include "src/instance.h"
 #include "src/membership.h"
@@ -135,7 +136,7 @@ class Machine {
     node_ =
         std::make_unique<Node>(options, recovered,
                                Node::Parts{log_, log_, *storage_.state, checkpointer_, snapshots_,
-                                           network_, clock_, statistics_, sessions_});
+                                           network_, clock_, statistics_, sessions_, Commands()});
     backups_ = std::make_unique<Backups>(*node_, sessions_, statistics_, clock_,
                                          [] { return Backups::Task(); });
     instance_ = std::make_unique<Instance>(Instance{

@@ -105,27 +105,8 @@ struct Command {
   bool is_read() const { return std::holds_alternative<ReadFunction>(function); }
 };
 
-// All commands, in the order of their names.
-std::span<const Command> CommandTable();
-
-// A command by its name, in any case of letters; null when there is none. Costs about a hash.
-const Command* FindCommand(std::string_view name);
-
-// A subcommand by its name, likewise.
-const Command* FindSubcommand(const Command& command, std::string_view name);
-
 // Whether a request of so many arguments, names included, agrees with the command's arity.
 bool AcceptsArgumentCount(const Command& command, size_t count);
-
-// Finds what a request asks for and checks name, subcommand, arity and `check`. Either a command,
-// or the error's text with its prefix. Precondition: at least one argument.
-std::variant<const Command*, std::string> ResolveCommand(Arguments arguments);
-
-// How many commands and subcommands there are: the bound of Command::number.
-size_t CommandCount();
-
-// The command or subcommand of that number.
-const Command& CommandByNumber(size_t number);
 
 // More keys in one write command could make a checkpoint outgrow one LMDB transaction.
 inline constexpr size_t kKeysPerCommandMax = 16384;

@@ -110,10 +110,6 @@ struct Config {
 // With fewer heartbeats than this in an election timeout, one lost message would depose a leader.
 inline constexpr uint64_t kElectionTimeoutPerHeartbeat = 3;
 
-// Where no peer port is given, it is the client port plus this (Redis's distance of the cluster
-// bus).
-inline constexpr uint16_t kPeerPortOffset = 10000;
-
 // The directives that CONFIG GET returns for `patterns`, each once and with its value, in the order
 // of the table. The patterns are globs without regard to case.
 std::vector<std::pair<std::string, std::string>> ConfigGet(

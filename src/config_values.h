@@ -7,20 +7,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "src/config.h"
+#include "src/parsed.h"
 
 namespace quorate {
-
-// The reason why a value was refused, as the operator reads it.
-struct BadValue {
-  std::string reason;
-};
-
-template <typename T>
-using Parsed = std::variant<T, BadValue>;
 
 Parsed<bool> ParseYesNo(std::string_view text);
 

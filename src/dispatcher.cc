@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "src/ascii.h"
+#include "src/commands/table.h"
 
 namespace quorate {
 namespace {
@@ -99,7 +100,7 @@ void Dispatcher::Execute(Session& session, const resp::Request& request) {
     instance_.sessions.Schedule(session);
     return;
   }
-  const auto resolved = ResolveCommand(arguments);
+  const auto resolved = Commands().Resolve(arguments);
   if (const auto* error = std::get_if<std::string>(&resolved)) {
     ReplyError(session, *error);
     return;

@@ -15,6 +15,7 @@
 #include "consensus/raft.h"
 #include "src/backups.h"
 #include "src/cluster_identity.h"
+#include "src/commands/table.h"
 #include "src/config_completion.h"
 #include "src/folder_preparation.h"
 #include "src/instance.h"
@@ -29,6 +30,7 @@
 #include "storage/backup.h"
 #include "storage/data_directory.h"
 #include "storage/folder_changes.h"
+#include "storage/folder_making.h"
 #include "storage/lmdb_snapshot_store.h"
 #include "storage/state_verifier.h"
 #include "storage/threaded_checkpointer.h"
@@ -216,11 +218,12 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     storage::ThreadedLogWriter log_writer(*data.log, WriterOptions(wake));
     storage::ThreadedCheckpointer checkpointer(*data.state, {wake, &EndProcess, &ReportError});
     const storage::StateVerifier verifier(*data.state, {&ReportVerified, &EndProcess});
-    storage::LmdbSnapshotStore snapshots(*data.state, config.dir, options, wake);
+    storage::LmdbSnapshotStore snapshots(*data.state, config.dir, storage::StateOptions(options),
+                                         wake);
     PeerNetwork peers(&loop, NetworkOptions(config, chosen));
     Node node(MakeNodeOptions(config, chosen, data.state->meta()), data.recovered,
               {log_writer, log_writer, *data.state, checkpointer, snapshots, peers, process.clock,
-               process.statistics, sessions});
+               process.statistics, sessions, Commands()});
     peers.Attach(node);
 
     Backups backups(node, sessions, process.statistics, process.clock, [&]() -> Backups::Task {

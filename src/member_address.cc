@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "resp/integer.h"
-#include "src/config.h"
 
 namespace quorate {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "src/config_values.h"
 #include "src/member.h"
+#include "src/parsed.h"
 
 namespace quorate {
 
@@ -31,6 +31,9 @@ bool IsNumericHost(const std::string& host);
 // Whether only this machine can connect to it: "localhost", 127.x.x.x, ::1.
 bool IsLoopbackHost(const std::string& host);
 
+// Where no peer port is given, it is the client port plus this (Redis's distance of the cluster
+// bus).
+inline constexpr uint16_t kPeerPortOffset = 10000;
 // The peer port that goes with a client port unless another one is given. Nothing: it would be
 // above 65535.
 std::optional<uint16_t> DefaultPeerPort(uint16_t port);

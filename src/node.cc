@@ -61,7 +61,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       saved_revision_(keys_.revision()),
       parser_(&no_limits_) {
   assert(recovered.last_applied == keys_.last_applied());
-  parts_.statistics.commands.resize(CommandCount());
+  parts_.statistics.commands.resize(parts_.commands.all().size());
   if (keys_.configuration().empty()) {
     UpdatePeers();
   } else {
@@ -452,10 +452,8 @@ void Node::PrefetchFor(uint32_t position) {
 
 void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments arguments) {
   const Command* command = request ? request->command : nullptr;
-  if (!command) {
-    const auto resolved = ResolveCommand(arguments);
-    if (const auto* known = std::get_if<const Command*>(&resolved)) command = *known;
-  }
+  // What was checked before it entered the log is not checked again: the checks may have changed.
+  if (!command) command = parts_.commands.FindRequested(arguments);
   if (!command || !command->is_write()) {
     spdlog::critical("the log holds a command that this version does not know: {}", arguments[0]);
     std::abort();

@@ -20,7 +20,7 @@
 #include "src/batch.h"
 #include "src/change_requests.h"
 #include "src/clock.h"
-#include "src/command.h"
+#include "src/command_table.h"
 #include "src/joining.h"
 #include "src/member.h"
 #include "src/member_starts.h"
@@ -118,6 +118,7 @@ class Node {
     Clock& clock;
     Statistics& statistics;
     Sessions& sessions;  // told of every session whose replies have changed
+    const CommandTable& commands;
   };
 
   Node(const NodeOptions& options, const consensus::Recovered& recovered, const Parts& parts);
@@ -127,7 +128,7 @@ class Node {
   // --- Requests of clients ---
 
   // Both answer on the session's reply queue, now or later, exactly once. Precondition: the request
-  // has passed ResolveCommand.
+  // has passed CommandTable::Resolve.
   void SubmitWrite(Session& session, const Command& command, const resp::Request& request);
   void SubmitRead(Session& session, const Command& command, const resp::Request& request);
   // Answers when the members have changed, or why they have not.

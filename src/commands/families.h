@@ -1,4 +1,4 @@
-// The families of commands, each in a file of its own. src/command.cc puts them together.
+// The families of commands, each in a file of its own. table.cc puts them together.
 #pragma once
 
 #include <span>

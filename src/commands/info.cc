@@ -15,6 +15,7 @@
 #include "src/ascii.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
+#include "src/commands/table.h"
 #include "src/instance.h"
 #include "src/told_host.h"
 #include "src/version.h"
@@ -253,7 +254,7 @@ void CommandStats(const Instance& instance, Lines& lines) {
     if (command.calls + command.rejected_calls == 0) continue;
     const double microseconds = static_cast<double>(command.nanoseconds) / 1000;
     lines.Add(
-        fmt::format("cmdstat_{}", CommandByNumber(number).full_name),
+        fmt::format("cmdstat_{}", Commands().all()[number].full_name),
         fmt::format("calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}",
                     command.calls, command.nanoseconds / 1000,
                     command.calls == 0 ? 0.0 : microseconds / static_cast<double>(command.calls),

@@ -9,6 +9,7 @@
 #include "src/commands/families.h"
 #include "src/commands/support.h"
 #include "src/commands/syntax.h"
+#include "src/commands/table.h"
 #include "src/glob.h"
 
 namespace quorate {
@@ -137,24 +138,18 @@ void WriteDocs(const Command& command, resp::ReplyWriter& writer) {
 // "get", or "client|list".
 const Command* FindByFullName(std::string_view name) {
   const size_t bar = name.find('|');
-  const Command* command = FindCommand(name.substr(0, bar));
+  const Command* command = Commands().Find(name.substr(0, bar));
   if (!command || bar == std::string_view::npos) return command;
   return FindSubcommand(*command, name.substr(bar + 1));
 }
 
-const Command* FindRequested(Arguments request) {
-  const Command* command = FindCommand(request[0]);
-  if (!command || command->subcommands.empty() || request.size() == 1) return command;
-  return FindSubcommand(*command, request[1]);
-}
-
 void All(LocalContext&, Arguments, resp::ReplyWriter& writer) {
-  writer.Array(CommandTable().size());
-  for (const Command& command : CommandTable()) WriteInfo(command, writer);
+  writer.Array(Commands().commands().size());
+  for (const Command& command : Commands().commands()) WriteInfo(command, writer);
 }
 
 void Count(LocalContext&, Arguments, resp::ReplyWriter& writer) {
-  writer.Integer(static_cast<int64_t>(CommandTable().size()));
+  writer.Integer(static_cast<int64_t>(Commands().commands().size()));
 }
 
 void Info(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
@@ -176,7 +171,7 @@ void Info(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer)
 void Docs(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   std::vector<const Command*> chosen;
   if (arguments.size() == 2) {
-    for (const Command& command : CommandTable()) chosen.push_back(&command);
+    for (const Command& command : Commands().commands()) chosen.push_back(&command);
   }
   for (std::string_view name : arguments.subspan(2)) {
     if (const Command* command = FindByFullName(name)) chosen.push_back(command);
@@ -199,8 +194,7 @@ void List(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
     return;
   }
   std::vector<std::string_view> names;
-  for (size_t number = 0; number < CommandCount(); ++number) {
-    const Command& command = CommandByNumber(number);
+  for (const Command& command : Commands().all()) {
     bool wanted = !filtered;
     if (filtered && EqualsIgnoringCase(arguments[3], "pattern")) {
       wanted = GlobMatch(arguments[4], command.full_name, LetterCase::kInsensitive);
@@ -231,7 +225,7 @@ std::vector<std::string_view> Keys(const Command& command, Arguments request) {
 
 void GetKeys(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
   const Arguments asked = arguments.subspan(2);
-  const Command* command = FindRequested(asked);
+  const Command* command = Commands().FindRequested(asked);
   if (!command) {
     writer.Error("ERR Invalid command specified");
     return;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "consensus/founding.h"
+#include "src/commands/table.h"
 
 namespace quorate::simulation {
 namespace {
@@ -54,7 +55,7 @@ Server::Process::Process(Server& server, RaftChecker* watch, uint64_t seed,
       node(OptionsOf(server.surroundings_.settings, server.identity_, server.port_, seed),
            recovered,
            {server.log_, log, server.state_, server.state_, server.snapshots_, network, clock,
-            statistics, sessions}),
+            statistics, sessions, Commands()}),
       backups(node, sessions, statistics, clock, [] { return Backups::Task(); }),
       instance{config, node, sessions, statistics, clock, backups},
       dispatcher(instance) {

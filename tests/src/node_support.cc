@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "resp/command_encoder.h"
+#include "src/commands/table.h"
 #include "storage/key_slot.h"
 
 namespace quorate {
@@ -115,9 +116,9 @@ void TestMember::Start() {
   consensus::Recovered recovered = disk.Recover();
   recovered.configuration = InitialConfiguration(config.members);
   recovered.last_applied = state.meta().last_applied;
-  node = std::make_unique<Node>(
-      options, recovered,
-      Node::Parts{disk, disk, state, state, snapshots, network, clock, statistics, sessions});
+  node = std::make_unique<Node>(options, recovered,
+                                Node::Parts{disk, disk, state, state, snapshots, network, clock,
+                                            statistics, sessions, Commands()});
   backups = std::make_unique<Backups>(*node, sessions, statistics, clock, [this] {
     ++backups_begun;
     return [this] { return std::exchange(backup_end, std::nullopt); };

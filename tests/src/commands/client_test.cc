@@ -147,7 +147,7 @@ TEST_F(ClientCommand, ListEndsWhereItIsTooLongToBeSent) {
   LocalContext context{*cluster_.member(1).instance, first_.session(), 100'000};
   std::string reply;
   resp::ReplyWriter writer(resp::Protocol::kResp2, &reply);
-  const Command& list = *FindSubcommand(*FindCommand("client"), "list");
+  const Command& list = *FindSubcommand(*Commands().Find("client"), "list");
   std::get<LocalFunction>(list.function)(context, arguments, writer);
   EXPECT_GT(reply.size(), 100'000U);
   EXPECT_LT(reply.size(), 120'000U);

@@ -275,7 +275,7 @@ TEST_F(ClusterCommand, CountKeysInSlotOnceARound) {
     cluster_.Send(2, *clients.back(), count + set + count);
   }
   auto& calls = cluster_.member(2).statistics.commands;
-  const size_t number = FindSubcommand(*FindCommand("cluster"), "countkeysinslot")->number;
+  const size_t number = FindSubcommand(*Commands().Find("cluster"), "countkeysinslot")->number;
   std::vector<std::string> replies(kClients);
   uint64_t before = 0;
   for (int round = 0; round < 8 * kClients; ++round) {

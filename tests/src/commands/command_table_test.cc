@@ -7,21 +7,21 @@
 #include <string>
 #include <vector>
 
-#include "src/command.h"
 #include "src/commands/syntax.h"
+#include "src/commands/table.h"
 
 namespace quorate {
 namespace {
 
 // The error's text, or "" for a request that is accepted.
 std::string ErrorOf(std::vector<std::string_view> arguments) {
-  const auto resolved = ResolveCommand(arguments);
+  const auto resolved = Commands().Resolve(arguments);
   const auto* error = std::get_if<std::string>(&resolved);
   return error ? *error : "";
 }
 
 TEST(CommandTable, IsSortedByUniqueNames) {
-  const auto table = CommandTable();
+  const auto table = Commands().commands();
   ASSERT_FALSE(table.empty());
   for (size_t i = 1; i < table.size(); ++i) EXPECT_LT(table[i - 1].name, table[i].name);
   for (const Command& command : table) {
@@ -34,25 +34,25 @@ TEST(CommandTable, IsSortedByUniqueNames) {
 
 TEST(CommandTable, NumbersEveryCommandAndSubcommandOnce) {
   size_t seen = 0;
-  for (const Command& command : CommandTable()) {
-    EXPECT_EQ(&CommandByNumber(command.number), &command);
+  for (const Command& command : Commands().commands()) {
+    EXPECT_EQ(&Commands().all()[command.number], &command);
     EXPECT_EQ(command.full_name, command.name);
     EXPECT_EQ(command.parent, nullptr);
     ++seen;
     for (const Command& subcommand : command.subcommands) {
-      EXPECT_EQ(&CommandByNumber(subcommand.number), &subcommand);
+      EXPECT_EQ(&Commands().all()[subcommand.number], &subcommand);
       EXPECT_EQ(subcommand.full_name,
                 std::string(command.name) + "|" + std::string(subcommand.name));
       EXPECT_EQ(subcommand.parent, &command);
       ++seen;
     }
   }
-  EXPECT_EQ(seen, CommandCount());
+  EXPECT_EQ(seen, Commands().all().size());
 }
 
 TEST(CommandTable, SaysAllThatDocumentationNeeds) {
-  for (size_t number = 0; number < CommandCount(); ++number) {
-    const Command& command = CommandByNumber(number);
+  for (size_t number = 0; number < Commands().all().size(); ++number) {
+    const Command& command = Commands().all()[number];
     SCOPED_TRACE(command.full_name);
     EXPECT_TRUE(std::all_of(command.name.begin(), command.name.end(),
                             [](char byte) { return (byte >= 'a' && byte <= 'z') || byte == '-'; }));
@@ -75,8 +75,8 @@ TEST(CommandTable, SaysAllThatDocumentationNeeds) {
 
 // An arity of exactly one needs no arguments described; every other one does.
 TEST(CommandTable, DescribesTheArgumentsOfWhatTakesAny) {
-  for (size_t number = 0; number < CommandCount(); ++number) {
-    const Command& command = CommandByNumber(number);
+  for (size_t number = 0; number < Commands().all().size(); ++number) {
+    const Command& command = Commands().all()[number];
     const int names = command.parent ? 2 : 1;
     SCOPED_TRACE(command.full_name);
     const auto parts = ParseSyntax(command.syntax);
@@ -91,24 +91,24 @@ TEST(CommandTable, DescribesTheArgumentsOfWhatTakesAny) {
 }
 
 TEST(CommandTable, FindsNamesInAnyCase) {
-  for (const Command& command : CommandTable()) {
+  for (const Command& command : Commands().commands()) {
     std::string upper(command.name);
     std::transform(upper.begin(), upper.end(), upper.begin(),
                    [](unsigned char byte) { return std::toupper(byte); });
     std::string mixed = upper;
     mixed.back() = command.name.back();
-    EXPECT_EQ(FindCommand(command.name), &command);
-    EXPECT_EQ(FindCommand(upper), &command);
-    EXPECT_EQ(FindCommand(mixed), &command);
+    EXPECT_EQ(Commands().Find(command.name), &command);
+    EXPECT_EQ(Commands().Find(upper), &command);
+    EXPECT_EQ(Commands().Find(mixed), &command);
   }
 }
 
 TEST(CommandTable, FindsNothingElse) {
   for (std::string_view name : {"", "g", "ge", "gets", "get ", "client|id"}) {
-    EXPECT_EQ(FindCommand(name), nullptr) << name;
+    EXPECT_EQ(Commands().Find(name), nullptr) << name;
   }
-  EXPECT_EQ(FindCommand(std::string_view("get\0", 4)), nullptr);
-  EXPECT_EQ(FindCommand(std::string(1 << 20, 'g')), nullptr);
+  EXPECT_EQ(Commands().Find(std::string_view("get\0", 4)), nullptr);
+  EXPECT_EQ(Commands().Find(std::string(1 << 20, 'g')), nullptr);
 }
 
 // Names one byte away from a real one, and any others, are found only if they are in the table.
@@ -116,20 +116,20 @@ TEST(CommandTable, FindsExactlyItsNamesAmongRandomOnes) {
   constexpr uint64_t kSeed = 20261121;
   std::mt19937_64 random(kSeed);
   for (int round = 0; round < 20'000; ++round) {
-    const Command& near = CommandTable()[random() % CommandTable().size()];
+    const Command& near = Commands().commands()[random() % Commands().commands().size()];
     std::string name(near.name);
     name[random() % name.size()] = static_cast<char>(random() % 256);
     std::string lower = name;
     for (char& byte : lower) {
       if (byte >= 'A' && byte <= 'Z') byte = static_cast<char>(byte + 32);
     }
-    const bool known = std::any_of(CommandTable().begin(), CommandTable().end(),
+    const bool known = std::any_of(Commands().commands().begin(), Commands().commands().end(),
                                    [&](const Command& command) { return command.name == lower; });
-    ASSERT_EQ(FindCommand(name) != nullptr, known) << "seed " << kSeed << ", round " << round;
+    ASSERT_EQ(Commands().Find(name) != nullptr, known) << "seed " << kSeed << ", round " << round;
   }
 }
 
-TEST(ResolveCommand, NamesTheFirstArgumentsOfAnUnknownCommand) {
+TEST(CommandTable, Resolve_NamesTheFirstArgumentsOfAnUnknownCommand) {
   EXPECT_EQ(ErrorOf({"foo"}), "ERR unknown command 'foo', with args beginning with: ");
   EXPECT_EQ(ErrorOf({"FOO", "bar", "baz"}),
             "ERR unknown command 'FOO', with args beginning with: 'bar' 'baz' ");
@@ -137,7 +137,7 @@ TEST(ResolveCommand, NamesTheFirstArgumentsOfAnUnknownCommand) {
 }
 
 // 128 bytes of arguments, with quotes and blanks, but the last one is finished.
-TEST(ResolveCommand, ShortensWhatAnUnknownCommandCameWith) {
+TEST(CommandTable, Resolve_ShortensWhatAnUnknownCommandCameWith) {
   const std::string long_one(200, 'x');
   EXPECT_EQ(
       ErrorOf({"foo", long_one, "y"}),
@@ -151,19 +151,19 @@ TEST(ResolveCommand, ShortensWhatAnUnknownCommandCameWith) {
 }
 
 // As Redis, which handles these as C strings.
-TEST(ResolveCommand, EndsQuotedBytesAtAZero) {
+TEST(CommandTable, Resolve_EndsQuotedBytesAtAZero) {
   EXPECT_EQ(ErrorOf({std::string_view("f\0o", 3), std::string_view("a\0b", 3)}),
             "ERR unknown command 'f', with args beginning with: 'a' ");
 }
 
-TEST(ResolveCommand, TellsUnknownSubcommands) {
+TEST(CommandTable, Resolve_TellsUnknownSubcommands) {
   EXPECT_EQ(ErrorOf({"client", "foo"}), "ERR unknown subcommand 'foo'. Try CLIENT HELP.");
   EXPECT_EQ(ErrorOf({"Cluster", "", "x"}), "ERR unknown subcommand ''. Try CLUSTER HELP.");
   EXPECT_EQ(ErrorOf({"CLIENT", "MAINT_NOTIFICATIONS", "ON"}),
             "ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.");
 }
 
-TEST(ResolveCommand, ChecksArityWithTheFullName) {
+TEST(CommandTable, Resolve_ChecksArityWithTheFullName) {
   EXPECT_EQ(ErrorOf({"get"}), "ERR wrong number of arguments for 'get' command");
   EXPECT_EQ(ErrorOf({"GET", "a", "b"}), "ERR wrong number of arguments for 'get' command");
   EXPECT_EQ(ErrorOf({"client"}), "ERR wrong number of arguments for 'client' command");
@@ -176,7 +176,7 @@ TEST(ResolveCommand, ChecksArityWithTheFullName) {
 }
 
 // What cannot be stored never enters the log.
-TEST(ResolveCommand, RefusesToWriteKeysThatAreTooLong) {
+TEST(CommandTable, Resolve_RefusesToWriteKeysThatAreTooLong) {
   const std::string longest(509, 'k');
   const std::string too_long(510, 'k');
   const std::string error = "ERR key is too long (maximum 509 bytes)";
@@ -189,7 +189,7 @@ TEST(ResolveCommand, RefusesToWriteKeysThatAreTooLong) {
   EXPECT_EQ(ErrorOf({"get", too_long}), "") << "reading it is harmless: it is not there";
 }
 
-TEST(ResolveCommand, RefusesToWriteMoreKeysThanACheckpointHolds) {
+TEST(CommandTable, Resolve_RefusesToWriteMoreKeysThanACheckpointHolds) {
   const std::string error = "ERR too many keys in one command (maximum 16384)";
   std::vector<std::string_view> del(1 + kKeysPerCommandMax, "k");
   del[0] = "del";

@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-#include "src/command.h"
+#include "src/commands/table.h"
 #include "src/statistics.h"
 #include "storage/key_space.h"
 #include "tests/src/node_support.h"
@@ -26,7 +26,7 @@ class KeySpaceRunner {
   std::string Run(std::vector<std::string_view> arguments) {
     std::string reply;
     resp::ReplyWriter writer(resp::Protocol::kResp2, &reply);
-    const auto resolved = ResolveCommand(arguments);
+    const auto resolved = Commands().Resolve(arguments);
     if (const auto* error = std::get_if<std::string>(&resolved)) {
       writer.Error(*error);
       return reply;

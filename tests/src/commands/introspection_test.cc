@@ -64,16 +64,16 @@ TEST_F(Introspection, Resp3HasSetsAndMaps) {
 
 TEST_F(Introspection, WithoutNamesDescribesAll) {
   const std::string all = client_.Call({"COMMAND"});
-  EXPECT_EQ(all.find("*" + std::to_string(CommandTable().size()) + "\r\n*10\r\n"), 0U);
+  EXPECT_EQ(all.find("*" + std::to_string(Commands().commands().size()) + "\r\n*10\r\n"), 0U);
   EXPECT_EQ(client_.Call({"COMMAND", "INFO"}), all);
   EXPECT_EQ(client_.Call({"COMMAND", "COUNT"}),
-            ":" + std::to_string(CommandTable().size()) + "\r\n");
+            ":" + std::to_string(Commands().commands().size()) + "\r\n");
   const std::string docs = client_.Call({"COMMAND", "DOCS"});
-  EXPECT_EQ(docs.find("*" + std::to_string(2 * CommandTable().size()) + "\r\n"), 0U);
+  EXPECT_EQ(docs.find("*" + std::to_string(2 * Commands().commands().size()) + "\r\n"), 0U);
 }
 
 TEST_F(Introspection, DocsHaveRedisFields) {
-  const Command& get = *FindCommand("get");
+  const Command& get = *Commands().Find("get");
   const auto bulk = [](std::string_view text) {
     return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
   };
@@ -95,7 +95,7 @@ TEST_F(Introspection, DocsAndInfoEndWhereTheyAreTooLongToBeSent) {
   for (std::string_view name : {"docs", "info"}) {
     std::string reply;
     resp::ReplyWriter writer(resp::Protocol::kResp2, &reply);
-    const Command& command = *FindSubcommand(*FindCommand("command"), name);
+    const Command& command = *FindSubcommand(*Commands().Find("command"), name);
     std::get<LocalFunction>(command.function)(context, arguments, writer);
     EXPECT_GT(reply.size(), 100'000U);
     EXPECT_LT(reply.size(), 120'000U);
@@ -104,7 +104,8 @@ TEST_F(Introspection, DocsAndInfoEndWhereTheyAreTooLongToBeSent) {
 
 TEST_F(Introspection, ListsNames) {
   const std::string all = client_.Call({"COMMAND", "LIST"});
-  EXPECT_EQ(all.find("*" + std::to_string(CommandCount()) + "\r\n"), 0U) << "subcommands too";
+  EXPECT_EQ(all.find("*" + std::to_string(Commands().all().size()) + "\r\n"), 0U)
+      << "subcommands too";
   EXPECT_EQ(client_.Call({"COMMAND", "LIST", "FILTERBY", "PATTERN", "*GET"}),
             "*4\r\n$3\r\nget\r\n$4\r\nmget\r\n$14\r\ncluster|forget\r\n$10\r\nconfig|get\r\n");
 }
@@ -153,7 +154,7 @@ TEST_F(Introspection, GetKeysRefusesWhatHasNone) {
 }
 
 TEST_F(Introspection, EveryContainerHasHelp) {
-  for (const Command& command : CommandTable()) {
+  for (const Command& command : Commands().commands()) {
     if (command.subcommands.empty()) continue;
     const std::string help = client_.Call({command.name, "HELP"});
     SCOPED_TRACE(command.name);

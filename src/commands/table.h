@@ -1,0 +1,11 @@
+// The table of all commands, made of the families.
+#pragma once
+
+#include "src/command_table.h"
+
+namespace quorate {
+
+// Made at the first call.
+const CommandTable& Commands();
+
+}  // namespace quorate
