@@ -396,7 +396,7 @@ TEST(Damage, AnywhereIsNeverReadFromTheState) {
     WriteFile(file, damaged);
     const int status = RunChild([&] {
       MayEndBySignal(10);
-      std::freopen("/dev/null", "w", stderr);
+      if (!std::freopen("/dev/null", "w", stderr)) std::abort();
       const auto opened =
           LmdbStateStore::Open(path, {.fatal = [](const std::string&) { _exit(1); }});
       if (!opened.ok()) return 1;

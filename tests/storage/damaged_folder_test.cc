@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -167,7 +168,7 @@ class DamagedFolder : public testing::Test {
   // In a process of its own, as a server does it; then all of it is looked at.
   int Start(Inspector& inspector) const {
     MayEndBySignal(20);
-    std::freopen("/dev/null", "w", stderr);
+    if (!std::freopen("/dev/null", "w", stderr)) std::abort();
     const auto opened = OpenStorage(path_, WorkloadIdentity(), Options());
     if (!opened.ok()) return opened.error().empty() ? kWrong : kRefused;
     // What the server does in the background (state_verifier.h).
