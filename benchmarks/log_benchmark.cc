@@ -13,10 +13,10 @@
 
 #include "benchmarks/per_operation.h"
 #include "benchmarks/workload.h"
-#include "storage/log_journal.h"
-#include "storage/log_store.h"
-#include "storage/threaded_log_writer.h"
-#include "tests/storage/temporary_directory.h"
+#include "storage/log/log_journal.h"
+#include "storage/log/log_store.h"
+#include "storage/log/threaded_log_writer.h"
+#include "tests/storage/support/temporary_directory.h"
 
 namespace quorate::storage {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "benchmarks/per_operation.h"
 #include "benchmarks/workload.h"
-#include "storage/memtable.h"
+#include "storage/keyspace/memtable.h"
 
 namespace quorate::storage {
 namespace {

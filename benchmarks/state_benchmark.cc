@@ -10,9 +10,9 @@
 
 #include "benchmarks/per_operation.h"
 #include "benchmarks/workload.h"
-#include "storage/key_space.h"
-#include "storage/lmdb_state_store.h"
-#include "tests/storage/temporary_directory.h"
+#include "storage/checkpoint/lmdb_state_store.h"
+#include "storage/keyspace/key_space.h"
+#include "tests/storage/support/temporary_directory.h"
 
 namespace quorate::storage {
 namespace {

@@ -71,8 +71,8 @@ class FullDisk : public ::testing::Test {
 
 bool FullDisk::may_mount_ = false;
 
-// Mounting takes root's rights, mkfs.ext4 and a loop device. tests/storage/space_test.cc and
-// tests/src/node_test.cc meet the same situations without them.
+// Mounting takes root's rights, mkfs.ext4 and a loop device. tests/storage/power/space_test.cc and
+// tests/src/node/node_test.cc meet the same situations without them.
 #define START_OR_SKIP(size) \
   if (!Start(size)) GTEST_SKIP() << "this user may not mount a small disk to fill"
 

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "resp/integer.h"
-#include "src/ascii.h"
+#include "src/base/ascii.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
-#include "src/instance.h"
+#include "src/node/instance.h"
 
 namespace quorate {
 namespace {

@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "resp/integer.h"
-#include "src/ascii.h"
-#include "src/change_requests.h"
+#include "src/base/ascii.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
-#include "src/instance.h"
-#include "src/member_address.h"
-#include "src/told_host.h"
-#include "storage/key_slot.h"
+#include "src/members/member_address.h"
+#include "src/node/change_requests.h"
+#include "src/node/instance.h"
+#include "src/node/told_host.h"
+#include "storage/keyspace/key_slot.h"
 
 namespace quorate {
 namespace {

@@ -8,11 +8,11 @@
 #include <string_view>
 
 #include "resp/integer.h"
-#include "src/ascii.h"
+#include "src/base/ascii.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
-#include "src/instance.h"
-#include "storage/key_slot.h"
+#include "src/node/instance.h"
+#include "storage/keyspace/key_slot.h"
 
 namespace quorate {
 namespace {

@@ -1,5 +1,5 @@
 // CONFIG and its subcommands (https://redis.io/docs/latest/commands/config-get/).
-#include "src/config.h"
+#include "src/config/config.h"
 
 #include <string_view>
 #include <utility>
@@ -7,7 +7,7 @@
 
 #include "src/commands/families.h"
 #include "src/commands/support.h"
-#include "src/instance.h"
+#include "src/node/instance.h"
 
 namespace quorate {
 namespace {

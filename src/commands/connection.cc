@@ -2,11 +2,11 @@
 #include <string>
 
 #include "resp/integer.h"
-#include "src/ascii.h"
+#include "src/base/ascii.h"
+#include "src/base/version.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
-#include "src/instance.h"
-#include "src/version.h"
+#include "src/node/instance.h"
 
 namespace quorate {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "src/command.h"
+#include "src/requests/command.h"
 
 namespace quorate {
 

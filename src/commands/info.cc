@@ -12,13 +12,13 @@
 #include <string_view>
 #include <vector>
 
-#include "src/ascii.h"
+#include "src/base/ascii.h"
+#include "src/base/version.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
 #include "src/commands/table.h"
-#include "src/instance.h"
-#include "src/told_host.h"
-#include "src/version.h"
+#include "src/node/instance.h"
+#include "src/node/told_host.h"
 
 namespace quorate {
 namespace {

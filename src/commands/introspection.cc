@@ -5,12 +5,12 @@
 #include <string_view>
 #include <vector>
 
-#include "src/ascii.h"
+#include "src/base/ascii.h"
+#include "src/base/glob.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
 #include "src/commands/syntax.h"
 #include "src/commands/table.h"
-#include "src/glob.h"
 
 namespace quorate {
 namespace {

@@ -1,8 +1,8 @@
 // Keys, whatever they hold (https://redis.io/docs/latest/commands/?group=generic).
 #include "src/commands/families.h"
 #include "src/commands/support.h"
-#include "src/statistics.h"
-#include "storage/key_space.h"
+#include "src/requests/statistics.h"
+#include "storage/keyspace/key_space.h"
 
 namespace quorate {
 namespace {

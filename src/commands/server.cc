@@ -4,11 +4,11 @@
 #include <utility>
 #include <vector>
 
-#include "src/ascii.h"
+#include "src/base/ascii.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
-#include "src/instance.h"
-#include "src/told_host.h"
+#include "src/node/instance.h"
+#include "src/node/told_host.h"
 
 namespace quorate {
 namespace {

@@ -2,11 +2,11 @@
 #include <optional>
 #include <string_view>
 
-#include "src/ascii.h"
+#include "src/base/ascii.h"
 #include "src/commands/families.h"
 #include "src/commands/support.h"
-#include "src/statistics.h"
-#include "storage/key_space.h"
+#include "src/requests/statistics.h"
+#include "storage/keyspace/key_space.h"
 
 namespace quorate {
 namespace {

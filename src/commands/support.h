@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "resp/reply_writer.h"
-#include "src/command.h"
+#include "src/requests/command.h"
 
 namespace quorate {
 

@@ -4,7 +4,7 @@
 #include <cassert>
 #include <utility>
 
-#include "src/ascii.h"
+#include "src/base/ascii.h"
 
 namespace quorate {
 namespace {

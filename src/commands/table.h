@@ -1,7 +1,7 @@
 // The table of all commands, made of the families.
 #pragma once
 
-#include "src/command_table.h"
+#include "src/requests/command_table.h"
 
 namespace quorate {
 

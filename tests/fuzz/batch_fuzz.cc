@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "resp/request_parser.h"
-#include "src/batch.h"
+#include "src/requests/batch.h"
 
 namespace quorate {
 namespace {

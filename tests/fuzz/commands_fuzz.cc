@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "tests/simulation/reply_reader.h"
-#include "tests/src/node_support.h"
+#include "tests/src/node/node_support.h"
 
 namespace quorate {
 namespace {

@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "src/command_line.h"
-#include "src/config.h"
+#include "src/config/command_line.h"
+#include "src/config/config.h"
 
 namespace quorate {
 namespace {

@@ -6,10 +6,10 @@
 #include <iterator>
 #include <string>
 
-#include "storage/backup_file.h"
-#include "storage/log_journal.h"
+#include "storage/log/log_journal.h"
+#include "storage/snapshot/backup_file.h"
 #include "tests/fuzz/stored_files_input.h"
-#include "tests/storage/temporary_directory.h"
+#include "tests/storage/support/temporary_directory.h"
 
 namespace quorate::storage {
 namespace {

@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "storage/backup_file.h"
-#include "storage/encoding.h"
-#include "storage/log_journal.h"
+#include "storage/base/encoding.h"
+#include "storage/log/log_journal.h"
+#include "storage/snapshot/backup_file.h"
 #include "tests/fuzz/stored_files_input.h"
 
 namespace quorate::storage {

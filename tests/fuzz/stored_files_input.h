@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "storage/log_record.h"
+#include "storage/log/log_record.h"
 
 namespace quorate::storage::fuzz {
 

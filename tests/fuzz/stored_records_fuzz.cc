@@ -9,14 +9,14 @@
 #include <string>
 #include <string_view>
 
-#include "storage/encoding.h"
-#include "storage/folder_recovery.h"
-#include "storage/identity.h"
-#include "storage/log_record.h"
-#include "storage/record.h"
-#include "storage/sealed_record.h"
-#include "storage/snapshot_rows.h"
-#include "storage/state_meta.h"
+#include "storage/base/encoding.h"
+#include "storage/base/identity.h"
+#include "storage/base/sealed_record.h"
+#include "storage/folder/folder_recovery.h"
+#include "storage/keyspace/record.h"
+#include "storage/keyspace/snapshot_rows.h"
+#include "storage/keyspace/state_meta.h"
+#include "storage/log/log_record.h"
 #include "tests/fuzz/stored_records_input.h"
 
 namespace quorate::storage {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "src/session.h"
+#include "src/requests/session.h"
 #include "tests/simulation/event_queue.h"
 
 namespace quorate::simulation {

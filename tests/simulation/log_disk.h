@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "consensus/types.h"
-#include "storage/log_sizes.h"
-#include "storage/log_writer.h"
+#include "storage/log/log_sizes.h"
+#include "storage/log/log_writer.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/settings.h"

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "resp/request_parser.h"
-#include "src/batch.h"
+#include "src/requests/batch.h"
 
 namespace quorate::simulation {
 namespace {

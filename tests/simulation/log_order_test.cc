@@ -9,7 +9,7 @@
 
 #include "consensus/types.h"
 #include "resp/request_parser.h"
-#include "src/batch.h"
+#include "src/requests/batch.h"
 
 namespace quorate::simulation {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "consensus/codec.h"
 #include "consensus/message.h"
-#include "src/probe_answer.h"
+#include "src/members/probe_answer.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/settings.h"

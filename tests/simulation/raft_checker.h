@@ -15,7 +15,7 @@
 #include "consensus/message.h"
 #include "consensus/raft.h"
 #include "consensus/types.h"
-#include "src/node.h"
+#include "src/node/node.h"
 #include "tests/simulation/log_disk.h"
 #include "tests/simulation/verdict.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "consensus/configuration.h"
-#include "src/membership.h"
+#include "src/members/membership.h"
 #include "tests/simulation/server_process.h"
 
 namespace quorate::simulation {

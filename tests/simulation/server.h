@@ -1,6 +1,6 @@
 // One machine: its disks, which outlive all else, and from a start to a crash a process with the
-// real node, sessions and dispatcher. Stands where src/incarnation.cc, server.cc, peer_network.cc
-// and client_connection.cc stand in the real one, and does in a round what they do.
+// real node, sessions and dispatcher. Stands where src/server/incarnation.cc, server.cc,
+// peer_network.cc and client_connection.cc stand in the real one, and does in a round what they do.
 //
 // What the disks hold belongs to a member of the cluster, present or past, or to nobody yet: such a
 // node runs as a cluster of one, until the cluster takes it in.
@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "consensus/message.h"
-#include "src/node.h"
-#include "storage/identity.h"
+#include "src/node/node.h"
+#include "storage/base/identity.h"
 #include "tests/simulation/connection.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/log_disk.h"

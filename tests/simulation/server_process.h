@@ -10,11 +10,11 @@
 #include <set>
 
 #include "consensus/message.h"
-#include "src/config.h"
-#include "src/dispatcher.h"
-#include "src/instance.h"
-#include "src/node.h"
-#include "src/statistics.h"
+#include "src/config/config.h"
+#include "src/node/instance.h"
+#include "src/node/node.h"
+#include "src/pipeline/dispatcher.h"
+#include "src/requests/statistics.h"
 #include "tests/simulation/server.h"
 
 namespace quorate::simulation {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "src/node.h"
+#include "src/node/node.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/faults.h"
 #include "tests/simulation/random.h"

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "src/membership.h"
+#include "src/members/membership.h"
 #include "tests/simulation/availability.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/faults.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "storage/snapshot_rows.h"
+#include "storage/keyspace/snapshot_rows.h"
 
 namespace quorate::simulation {
 

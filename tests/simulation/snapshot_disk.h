@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 
-#include "storage/snapshot.h"
+#include "storage/keyspace/snapshot.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/state_disk.h"

@@ -4,7 +4,7 @@
 #include <cassert>
 #include <utility>
 
-#include "storage/key_slot.h"
+#include "storage/keyspace/key_slot.h"
 
 namespace quorate::simulation {
 namespace {

@@ -9,12 +9,12 @@
 #include <utility>
 
 #include "consensus/types.h"
-#include "storage/state_store.h"
+#include "storage/keyspace/state_store.h"
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/random.h"
 #include "tests/simulation/settings.h"
 #include "tests/simulation/trace.h"
-#include "tests/storage/owned_record.h"
+#include "tests/storage/keyspace/owned_record.h"
 
 namespace quorate::simulation {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "consensus/configuration.h"
-#include "src/told_host.h"
+#include "src/node/told_host.h"
 #include "tests/src/commands/commands_support.h"
 
 namespace quorate {

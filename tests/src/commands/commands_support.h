@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "src/commands/table.h"
-#include "src/statistics.h"
-#include "storage/key_space.h"
-#include "tests/src/node_support.h"
+#include "src/requests/statistics.h"
+#include "storage/keyspace/key_space.h"
+#include "tests/src/node/node_support.h"
 
 namespace quorate {
 

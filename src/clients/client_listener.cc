@@ -1,0 +1,196 @@
+#include "src/clients/client_listener.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+#include <vector>
+
+#include "src/net/uv_support.h"
+
+namespace quorate {
+namespace {
+
+std::string SocketAddress(const uv_tcp_t* socket, bool remote, sockaddr_storage* address) {
+  int size = sizeof *address;
+  const int code = remote ? uv_tcp_getpeername(socket, reinterpret_cast<sockaddr*>(address), &size)
+                          : uv_tcp_getsockname(socket, reinterpret_cast<sockaddr*>(address), &size);
+  return code == 0 ? FormatAddress(*address) : "?:0";
+}
+
+}  // namespace
+
+ClientListener::ClientListener(uv_loop_t* loop, Instance& instance, Dispatcher& dispatcher)
+    : loop_(loop), instance_(instance), dispatcher_(dispatcher) {}
+
+std::optional<std::string> ClientListener::Listen() {
+  const Config& config = instance_.config;
+  return ListenOn(loop_, config.bind,
+                  {config.port, static_cast<int>(config.tcp_backlog), this, &OnConnection},
+                  &servers_);
+}
+
+void ClientListener::OnConnection(uv_stream_t* server, int status) {
+  if (status < 0) {
+    spdlog::warn("could not accept a client: {}", UvError(status));
+    return;
+  }
+  static_cast<ClientListener*>(server->data)->Accept(server);
+}
+
+void ClientListener::Accept(uv_stream_t* server) {
+  auto* socket = new uv_tcp_t;
+  uv_tcp_init(loop_, socket);
+  const auto discard = [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); };
+  if (uv_accept(server, reinterpret_cast<uv_stream_t*>(socket)) != 0) {
+    uv_close(reinterpret_cast<uv_handle_t*>(socket), discard);
+    return;
+  }
+  ++instance_.statistics.connections_received;
+  sockaddr_storage remote{};
+  sockaddr_storage local{};
+  const std::string remote_name = SocketAddress(socket, true, &remote);
+  const std::string local_name = SocketAddress(socket, false, &local);
+  if (const auto refusal = Refusal(remote)) {
+    ++instance_.statistics.connections_rejected;
+    uv_buf_t reply =
+        uv_buf_init(const_cast<char*>(refusal->data()), static_cast<unsigned>(refusal->size()));
+    uv_try_write(reinterpret_cast<uv_stream_t*>(socket), &reply, 1);
+    uv_close(reinterpret_cast<uv_handle_t*>(socket), discard);
+    return;
+  }
+  uv_tcp_nodelay(socket, 1);
+  const uint64_t keepalive_s = instance_.config.tcp_keepalive_seconds;
+  if (keepalive_s > 0) uv_tcp_keepalive(socket, 1, static_cast<unsigned>(keepalive_s));
+  spdlog::debug("client {} has connected", remote_name);
+  Add(instance_.sessions.Open(remote_name, local_name, instance_.clock.monotonic_ms()), socket);
+}
+
+void ClientListener::Add(std::shared_ptr<Session> session, uv_tcp_t* socket) {
+  const uint64_t id = session->id;
+  auto connection = std::make_unique<ClientConnection>(*this, std::move(session), socket);
+  ClientConnection& added = *connection;
+  connections_.emplace(id, std::move(connection));
+  added.StartReading();
+}
+
+std::vector<KeptClient> ClientListener::Detach() {
+  std::vector<KeptClient> kept;
+  for (auto& [id, connection] : connections_) {
+    if (!connection->IsQuiet()) continue;
+    const std::shared_ptr<Session> session = connection->session().shared_from_this();
+    if (const auto socket = connection->Detach()) kept.push_back({session, *socket});
+  }
+  return kept;
+}
+
+void ClientListener::Attach(std::vector<KeptClient> clients) {
+  for (KeptClient& client : clients) {
+    client.session->ForgetNode();
+    auto* socket = new uv_tcp_t;
+    uv_tcp_init(loop_, socket);
+    // It was a socket of libuv's before, so libuv can have it again.
+    [[maybe_unused]] const int opened = uv_tcp_open(socket, client.socket);
+    assert(opened == 0);
+    Add(std::move(client.session), socket);
+  }
+}
+
+std::optional<std::string> ClientListener::Refusal(const sockaddr_storage& remote) const {
+  if (instance_.sessions.size() >= instance_.config.maxclients) {
+    return "-ERR max number of clients reached\r\n";
+  }
+  if (instance_.config.protected_mode && !IsLoopback(remote)) {
+    return "-DENIED Quorate is running in protected mode because protected mode is enabled and no "
+           "password can be set in this version. In this mode connections are only accepted from "
+           "the loopback interface. To accept them from a network that you trust, start the server "
+           "with '--protected-mode no'.\r\n";
+  }
+  return std::nullopt;
+}
+
+bool ClientListener::EndRound() {
+  bool ran = false;
+  instance_.sessions.KeepToMemoryBound();  // with what has been received, too
+  for (const std::shared_ptr<Session>& session : instance_.sessions.TakeScheduled()) {
+    const auto found = connections_.find(session->id);
+    if (found == connections_.end()) continue;
+    ClientConnection& connection = *found->second;
+    connection.Update();
+    if (connection.paused() && !connection.session().gone()) ran |= connection.Resume();
+  }
+  ran |= ResumePaused();
+  return ran;
+}
+
+bool ClientListener::ResumePaused() {
+  // One does not wait for the other: where replies are tight, whoever is owed none goes on.
+  const bool node_is_free = some_wait_for_node_ && !instance_.node.throttled();
+  const bool there_is_room = some_wait_for_room_ && !instance_.sessions.replies_are_tight();
+  if (!node_is_free && !there_is_room) return false;
+  if (node_is_free) some_wait_for_node_ = false;
+  if (there_is_room) some_wait_for_room_ = false;
+  bool ran = false;
+  for (auto it = paused_.begin(); it != paused_.end();) {
+    ClientConnection& connection = *connections_.at(*it++);  // may leave paused_
+    ran |= connection.Resume();
+  }
+  return ran;
+}
+
+void ClientListener::CloseStuck() {
+  const uint64_t limit_s = instance_.config.client_output_buffer_limit.soft_seconds;
+  if (limit_s == 0) return;
+  for (auto& [id, connection] : connections_) {
+    const bool stuck = connection->IsStuck(static_cast<int64_t>(limit_s) * 1000);
+    if (!stuck || !instance_.sessions.replies_are_tight()) continue;
+    spdlog::warn("client {} is closed: it leaves its replies unread, and others wait for that",
+                 connection->session().address);
+    connection->Close();
+  }
+}
+
+void ClientListener::CloseIdle() {
+  CloseStuck();
+  const uint64_t timeout_s = instance_.config.timeout_seconds;
+  if (timeout_s == 0) return;
+  const int64_t limit_ms = instance_.clock.monotonic_ms() - static_cast<int64_t>(timeout_s) * 1000;
+  for (auto& [id, connection] : connections_) {
+    const Session& session = connection->session();
+    if (session.last_request_at_ms < limit_ms && session.replies.waiting() == 0) {
+      spdlog::debug("client {} was idle for longer than timeout", session.address);
+      connection->Close();
+    }
+  }
+}
+
+void ClientListener::StopListening() { quorate::StopListening(&servers_); }
+
+void ClientListener::StopReading() {
+  reading_stopped_ = true;
+  for (auto& [id, connection] : connections_) {
+    if (!connection->reading_) continue;
+    uv_read_stop(reinterpret_cast<uv_stream_t*>(connection->socket_));
+    connection->reading_ = false;
+  }
+}
+
+void ClientListener::CloseAll() {
+  StopListening();
+  for (auto& [id, connection] : connections_) connection->Close();
+}
+
+bool ClientListener::AllSent() const {
+  for (const auto& [id, connection] : connections_) {
+    if (connection->unsent_bytes() > 0) return false;
+  }
+  return true;
+}
+
+void ClientListener::Closed(ClientConnection* connection) {
+  connections_.erase(connection->session().id);
+}
+
+}  // namespace quorate

@@ -1,0 +1,333 @@
+#include "storage/checkpoint/lmdb_state_store.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+#include <vector>
+
+#include "storage/checkpoint/row_verifier.h"
+#include "storage/checkpoint/state_records.h"
+#include "storage/keyspace/key_slot.h"
+#include "storage/lmdb/lmdb_records.h"
+
+namespace quorate::storage {
+namespace {
+
+// The elements of other types of values, and an index of expiry times, get databases of their own.
+constexpr const char* kRowsDatabase = "keys";
+
+// A changed key in the order of its row.
+struct ChangedRow {
+  uint16_t slot;
+  std::string_view key;
+  const Memtable::Change* change;
+
+  bool operator<(const ChangedRow& other) const {
+    return slot != other.slot ? slot < other.slot : key < other.key;
+  }
+};
+
+// What a row takes of its leaf page, where two of any size have to fit: the rest of a larger one is
+// in pages of its own.
+size_t LeafBytes(size_t key_bytes, size_t row_bytes, size_t page_bytes) {
+  const size_t bytes = key_bytes + row_bytes;
+  return bytes <= page_bytes / 2 ? bytes : key_bytes;
+}
+
+// Whether the leaves hold less than a third of what they could, if all rows are as large as these,
+// which nobody knows: a wrong answer costs time, and no more.
+bool LooksSparse(const MDB_stat& tree, const std::vector<ChangedRow>& rows) {
+  size_t bytes = 0;
+  size_t count = 0;
+  for (const ChangedRow& row : rows) {
+    if (row.change->deleted()) continue;
+    bytes += LeafBytes(row.key.size(), RowBytes(row.change->view()), tree.ms_psize);
+    ++count;
+  }
+  const double mean = count == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(count);
+  return 3 * mean * static_cast<double>(tree.ms_entries) <
+         static_cast<double>(tree.ms_leaf_pages) * tree.ms_psize;
+}
+
+}  // namespace
+
+LmdbStateStore::LmdbStateStore(std::unique_ptr<Environment> environment, ReadTransaction reader)
+    : environment_(std::move(environment)), reader_(std::move(reader)) {}
+
+// --- Creating and opening ---
+
+Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
+                              std::string_view configuration, const Options& options) {
+  StateMeta meta;
+  meta.configuration = configuration;
+  const Environment::Options settings{
+      .map_bytes = options.map_bytes, .random_reads = true, .fatal = options.fatal};
+  if (Status created = Environment::Create(path, settings); !created.ok()) return created;
+  auto environment = Environment::Open(path, settings);
+  if (!environment.ok()) return Error{environment.error()};
+  auto transaction = WriteTransaction::Begin(*environment.value());
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  MDB_dbi rows = 0;
+  int code = OpenRecords(handle);
+  if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, MDB_CREATE, &rows);
+  if (code == 0) code = PutIdentity(handle, identity);
+  if (code == 0) code = PutSlotSums(handle, SlotSums(), meta);
+  if (code == 0) code = PutStateMeta(handle, meta);
+  if (code == 0) code = transaction.value().Commit();
+  if (code != 0) return environment.value()->MakeWriteError("the state cannot be created", code);
+  return Ok();
+}
+
+Result<std::unique_ptr<LmdbStateStore>> LmdbStateStore::Open(const std::string& path,
+                                                             const Options& options) {
+  auto environment = Environment::Open(
+      path, {.map_bytes = options.map_bytes, .random_reads = true, .fatal = options.fatal});
+  if (!environment.ok()) return Error{environment.error()};
+  MDB_dbi rows = 0;
+  if (Status opened = OpenDatabases(*environment.value(), &rows); !opened.ok()) {
+    return Error{opened.error()};
+  }
+  auto reader = ReadTransaction::Begin(*environment.value());
+  if (!reader.ok()) return Error{reader.error()};
+  std::unique_ptr<LmdbStateStore> store(
+      new LmdbStateStore(std::move(environment.value()), std::move(reader.value())));
+  store->rows_ = rows;
+  Result<Identity> identity = GetIdentity(store->reader_.handle(), *store->environment_);
+  if (!identity.ok()) return Error{identity.error()};
+  store->identity_ = std::move(identity.value());
+  if (Status loaded = store->LoadMeta(); !loaded.ok()) return Error{loaded.error()};
+  if (Status verified = store->VerifyIfLarge(); !verified.ok()) return Error{verified.error()};
+  return store;
+}
+
+Status LmdbStateStore::OpenDatabases(const Environment& environment, MDB_dbi* rows) {
+  auto transaction = ReadTransaction::Begin(environment);
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  int code = OpenRecords(handle);
+  if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, 0, rows);
+  if (code == 0) code = transaction.value().CommitHandles();
+  if (code != 0) return environment.MakeError("this is no state of Quorate's", code);
+  return Ok();
+}
+
+Status LmdbStateStore::LoadMeta() {
+  Result<StateMeta> meta = GetStateMeta(reader_.handle(), *environment_);
+  if (!meta.ok()) return Error{meta.error()};
+  if (Status checked = CheckRowCount(reader_.handle(), meta.value()); !checked.ok()) return checked;
+  MDB_stat statistics;
+  if (const int code = mdb_stat(reader_.handle(), rows_, &statistics)) {
+    return environment_->MakeError("cannot be read", code);
+  }
+  branch_pages_ = statistics.ms_branch_pages;
+  leaf_pages_ = statistics.ms_leaf_pages;
+  meta_ = std::move(meta.value());
+  return Ok();
+}
+
+Status LmdbStateStore::VerifyIfLarge() {
+  const Result<SlotSums> sums = GetSlotSums(reader_.handle(), *environment_, meta_);
+  if (!sums.ok()) return Error{sums.error()};
+  const auto is_large = [&](uint16_t slot) {
+    return sums.value().of(slot).key_count > kSlotRowsMax;
+  };
+  uint16_t slot = 0;
+  while (slot < kSlotCount && !is_large(slot)) ++slot;
+  if (slot == kSlotCount) return Ok();
+  for (slot = 0; slot < kSlotCount; ++slot) {
+    Status verified = VerifySlot(*environment_, reader_.handle(), rows_, slot);
+    if (!verified.ok()) return verified;
+  }
+  all_verified_ = true;
+  return Ok();
+}
+
+Status LmdbStateStore::CheckRowCount(MDB_txn* transaction, const StateMeta& meta) const {
+  MDB_stat statistics;
+  if (const int code = mdb_stat(transaction, rows_, &statistics)) {
+    return environment_->MakeError("cannot be read", code);
+  }
+  if (statistics.ms_entries != meta.key_count) {
+    return environment_->MakeError("the checkpoint is damaged: it has " +
+                                   std::to_string(statistics.ms_entries) +
+                                   " keys and should have " + std::to_string(meta.key_count));
+  }
+  return Ok();
+}
+
+// --- Reading ---
+
+std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
+  if (key.size() > kKeyBytesMax) return std::nullopt;
+  const RowKey row_key(key);
+  EnsureVerified(SlotOfRow(row_key.bytes()));
+  MDB_val row_key_value = ToValue(row_key.bytes());
+  MDB_val row;
+  const int code = mdb_get(reader_.handle(), rows_, &row_key_value, &row);
+  if (code == MDB_NOTFOUND) return std::nullopt;
+  if (code != 0) environment_->Fail(environment_->MakeError("the state cannot be read", code));
+  const std::optional<RecordView> record = DecodeRow(row_key.bytes(), ToBytes(row));
+  if (!record) environment_->Fail(DamagedRow(*environment_, row_key.bytes()));
+  return record;
+}
+
+SlotSums LmdbStateStore::LoadSlotSums() const {
+  Result<SlotSums> sums = GetSlotSums(reader_.handle(), *environment_, meta_);
+  if (!sums.ok()) environment_->Fail(Error{sums.error()});
+  return std::move(sums.value());
+}
+
+// A lookup alone proves nothing: a damaged inner page can lead it past the row that is there, or to
+// an older page, with a row that is intact and out of date. So no row of a slot counts before all
+// of them do.
+//
+// The view for reading may have moved on from the checkpoint that was opened. What a later one has
+// changed in this slot does not hide damage: whoever changes a key looks up what it was, here, so
+// the slot was verified before its sum was changed.
+void LmdbStateStore::EnsureVerified(uint16_t slot) const {
+  if (all_verified_ || slots_verified_[slot]) return;
+  const uint64_t verified_index = verified_index_.load();
+  // Of an older view, pages may be read that are in no newer one.
+  if (verified_index != kNoIndex && meta_.last_applied >= consensus::Index(verified_index)) {
+    all_verified_ = true;
+    return;
+  }
+  const Status verified = VerifySlot(*environment_, reader_.handle(), rows_, slot);
+  if (!verified.ok()) environment_->Fail(Error{verified.error()});
+  slots_verified_.set(slot);
+}
+
+void LmdbStateStore::Refresh() {
+  reader_.Reset();
+  if (const int code = reader_.Renew()) {
+    environment_->Fail(environment_->MakeError("the state cannot be read", code));
+  }
+  const consensus::Index before = meta_.last_applied;
+  if (Status loaded = LoadMeta(); !loaded.ok()) environment_->Fail(Error{loaded.error()});
+  assert(meta_.last_applied >= before);
+  // A checkpoint splits and merges pages, and copies what lies in them of other slots. A damaged
+  // row of one that is not verified can become the separator that rows of this one are not found
+  // behind.
+  slots_verified_.reset();
+}
+
+Status LmdbStateStore::VerifyRows() const {
+  const Result<LmdbSnapshot> snapshot = OpenSnapshot();
+  if (!snapshot.ok()) return Error{snapshot.error()};
+  return snapshot.value().Verify(false);
+}
+
+Result<LmdbSnapshot> LmdbStateStore::OpenSnapshot() const {
+  auto transaction = ReadTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  Result<StateMeta> meta = GetStateMeta(transaction.value().handle(), *environment_);
+  if (!meta.ok()) return Error{meta.error()};
+  return LmdbSnapshot(*environment_, std::move(transaction.value()), rows_,
+                      std::move(meta.value()));
+}
+
+// --- Writing ---
+
+Status LmdbStateStore::Write(const Checkpoint& checkpoint) {
+  if (failed_) return environment_->MakeError("an earlier checkpoint has failed");
+  Status written = WriteTransactionOf(checkpoint);
+  failed_ = !written.ok() && !written.disk_full();
+  return written;
+}
+
+Status LmdbStateStore::WriteTransactionOf(const Checkpoint& checkpoint) {
+  auto transaction = WriteTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  MDB_txn* handle = transaction.value().handle();
+  if (Status written = WriteRows(handle, *checkpoint.changes); !written.ok()) return written;
+  // What leads away from the truth is found before it is made durable.
+  if (Status checked = CheckRowCount(handle, checkpoint.meta); !checked.ok()) return checked;
+  if (const int code = PutSlotSums(handle, *checkpoint.sums, checkpoint.meta)) {
+    return environment_->MakeWriteError("the sums of the slots cannot be written", code);
+  }
+  if (Status put = PutMeta(handle, checkpoint.meta); !put.ok()) return put;
+  if (const int code = transaction.value().Commit()) {
+    return environment_->MakeWriteError("the checkpoint cannot be written", code);
+  }
+  return Ok();
+}
+
+Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) {
+  // In the order of the rows, so that each page is found, copied and split while it is at hand.
+  // With one cursor, which looks for a row in the last one's page first.
+  std::vector<ChangedRow> sorted;
+  sorted.reserve(changes.key_count());
+  changes.VisitAll([&](const Memtable::Change& change) {
+    sorted.push_back({KeySlot(change.key()), change.key(), &change});
+  });
+  std::sort(sorted.begin(), sorted.end());
+
+  Cursor cursor;
+  if (const int code = OpenCursor(transaction, rows_, &cursor)) {
+    return environment_->MakeWriteError("the rows cannot be written", code);
+  }
+  // LMDB joins pages that have become nearly empty when a row is deleted, and only then. So a row
+  // that will take less of its page is deleted first, and in a tree that is sparse already each row
+  // is. Else a tree of large values would stay as large when they become small ones, and
+  // checkpoints of random keys would write all of its pages for ever.
+  MDB_stat tree;
+  if (const int code = mdb_stat(transaction, rows_, &tree)) {
+    return environment_->MakeWriteError("the rows cannot be written", code);
+  }
+  const bool sparse = LooksSparse(tree, sorted);
+  for (const ChangedRow& changed : sorted) {
+    const bool deleted = changed.change->deleted();
+    const RecordView record = changed.change->view();
+    const RowKey row_key(changed.slot, changed.key);
+    MDB_val key = ToValue(row_key.bytes());
+    MDB_val row{deleted ? 0 : RowBytes(record), nullptr};
+    MDB_val before;
+    int code = mdb_cursor_get(cursor.get(), &key, &before, MDB_SET);
+    if (code == 0 && (deleted || sparse ||
+                      LeafBytes(key.mv_size, before.mv_size, tree.ms_psize) >
+                          LeafBytes(key.mv_size, row.mv_size, tree.ms_psize))) {
+      code = mdb_cursor_del(cursor.get(), 0);
+    }
+    if (code != 0 && code != MDB_NOTFOUND) {
+      return environment_->MakeWriteError("a row cannot be deleted", code);
+    }
+    if (deleted) continue;
+    code = mdb_cursor_put(cursor.get(), &key, &row, MDB_RESERVE);
+    if (code != 0) return environment_->MakeWriteError("a row cannot be written", code);
+    EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), record);
+  }
+  return Ok();
+}
+
+Status LmdbStateStore::PutMeta(MDB_txn* transaction, const StateMeta& meta) {
+  if (const int code = PutStateMeta(transaction, meta)) {
+    return environment_->MakeWriteError("the checkpoint's meta record cannot be written", code);
+  }
+  return Ok();
+}
+
+Status LmdbStateStore::ConfirmDurable() { return CommitMeta(nullptr); }
+
+Status LmdbStateStore::ChangeIdentity(const Identity& identity) {
+  Status changed = CommitMeta(&identity);
+  if (changed.ok()) identity_ = identity;
+  return changed;
+}
+
+Status LmdbStateStore::CommitMeta(const Identity* identity) {
+  auto transaction = WriteTransaction::Begin(*environment_);
+  if (!transaction.ok()) return Error{transaction.error()};
+  if (identity != nullptr) {
+    if (const int code = PutIdentity(transaction.value().handle(), *identity)) {
+      return environment_->MakeWriteError("the identity cannot be written", code);
+    }
+  }
+  if (Status put = PutMeta(transaction.value().handle(), meta_); !put.ok()) return put;
+  if (const int code = transaction.value().Commit()) {
+    return environment_->MakeWriteError("the state cannot be written", code);
+  }
+  return Ok();
+}
+
+}  // namespace quorate::storage

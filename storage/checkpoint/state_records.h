@@ -1,0 +1,34 @@
+// The small records of a state's environment beside its rows: what the checkpoint is of.
+#pragma once
+
+#include <lmdb.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "storage/base/result.h"
+#include "storage/keyspace/slot_sums.h"
+#include "storage/keyspace/state_store.h"
+#include "storage/lmdb/lmdb_environment.h"
+
+namespace quorate::storage {
+
+// A state's meta record. Every commit of a state writes it again.
+[[nodiscard]] int PutStateMeta(MDB_txn* transaction, const StateMeta& meta);
+// An error when it is missing, damaged, or of another commit.
+Result<StateMeta> GetStateMeta(MDB_txn* transaction, const Environment& environment);
+
+// The sums of the slots, in groups. A group that has never had a key has no record.
+//
+// Writes the groups that have changed, and their total. `meta` is written in the same transaction.
+[[nodiscard]] int PutSlotSums(MDB_txn* transaction, const SlotSums& sums, const StateMeta& meta);
+// An error when a record is damaged, or not of the checkpoint that `meta` is of.
+Result<SlotSums> GetSlotSums(MDB_txn* transaction, const Environment& environment,
+                             const StateMeta& meta);
+// One slot's. An error when the record is damaged; whether it is the newest is not looked at.
+Result<SlotSum> GetSlotSum(MDB_txn* transaction, const Environment& environment, uint16_t slot);
+
+// What to say of a row of the state that DecodeRow refuses.
+Error DamagedRow(const Environment& environment, std::string_view row_key);
+
+}  // namespace quorate::storage

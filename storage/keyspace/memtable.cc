@@ -1,0 +1,178 @@
+#include "storage/keyspace/memtable.h"
+
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <new>
+#include <random>
+#include <type_traits>
+#include <utility>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace quorate::storage {
+namespace {
+
+// From this size on, a value may not fit into a leaf page beside its key, but gets pages of its
+// own.
+constexpr size_t kLargeValueBytes = 1500;
+
+// A large buffer with so much more than its value needs is given back: bytes() counts the value.
+constexpr size_t kSpareBytesMax = 4096;
+
+// Clients choose the keys: a seed that they cannot know keeps them from choosing ones that collide.
+// Nothing that leaves this process depends on it.
+uint64_t HashSeed() {
+  static const uint64_t seed = [] {
+    std::random_device device;
+    return uint64_t{device()} << 32 | device();
+  }();
+  return seed;
+}
+
+}  // namespace
+
+Memtable::Key::Key(std::string_view bytes)
+    : bytes_(bytes),
+      hash_(static_cast<uint32_t>(XXH3_64bits_withSeed(bytes.data(), bytes.size(), HashSeed()))) {}
+
+// --- Looking up ---
+
+const Memtable::Bucket& Memtable::BucketFor(const Key& key) const {
+  const size_t mask = buckets_.size() - 1;
+  size_t at = key.hash() & mask;
+  while (buckets_[at].change != 0 &&
+         (buckets_[at].hash != key.hash() || At(buckets_[at].change).key() != key.bytes())) {
+    at = (at + 1) & mask;
+  }
+  return buckets_[at];
+}
+
+const Memtable::Change* Memtable::Find(const Key& key) const {
+  if (empty()) return nullptr;
+  const Bucket& bucket = BucketFor(key);
+  return bucket.change == 0 ? nullptr : &At(bucket.change);
+}
+
+void Memtable::PrefetchBucket(const Key& key) const {
+  if (!buckets_.empty()) __builtin_prefetch(&buckets_[key.hash() & (buckets_.size() - 1)]);
+}
+
+void Memtable::PrefetchChange(const Key& key) const {
+  if (empty()) return;
+  const size_t mask = buckets_.size() - 1;
+  size_t at = key.hash() & mask;
+  while (buckets_[at].change != 0 && buckets_[at].hash != key.hash()) at = (at + 1) & mask;
+  if (buckets_[at].change == 0) return;
+  // The change with its key, and where a small value begins.
+  const char* change = arena_.At(buckets_[at].change);
+  __builtin_prefetch(change);
+  __builtin_prefetch(change + 64);
+}
+
+// --- Changing ---
+
+void Memtable::Reserve(size_t keys) {
+  const size_t bucket_count = std::bit_ceil(2 * keys);
+  if (bucket_count > buckets_.size()) Resize(bucket_count);
+}
+
+void Memtable::Resize(size_t bucket_count) {
+  const std::vector<Bucket> before = std::exchange(buckets_, std::vector<Bucket>(bucket_count));
+  const size_t mask = bucket_count - 1;
+  for (const Bucket& bucket : before) {
+    if (bucket.change == 0) continue;
+    size_t at = bucket.hash & mask;
+    while (buckets_[at].change != 0) at = (at + 1) & mask;
+    buckets_[at] = bucket;
+  }
+}
+
+Memtable::Change& Memtable::ChangeFor(const Key& key) {
+  static_assert(std::is_trivially_destructible_v<Change>);
+  static_assert(alignof(Change) <= Arena::kAlignment);
+  static_assert(sizeof(Change) + kKeyBytesMax <= Arena::kAllocationMax);
+
+  Reserve(key_count_ + 1);
+  Bucket& bucket = const_cast<Bucket&>(BucketFor(key));
+  if (bucket.change != 0) {
+    Change& change = At(bucket.change);
+    pages_max_ -= PagesMax(change);
+    return change;
+  }
+  assert(key.bytes().size() <= kKeyBytesMax);
+  bucket = {key.hash(), arena_.Allocate(sizeof(Change) + key.bytes().size())};
+  ++key_count_;
+  Change& change = *new (arena_.At(bucket.change)) Change();
+  change.key_size_ = static_cast<uint16_t>(key.bytes().size());
+  if (!key.bytes().empty()) std::memcpy(&change + 1, key.bytes().data(), key.bytes().size());
+  return change;
+}
+
+void Memtable::Put(const Key& key, const RecordView& record, uint64_t digest) {
+  Change& change = ChangeFor(key);
+  change.deleted_ = false;
+  change.type_ = record.header.type;
+  change.revision_ = record.header.revision;
+  change.expire_at_ms_ = record.header.expire_at_ms;
+  change.digest_ = digest;
+  SetValue(change, record.value);
+  pages_max_ += PagesMax(change);
+}
+
+void Memtable::Delete(const Key& key) {
+  Change& change = ChangeFor(key);
+  change.deleted_ = true;
+  change.type_ = ValueType::kString;
+  change.revision_ = 0;
+  change.expire_at_ms_ = 0;
+  change.digest_ = 0;
+  SetValue(change, {});
+  pages_max_ += PagesMax(change);
+}
+
+void Memtable::SetValue(Change& change, std::string_view value) {
+  assert(value.size() <= UINT32_MAX);
+  if (value.size() >= kLargeValueBytes) {
+    SetLargeValue(change, value);
+  } else {
+    if (value.size() > change.capacity_) {
+      const size_t capacity = Arena::Rounded(value.size());
+      change.value_ = arena_.At(arena_.Allocate(capacity));
+      change.capacity_ = static_cast<uint32_t>(capacity);
+    }
+    if (change.capacity_ == 0) change.value_ = nullptr;
+    if (!value.empty()) std::memmove(change.value_, value.data(), value.size());
+    if (change.large_ != 0) {
+      std::string& before = large_values_[change.large_ - 1];
+      large_bytes_ -= before.size();
+      std::string().swap(before);
+    }
+  }
+  change.value_size_ = static_cast<uint32_t>(value.size());
+}
+
+void Memtable::SetLargeValue(Change& change, std::string_view value) {
+  if (change.large_ == 0) {
+    large_values_.emplace_back();
+    change.large_ = static_cast<uint32_t>(large_values_.size());
+  }
+  std::string& large = large_values_[change.large_ - 1];
+  large_bytes_ -= large.size();
+  if (large.capacity() > value.size() + kSpareBytesMax) {
+    std::string(value).swap(large);  // an assignment would keep the buffer
+  } else {
+    large.assign(value);
+  }
+  large_bytes_ += large.size();
+  change.value_ = large.data();
+  change.capacity_ = 0;
+}
+
+// LMDB counts the run of pages that a large value comes with as one.
+size_t Memtable::PagesMax(const Change& change) {
+  return kLeafPagesPerKey + (change.value_size_ >= kLargeValueBytes ? 1 : 0);
+}
+
+}  // namespace quorate::storage

@@ -1,0 +1,150 @@
+#include "storage/snapshot/backup.h"
+
+#include <atomic>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "storage/base/file_system.h"
+#include "storage/base/thread_name.h"
+#include "storage/keyspace/record.h"
+#include "storage/keyspace/snapshot_rows.h"
+#include "storage/snapshot/backup_file.h"
+
+namespace quorate::storage {
+namespace {
+
+// Where a backup is until it is complete.
+std::string UnfinishedPath(const std::string& path) { return path + ".new"; }
+
+// What the rows of a backup add up to.
+class RowTotals {
+ public:
+  // False: a row is damaged.
+  bool Add(std::string_view rows) {
+    SnapshotRowReader reader(rows);
+    while (const std::optional<SnapshotRow> row = reader.Next()) {
+      ++key_count_;
+      digest_ += RecordDigest(KeyOfRow(row->row_key), row->record);
+    }
+    return !reader.damaged();
+  }
+  uint64_t key_count() const { return key_count_; }
+  bool AreOf(const StateMeta& meta) const {
+    return key_count_ == meta.key_count && digest_ == meta.digest;
+  }
+
+ private:
+  uint64_t key_count_ = 0;
+  uint64_t digest_ = 0;
+};
+
+}  // namespace
+
+struct BackupWriter::Work {
+  Work(LmdbStateStore& from, std::string to, Options given)
+      : path(std::move(to)),
+        unfinished(UnfinishedPath(path)),
+        options(std::move(given)),
+        snapshot(from.OpenSnapshot()),
+        thread([this] { Run(); }) {}
+
+  void Run();
+  Result<StateMeta> Write();
+
+  const std::string path;
+  const std::string unfinished;
+  const Options options;
+  const Result<LmdbSnapshot> snapshot;
+  std::atomic<bool> given_up{false};
+
+  std::mutex mutex;
+  std::optional<Result<StateMeta>> finished;
+
+  std::thread thread;
+};
+
+void BackupWriter::Work::Run() {
+  NameThisThread("backup");
+  Result<StateMeta> written = Write();
+  if (!written.ok()) {
+    // Most errors are of a full disk. One that cannot be removed is written over by the next.
+    [[maybe_unused]] const Status removed = RemoveFile(unfinished);
+  }
+  {
+    const std::lock_guard lock(mutex);
+    finished.emplace(std::move(written));
+  }
+  if (options.wake && !given_up) options.wake();
+}
+
+Result<StateMeta> BackupWriter::Work::Write() {
+  if (!snapshot.ok()) return Error{snapshot.error()};
+  const StateMeta& meta = snapshot.value().meta();
+  auto file = BackupFileWriter::Create(unfinished, meta);
+  if (!file.ok()) return Error{file.error()};
+  RowTotals totals;
+  SnapshotChunk chunk;
+  while (!chunk.last) {
+    Result<SnapshotChunk> next = snapshot.value().Read(chunk.last_key, given_up);
+    if (!next.ok()) return Error{next.error()};
+    if (given_up) return Error{path + ": the backup was given up"};
+    chunk = std::move(next.value());
+    if (chunk.rows.empty()) break;
+    totals.Add(chunk.rows);
+    if (Status added = file.value()->Add(chunk.rows); !added.ok()) return Error{added.error()};
+  }
+  // Each row is intact, but a damaged page may have hidden some: the last backup has those.
+  if (!totals.AreOf(meta)) {
+    return Error{path +
+                 ": the backup was not made, since the checkpoint is damaged: its rows are "
+                 "not those it was made of"};
+  }
+  if (Status ended = file.value()->Finish(); !ended.ok()) return Error{ended.error()};
+  if (Status named = Rename(unfinished, path); !named.ok()) return Error{named.error()};
+  return meta;
+}
+
+BackupWriter::BackupWriter(LmdbStateStore& store, std::string path, Options options)
+    : work_(std::make_unique<Work>(store, std::move(path), std::move(options))) {}
+
+BackupWriter::~BackupWriter() {
+  work_->given_up = true;
+  work_->thread.join();
+}
+
+std::optional<Result<StateMeta>> BackupWriter::TakeFinished() {
+  const std::lock_guard lock(work_->mutex);
+  return std::exchange(work_->finished, std::nullopt);
+}
+
+Status RemoveUnfinishedBackup(const std::string& path) { return RemoveFile(UnfinishedPath(path)); }
+
+Result<StateMeta> ReadBackupMeta(const std::string& path) {
+  auto reader = BackupReader::Open(path);
+  if (!reader.ok()) return Error{reader.error()};
+  return reader.value()->meta();
+}
+
+Result<StateMeta> VerifyBackup(const std::string& path) {
+  auto reader = BackupReader::Open(path);
+  if (!reader.ok()) return Error{reader.error()};
+  RowTotals totals;
+  while (true) {
+    const Result<std::optional<std::string>> rows = reader.value()->Next();
+    if (!rows.ok()) return Error{rows.error()};
+    if (!rows.value()) break;
+    if (!totals.Add(*rows.value())) {
+      return Error{path + ": a row behind the first " + std::to_string(totals.key_count()) +
+                   " is damaged: its checksum is wrong"};
+    }
+  }
+  const StateMeta& meta = reader.value()->meta();
+  if (!totals.AreOf(meta)) {
+    return Error{path + ": the rows are not those that the backup was made of"};
+  }
+  return meta;
+}
+
+}  // namespace quorate::storage

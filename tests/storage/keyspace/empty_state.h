@@ -1,0 +1,19 @@
+// A checkpoint of nothing, for a key space that lives in memory alone.
+#pragma once
+
+#include "storage/keyspace/state_store.h"
+
+namespace quorate::storage {
+
+class EmptyState : public StateReader {
+ public:
+  const StateMeta& meta() const override { return meta_; }
+  std::optional<RecordView> Find(std::string_view) const override { return std::nullopt; }
+  SlotSums LoadSlotSums() const override { return {}; }
+  void Refresh() override {}
+
+ private:
+  StateMeta meta_;
+};
+
+}  // namespace quorate::storage
