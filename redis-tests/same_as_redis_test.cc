@@ -259,6 +259,15 @@ TEST_F(SameAsRedis, CommandQuestions) {
       {"COMMAND", "GETKEYS", "PING"},
       {"COMMAND", "GETKEYS", "GET"},
       {"COMMAND", "GETKEYS", "NOSUCHCOMMAND", "a"},
+      {"COMMAND", "GETKEYSANDFLAGS", "GET", "a"},
+      {"COMMAND", "GETKEYSANDFLAGS", "SET", "a", "get"},
+      {"COMMAND", "GETKEYSANDFLAGS", "SET", "a", "1", "NX", "GET"},
+      {"COMMAND", "GETKEYSANDFLAGS", "MSET", "a", "1", "b", "2"},
+      {"COMMAND", "GETKEYSANDFLAGS", "MSET", "a"},
+      {"COMMAND", "GETKEYSANDFLAGS", "DEL", "a", "b"},
+      {"COMMAND", "GETKEYSANDFLAGS", "EXISTS", "a", "b"},
+      {"COMMAND", "GETKEYSANDFLAGS", "PING", "a"},
+      {"COMMAND", "GETKEYSANDFLAGS", "GET"},
       {"COMMAND", "DOCS", "nosuchcommand"},
       {"COMMAND", "LIST", "FILTERBY", "PATTERN", "mg*t"},
       {"COMMAND", "LIST", "FILTERBY", "x", "y"},
@@ -267,7 +276,7 @@ TEST_F(SameAsRedis, CommandQuestions) {
 }
 
 // Cluster clients find a command's keys, and whether a replica may answer it, by these.
-TEST_F(SameAsRedis, EveryCommandHasTheArityAndKeyPositionsThatRedisGivesIt) {
+TEST_F(SameAsRedis, EveryCommandIsDescribedAsRedisDescribesIt) {
   Client quorate = LeaderClient();
   Client redis(redis_port_);
   const Reply commands = quorate.Command({"COMMAND"});
@@ -280,14 +289,9 @@ TEST_F(SameAsRedis, EveryCommandHasTheArityAndKeyPositionsThatRedisGivesIt) {
     const Reply& expected = info.elements[0];
     ASSERT_EQ(expected.kind, Reply::Kind::kArray) << "Redis has no command " << name;
     EXPECT_EQ(command.elements.size(), expected.elements.size()) << name;
-    for (size_t field : {0, 1, 3, 4, 5}) {
+    // All but the subcommands: those that both have are in another order.
+    for (size_t field = 0; field < 9; ++field) {
       EXPECT_EQ(command.elements[field], expected.elements[field]) << name << ", field " << field;
-    }
-    for (const char* flag : {"readonly", "write", "movablekeys"}) {
-      const auto has_flag = [&](const Reply& reply) {
-        return std::ranges::count(reply.elements[2].elements, Status(flag)) == 1;
-      };
-      EXPECT_EQ(has_flag(command), has_flag(expected)) << name << ", flag " << flag;
     }
   }
 }

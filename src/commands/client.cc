@@ -15,6 +15,8 @@
 namespace quorate {
 namespace {
 
+using enum CommandFlag;
+
 // One line of CLIENT LIST, with the fields of Redis 7.0 that say something true here.
 std::string Describe(const Session& session, int64_t now_ms) {
   std::string flags;
@@ -246,14 +248,14 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
             writer);
 }
 
-constexpr std::string_view kFlags = "noscript loading stale";
+constexpr CommandFlags kFlags = {kNoScript, kLoading, kStale};
 
 constexpr Command kSubcommands[] = {
     {.name = "getname",
      .arity = 2,
      .function = LocalFunction(&GetName),
      .flags = kFlags,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "2.6.9",
      .summary = "Gives the connection's name.",
@@ -261,8 +263,8 @@ constexpr Command kSubcommands[] = {
     {.name = "help",
      .arity = 2,
      .function = LocalFunction(&Help),
-     .flags = "loading stale",
-     .categories = "connection",
+     .flags = {kLoading, kStale},
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "5.0.0",
      .summary = "Explains the subcommands.",
@@ -271,7 +273,7 @@ constexpr Command kSubcommands[] = {
      .arity = 2,
      .function = LocalFunction(&Id),
      .flags = kFlags,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "5.0.0",
      .summary = "Gives the connection's id.",
@@ -281,7 +283,7 @@ constexpr Command kSubcommands[] = {
      .function = LocalFunction(&Info),
      .flags = kFlags,
      .tips = "nondeterministic_output",
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "6.2.0",
      .summary = "Describes the connection.",
@@ -289,8 +291,8 @@ constexpr Command kSubcommands[] = {
     {.name = "kill",
      .arity = -3,
      .function = LocalFunction(&Kill),
-     .flags = "admin noscript loading stale",
-     .categories = "connection",
+     .flags = {kAdmin, kNoScript, kLoading, kStale},
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "2.4.0",
      .summary = "Closes connections.",
@@ -300,9 +302,9 @@ constexpr Command kSubcommands[] = {
     {.name = "list",
      .arity = -2,
      .function = LocalFunction(&List),
-     .flags = "admin noscript loading stale",
+     .flags = {kAdmin, kNoScript, kLoading, kStale},
      .tips = "nondeterministic_output",
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "2.4.0",
      .summary = "Describes the connections.",
@@ -311,8 +313,8 @@ constexpr Command kSubcommands[] = {
     {.name = "no-evict",
      .arity = 3,
      .function = LocalFunction(&NoEvict),
-     .flags = "admin noscript loading stale",
-     .categories = "connection",
+     .flags = {kAdmin, kNoScript, kLoading, kStale},
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "7.0.0",
      .summary = "Spares the connection when clients exceed maxmemory-clients.",
@@ -322,7 +324,7 @@ constexpr Command kSubcommands[] = {
      .arity = 3,
      .function = LocalFunction(&NoTouch),
      .flags = kFlags,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "7.2.0",
      .summary = "Notes that the connection's commands leave no trace on keys.",
@@ -332,7 +334,7 @@ constexpr Command kSubcommands[] = {
      .arity = 4,
      .function = LocalFunction(&SetInfo),
      .flags = kFlags,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "7.2.0",
      .summary = "Notes name or version of the library.",
@@ -342,7 +344,7 @@ constexpr Command kSubcommands[] = {
      .arity = 3,
      .function = LocalFunction(&SetName),
      .flags = kFlags,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "connection",
      .since = "2.6.9",
      .summary = "Names the connection.",

@@ -12,6 +12,8 @@
 namespace quorate {
 namespace {
 
+using enum CommandFlag;
+
 void Get(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   if (AreTooLong(arguments.subspan(2))) {
     writer.Error(kPatternTooLong);
@@ -69,7 +71,7 @@ void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
             writer);
 }
 
-constexpr std::string_view kFlags = "admin noscript loading stale";
+constexpr CommandFlags kFlags = {kAdmin, kNoScript, kLoading, kStale};
 
 constexpr Command kSubcommands[] = {
     {.name = "get",
@@ -84,7 +86,7 @@ constexpr Command kSubcommands[] = {
     {.name = "help",
      .arity = 2,
      .function = LocalFunction(&Help),
-     .flags = "loading stale",
+     .flags = {kLoading, kStale},
      .group = "server",
      .since = "5.0.0",
      .summary = "Explains the subcommands.",

@@ -23,6 +23,8 @@
 namespace quorate {
 namespace {
 
+using enum CommandFlag;
+
 // Collects lines of `name:value`.
 class Lines {
  public:
@@ -377,9 +379,9 @@ const Command kInfoCommand = {
     .name = "info",
     .arity = -1,
     .function = LocalFunction(&Info),
-    .flags = "loading stale",
+    .flags = {kLoading, kStale},
     .tips = "nondeterministic_output request_policy:all_shards response_policy:special",
-    .categories = "dangerous",
+    .categories = {Category::kDangerous},
     .group = "server",
     .since = "1.0.0",
     .summary = "Describes the state of the server, in sections.",

@@ -1,6 +1,7 @@
 // COMMAND and its subcommands (https://redis.io/docs/latest/commands/command/): the table,
 // described to clients. Cluster clients find a request's key with it.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@
 namespace quorate {
 namespace {
 
+using enum CommandFlag;
+
 std::vector<std::string_view> Words(std::string_view text) {
   std::vector<std::string_view> words;
   while (!text.empty()) {
@@ -23,37 +26,6 @@ std::vector<std::string_view> Words(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return words;
-}
-
-// Redis does not count what asks for a slot's keys among the commands that read them.
-std::vector<std::string_view> Flags(const Command& command) {
-  std::vector<std::string_view> flags;
-  if (command.is_write()) flags.push_back("write");
-  if (command.is_read() && command.group != "cluster") flags.push_back("readonly");
-  const auto more = Words(command.flags);
-  flags.insert(flags.end(), more.begin(), more.end());
-  return flags;
-}
-
-// Those of the row, and those that follow from what else it says; in Redis's order.
-std::vector<std::string> Categories(const Command& command) {
-  constexpr std::string_view kInOrder[] = {"keyspace", "read", "write",     "string",    "admin",
-                                           "fast",     "slow", "dangerous", "connection"};
-  const std::vector<std::string_view> flags = Flags(command);
-  const auto has_flag = [&](std::string_view flag) {
-    return std::find(flags.begin(), flags.end(), flag) != flags.end();
-  };
-  std::vector<std::string_view> chosen = Words(command.categories);
-  if (has_flag("readonly")) chosen.push_back("read");
-  if (has_flag("write")) chosen.push_back("write");
-  if (has_flag("admin")) chosen.insert(chosen.end(), {"admin", "dangerous"});
-  chosen.push_back(has_flag("fast") ? "fast" : "slow");
-  std::vector<std::string> categories;
-  for (std::string_view category : kInOrder) {
-    if (std::find(chosen.begin(), chosen.end(), category) == chosen.end()) continue;
-    categories.push_back("@" + std::string(category));
-  }
-  return categories;
 }
 
 void WriteSimpleStrings(const auto& texts, resp::ReplyWriter& writer) {
@@ -67,47 +39,101 @@ void WriteTips(const Command& command, resp::ReplyWriter& writer) {
   for (std::string_view tip : tips) writer.BulkString(tip);
 }
 
-void WriteKeySpecifications(const Command& command, resp::ReplyWriter& writer) {
-  if (command.keys.first == 0) {
-    writer.Set(0);
-    return;
-  }
-  writer.Set(1);
-  writer.Map(3);
-  writer.BulkString("flags");
-  WriteSimpleStrings(Words(command.key_flags), writer);
+void WriteKeyFlags(KeyFlags flags, resp::ReplyWriter& writer) {
+  WriteSimpleStrings(NamesOf<KeyFlag>(flags, kKeyFlagNames), writer);
+}
+
+void WriteBeginSearch(const KeySpecification& specification, resp::ReplyWriter& writer) {
   writer.BulkString("begin_search");
   writer.Map(2);
   writer.BulkString("type");
-  writer.BulkString("index");
-  writer.BulkString("spec");
-  writer.Map(1);
-  writer.BulkString("index");
-  writer.Integer(command.keys.first);
+  switch (specification.begin) {
+    case KeySpecification::Begin::kIndex:
+      writer.BulkString("index");
+      writer.BulkString("spec");
+      writer.Map(1);
+      writer.BulkString("index");
+      writer.Integer(specification.index);
+      break;
+    case KeySpecification::Begin::kKeyword:
+      writer.BulkString("keyword");
+      writer.BulkString("spec");
+      writer.Map(2);
+      writer.BulkString("keyword");
+      writer.BulkString(specification.keyword);
+      writer.BulkString("startfrom");
+      writer.Integer(specification.index);
+      break;
+    case KeySpecification::Begin::kUnknown:
+      writer.BulkString("unknown");
+      writer.BulkString("spec");
+      writer.Map(0);
+      break;
+  }
+}
+
+void WriteFindKeys(const KeySpecification& specification, resp::ReplyWriter& writer) {
   writer.BulkString("find_keys");
   writer.Map(2);
   writer.BulkString("type");
-  writer.BulkString("range");
+  if (specification.begin == KeySpecification::Begin::kUnknown) {
+    writer.BulkString("unknown");
+    writer.BulkString("spec");
+    writer.Map(0);
+    return;
+  }
+  const bool counted = specification.find == KeySpecification::Find::kCount;
+  writer.BulkString(counted ? "keynum" : "range");
   writer.BulkString("spec");
   writer.Map(3);
-  writer.BulkString("lastkey");  // counted from the first
-  writer.Integer(command.keys.last < 0 ? command.keys.last
-                                       : command.keys.last - command.keys.first);
-  writer.BulkString("keystep");
-  writer.Integer(command.keys.step);
-  writer.BulkString("limit");
-  writer.Integer(0);
+  if (counted) {
+    writer.BulkString("keynumidx");
+    writer.Integer(specification.count_at);
+    writer.BulkString("firstkey");
+    writer.Integer(specification.last);
+    writer.BulkString("keystep");
+    writer.Integer(specification.step);
+  } else {
+    writer.BulkString("lastkey");  // counted from the first
+    writer.Integer(specification.last);
+    writer.BulkString("keystep");
+    writer.Integer(specification.step);
+    writer.BulkString("limit");
+    writer.Integer(specification.limit);
+  }
+}
+
+void WriteKeySpecifications(const Command& command, resp::ReplyWriter& writer) {
+  writer.Set(command.keys.size());
+  for (const KeySpecification& specification : command.keys) {
+    writer.Map(specification.notes.empty() ? 3 : 4);
+    if (!specification.notes.empty()) {
+      writer.BulkString("notes");
+      writer.BulkString(specification.notes);
+    }
+    writer.BulkString("flags");
+    WriteKeyFlags(specification.flags, writer);
+    WriteBeginSearch(specification, writer);
+    WriteFindKeys(specification, writer);
+  }
+}
+
+void WriteCategories(const Command& command, resp::ReplyWriter& writer) {
+  const auto names = NamesOf<Category>(AllCategories(command), kCategoryNames);
+  writer.Set(names.size());
+  for (const std::string_view name : names) writer.SimpleString("@" + std::string(name));
 }
 
 void WriteInfo(const Command& command, resp::ReplyWriter& writer) {
   writer.Array(10);
   writer.BulkString(command.full_name);
   writer.Integer(command.arity);
-  WriteSimpleStrings(Flags(command), writer);
-  writer.Integer(command.keys.first);
-  writer.Integer(command.keys.last);
-  writer.Integer(command.keys.step);
-  WriteSimpleStrings(Categories(command), writer);
+  WriteSimpleStrings(FlagNames(command), writer);
+  const LegacyKeyRange range = LegacyRangeOf(command.keys);
+  writer.Integer(range.first);
+  writer.Integer(range.last);
+  writer.Integer(range.step);
+  WriteCategories(command, writer);
   WriteTips(command, writer);
   WriteKeySpecifications(command, writer);
   writer.Set(command.subcommands.size());
@@ -199,9 +225,9 @@ void List(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
     if (filtered && EqualsIgnoringCase(arguments[3], "pattern")) {
       wanted = GlobMatch(arguments[4], command.full_name, LetterCase::kInsensitive);
     } else if (filtered && EqualsIgnoringCase(arguments[3], "aclcat")) {
-      const auto categories = Categories(command);
-      wanted = std::any_of(categories.begin(), categories.end(), [&](std::string_view category) {
-        return EqualsIgnoringCase(category.substr(1), arguments[4]);
+      const auto categories = NamesOf<Category>(AllCategories(command), kCategoryNames);
+      wanted = std::any_of(categories.begin(), categories.end(), [&](std::string_view name) {
+        return EqualsIgnoringCase(name, arguments[4]);
       });
     } else if (filtered && !EqualsIgnoringCase(arguments[3], "module")) {
       writer.Error(kSyntaxError);
@@ -213,48 +239,61 @@ void List(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
   for (std::string_view name : names) writer.BulkString(name);
 }
 
-std::vector<std::string_view> Keys(const Command& command, Arguments request) {
-  const int count = static_cast<int>(request.size());
-  const int last = command.keys.last < 0 ? count + command.keys.last : command.keys.last;
-  std::vector<std::string_view> keys;
-  for (int i = command.keys.first; i <= last; i += command.keys.step) {
-    keys.push_back(request[static_cast<size_t>(i)]);
+// The keys of the request behind the subcommand's name; nothing: the error is written.
+std::optional<std::vector<KeyUse>> AskedKeys(Arguments arguments, resp::ReplyWriter& writer) {
+  const Arguments asked = arguments.subspan(2);
+  const Command* command = Commands().FindRequested(asked);
+  if (!command) {
+    writer.Error("ERR Invalid command specified");
+    return std::nullopt;
+  }
+  if (command->keys.empty()) {
+    writer.Error("ERR The command has no key arguments");
+    return std::nullopt;
+  }
+  if (!AcceptsArgumentCount(*command, asked.size())) {
+    writer.Error("ERR Invalid number of arguments specified for command");
+    return std::nullopt;
+  }
+  std::vector<KeyUse> keys = KeysOf(*command, asked).value_or(std::vector<KeyUse>());
+  if (keys.empty() && !command->flags.Has(kNoMandatoryKeys)) {
+    writer.Error("ERR Invalid arguments specified for command");
+    return std::nullopt;
   }
   return keys;
 }
 
 void GetKeys(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
-  const Arguments asked = arguments.subspan(2);
-  const Command* command = Commands().FindRequested(asked);
-  if (!command) {
-    writer.Error("ERR Invalid command specified");
-    return;
+  const auto keys = AskedKeys(arguments, writer);
+  if (!keys) return;
+  writer.Array(keys->size());
+  for (const KeyUse& use : *keys) writer.BulkString(use.key);
+}
+
+void GetKeysAndFlags(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
+  const auto keys = AskedKeys(arguments, writer);
+  if (!keys) return;
+  writer.Array(keys->size());
+  for (const KeyUse& use : *keys) {
+    writer.Array(2);
+    writer.BulkString(use.key);
+    WriteKeyFlags(use.flags, writer);
   }
-  if (command->keys.first == 0) {
-    writer.Error("ERR The command has no key arguments");
-    return;
-  }
-  if (!AcceptsArgumentCount(*command, asked.size())) {
-    writer.Error("ERR Invalid number of arguments specified for command");
-    return;
-  }
-  const std::vector<std::string_view> keys = Keys(*command, asked);
-  writer.Array(keys.size());
-  for (std::string_view key : keys) writer.BulkString(key);
 }
 
 void Help(LocalContext&, Arguments, resp::ReplyWriter& writer) {
-  WriteHelp(
-      "COMMAND",
-      {"(no subcommand)", "    Describe all commands.", "COUNT", "    Give the number of commands.",
-       "DOCS [<command> ...]", "    Document commands, all of them by default.",
-       "GETKEYS <full-command>", "    Give the keys in a command.", "INFO [<command> ...]",
-       "    Describe commands, all of them by default.",
-       "LIST [FILTERBY (MODULE|ACLCAT|PATTERN) <filter>]", "    Give the commands' names."},
-      writer);
+  WriteHelp("COMMAND",
+            {"(no subcommand)", "    Describe all commands.", "COUNT",
+             "    Give the number of commands.", "DOCS [<command> ...]",
+             "    Document commands, all of them by default.", "GETKEYS <full-command>",
+             "    Give the keys in a command.", "GETKEYSANDFLAGS <full-command>",
+             "    Give the keys in a command, and what becomes of them.", "INFO [<command> ...]",
+             "    Describe commands, all of them by default.",
+             "LIST [FILTERBY (MODULE|ACLCAT|PATTERN) <filter>]", "    Give the commands' names."},
+            writer);
 }
 
-constexpr std::string_view kFlags = "loading stale";
+constexpr CommandFlags kFlags = {kLoading, kStale};
 constexpr std::string_view kTips = "nondeterministic_output_order";
 
 constexpr Command kSubcommands[] = {
@@ -262,7 +301,7 @@ constexpr Command kSubcommands[] = {
      .arity = 2,
      .function = LocalFunction(&Count),
      .flags = kFlags,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "server",
      .since = "2.8.13",
      .summary = "Gives the number of commands.",
@@ -272,7 +311,7 @@ constexpr Command kSubcommands[] = {
      .function = LocalFunction(&Docs),
      .flags = kFlags,
      .tips = kTips,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "server",
      .since = "7.0.0",
      .summary = "Documents commands.",
@@ -282,17 +321,27 @@ constexpr Command kSubcommands[] = {
      .arity = -4,
      .function = LocalFunction(&GetKeys),
      .flags = kFlags,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "server",
      .since = "2.8.13",
      .summary = "Gives the keys in a command.",
+     .complexity = "O(N) for N arguments",
+     .syntax = "command [arg...]"},
+    {.name = "getkeysandflags",
+     .arity = -4,
+     .function = LocalFunction(&GetKeysAndFlags),
+     .flags = kFlags,
+     .categories = {Category::kConnection},
+     .group = "server",
+     .since = "7.0.0",
+     .summary = "Gives the keys in a command, and what becomes of them.",
      .complexity = "O(N) for N arguments",
      .syntax = "command [arg...]"},
     {.name = "help",
      .arity = 2,
      .function = LocalFunction(&Help),
      .flags = kFlags,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "server",
      .since = "5.0.0",
      .summary = "Explains the subcommands.",
@@ -302,7 +351,7 @@ constexpr Command kSubcommands[] = {
      .function = LocalFunction(&Info),
      .flags = kFlags,
      .tips = kTips,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "server",
      .since = "2.8.13",
      .summary = "Describes commands.",
@@ -313,7 +362,7 @@ constexpr Command kSubcommands[] = {
      .function = LocalFunction(&List),
      .flags = kFlags,
      .tips = kTips,
-     .categories = "connection",
+     .categories = {Category::kConnection},
      .group = "server",
      .since = "7.0.0",
      .summary = "Gives the commands' names.",
@@ -328,7 +377,7 @@ const Command kCommandCommand = {.name = "command",
                                  .function = LocalFunction(&All),
                                  .flags = kFlags,
                                  .tips = kTips,
-                                 .categories = "connection",
+                                 .categories = {Category::kConnection},
                                  .group = "server",
                                  .since = "2.8.13",
                                  .summary = "Describes all commands.",

@@ -7,6 +7,9 @@
 namespace quorate {
 namespace {
 
+using enum CommandFlag;
+using enum KeyFlag;
+
 void Del(WriteContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   int64_t deleted = 0;
   for (std::string_view key : arguments.subspan(1)) {
@@ -34,9 +37,9 @@ constexpr Command kCommands[] = {
     {.name = "dbsize",
      .arity = 1,
      .function = ReadFunction(&Dbsize),
-     .flags = "fast",
+     .flags = {kFast},
      .tips = "request_policy:all_shards response_policy:agg_sum",
-     .categories = "keyspace",
+     .categories = {Category::kKeyspace},
      .group = "server",
      .since = "1.0.0",
      .summary = "Gives the number of keys.",
@@ -44,10 +47,9 @@ constexpr Command kCommands[] = {
     {.name = "del",
      .arity = -2,
      .function = WriteFunction(&Del),
-     .keys = {1, -1, 1},
-     .key_flags = "RM delete",
+     .keys = {KeysFrom(1, {kRemove, kDelete})},
      .tips = "request_policy:multi_shard response_policy:agg_sum",
-     .categories = "keyspace",
+     .categories = {Category::kKeyspace},
      .group = "generic",
      .since = "1.0.0",
      .summary = "Deletes keys, and says how many there were.",
@@ -56,11 +58,10 @@ constexpr Command kCommands[] = {
     {.name = "exists",
      .arity = -2,
      .function = ReadFunction(&Exists),
-     .keys = {1, -1, 1},
-     .flags = "fast",
-     .key_flags = "RO",
+     .keys = {KeysFrom(1, {kReadOnly})},
+     .flags = {kFast},
      .tips = "request_policy:multi_shard response_policy:agg_sum",
-     .categories = "keyspace",
+     .categories = {Category::kKeyspace},
      .group = "generic",
      .since = "1.0.0",
      .summary = "Says how many of the keys exist.",

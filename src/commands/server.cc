@@ -13,6 +13,8 @@
 namespace quorate {
 namespace {
 
+using enum CommandFlag;
+
 void Time(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   const int64_t now_us = context.instance.clock.unix_us();
   writer.Array(2);
@@ -119,7 +121,7 @@ constexpr Command kModuleSubcommands[] = {
     {.name = "help",
      .arity = 2,
      .function = LocalFunction(&ModuleHelp),
-     .flags = "loading stale",
+     .flags = {kLoading, kStale},
      .group = "server",
      .since = "5.0.0",
      .summary = "Explains the subcommands.",
@@ -127,7 +129,7 @@ constexpr Command kModuleSubcommands[] = {
     {.name = "list",
      .arity = 2,
      .function = LocalFunction(&ModuleList),
-     .flags = "admin noscript",
+     .flags = {kAdmin, kNoScript},
      .tips = "nondeterministic_output_order",
      .group = "server",
      .since = "4.0.0",
@@ -139,7 +141,7 @@ constexpr Command kCommands[] = {
     {.name = "bgsave",
      .arity = -1,
      .function = LocalFunction(&BgSave),
-     .flags = "admin noscript no_async_loading",
+     .flags = {kAdmin, kNoScript, kNoAsyncLoading},
      .group = "server",
      .since = "1.0.0",
      .summary = "Backs this node's data up to the file dbfilename, in the background.",
@@ -148,9 +150,9 @@ constexpr Command kCommands[] = {
     {.name = "lastsave",
      .arity = 1,
      .function = LocalFunction(&LastSave),
-     .flags = "loading stale fast",
+     .flags = {kLoading, kStale, kFast},
      .tips = "nondeterministic_output",
-     .categories = "admin dangerous",
+     .categories = {Category::kAdmin, Category::kDangerous},
      .group = "server",
      .since = "1.0.0",
      .summary = "Gives the time of the last backup that was completed, in seconds since 1970.",
@@ -166,8 +168,8 @@ constexpr Command kCommands[] = {
     {.name = "role",
      .arity = 1,
      .function = LocalFunction(&Role),
-     .flags = "noscript loading stale fast",
-     .categories = "admin dangerous",
+     .flags = {kNoScript, kLoading, kStale, kFast},
+     .categories = {Category::kAdmin, Category::kDangerous},
      .group = "server",
      .since = "2.8.12",
      .summary = "Says whether this node leads, and how far it has applied the log.",
@@ -175,7 +177,7 @@ constexpr Command kCommands[] = {
     {.name = "save",
      .arity = 1,
      .function = DeferredFunction(&Save),
-     .flags = "admin noscript no_async_loading no_multi",
+     .flags = {kAdmin, kNoScript, kNoAsyncLoading, kNoMulti},
      .group = "server",
      .since = "1.0.0",
      .summary = "Backs this node's data up as BGSAVE does, and answers when that is done.",
@@ -183,7 +185,7 @@ constexpr Command kCommands[] = {
     {.name = "shutdown",
      .arity = -1,
      .function = LocalFunction(&Shutdown),
-     .flags = "admin noscript loading stale no_multi allow_busy",
+     .flags = {kAdmin, kNoScript, kLoading, kStale, kNoMulti, kAllowBusy},
      .group = "server",
      .since = "1.0.0",
      .summary = "Stops this node in an orderly way. All data is on disk whatever the option.",
@@ -192,7 +194,7 @@ constexpr Command kCommands[] = {
     {.name = "time",
      .arity = 1,
      .function = LocalFunction(&Time),
-     .flags = "loading stale fast",
+     .flags = {kLoading, kStale, kFast},
      .tips = "nondeterministic_output",
      .group = "server",
      .since = "2.6.0",

@@ -1,6 +1,8 @@
 // Strings (https://redis.io/docs/latest/commands/?group=string).
+#include <algorithm>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "src/base/ascii.h"
 #include "src/commands/families.h"
@@ -10,6 +12,9 @@
 
 namespace quorate {
 namespace {
+
+using enum CommandFlag;
+using enum KeyFlag;
 
 constexpr std::string_view kWrongType =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -117,6 +122,17 @@ std::optional<std::string> CheckSet(Arguments arguments) {
   return std::nullopt;
 }
 
+// As Redis: by the words alone, whatever else is wrong with the request.
+std::optional<std::vector<KeyUse>> FindSetKeys(Arguments arguments) {
+  const Arguments options = arguments.subspan(3);
+  const bool gets = std::any_of(options.begin(), options.end(), [](std::string_view word) {
+    return EqualsIgnoringCase(word, "get");
+  });
+  const KeyFlags flags =
+      gets ? KeyFlags{kReadWrite, kAccess, kUpdate} : KeyFlags{kOverwrite, kUpdate};
+  return std::vector<KeyUse>{{arguments[1], flags}};
+}
+
 void Set(WriteContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   const std::string_view key = arguments[1];
   const std::string_view value = arguments[2];
@@ -147,10 +163,9 @@ constexpr Command kCommands[] = {
     {.name = "get",
      .arity = 2,
      .function = ReadFunction(&Get),
-     .keys = {1, 1, 1},
-     .flags = "fast",
-     .key_flags = "RO access",
-     .categories = "string",
+     .keys = {KeyAt(1, {kReadOnly, kAccess})},
+     .flags = {kFast},
+     .categories = {Category::kString},
      .group = "string",
      .since = "1.0.0",
      .summary = "Gives the string that a key holds.",
@@ -159,11 +174,10 @@ constexpr Command kCommands[] = {
     {.name = "mget",
      .arity = -2,
      .function = ReadFunction(&Mget),
-     .keys = {1, -1, 1},
-     .flags = "fast",
-     .key_flags = "RO access",
+     .keys = {KeysFrom(1, {kReadOnly, kAccess})},
+     .flags = {kFast},
      .tips = "request_policy:multi_shard",
-     .categories = "string",
+     .categories = {Category::kString},
      .group = "string",
      .since = "1.0.0",
      .summary = "Gives the strings of several keys, at one moment.",
@@ -172,12 +186,11 @@ constexpr Command kCommands[] = {
     {.name = "mset",
      .arity = -3,
      .function = WriteFunction(&Mset),
-     .keys = {1, -1, 2},
+     .keys = {KeysFrom(1, {kOverwrite, kUpdate}, 2)},
      .check = &CheckMset,
-     .flags = "denyoom",
-     .key_flags = "OW update",
+     .flags = {kDenyOom},
      .tips = "request_policy:multi_shard response_policy:all_succeeded",
-     .categories = "string",
+     .categories = {Category::kString},
      .group = "string",
      .since = "1.0.1",
      .summary = "Sets several keys to strings, all at once.",
@@ -186,11 +199,12 @@ constexpr Command kCommands[] = {
     {.name = "set",
      .arity = -3,
      .function = WriteFunction(&Set),
-     .keys = {1, 1, 1},
+     .keys = {KeyAt(1, {kReadWrite, kAccess, kUpdate, kVariableFlags},
+                    "RW and ACCESS due to the optional `GET` argument")},
+     .find_keys = &FindSetKeys,
      .check = &CheckSet,
-     .flags = "denyoom",
-     .key_flags = "RW access update variable_flags",
-     .categories = "string",
+     .flags = {kDenyOom},
+     .categories = {Category::kString},
      .group = "string",
      .since = "1.0.0",
      .summary =
@@ -201,10 +215,9 @@ constexpr Command kCommands[] = {
     {.name = "strlen",
      .arity = 2,
      .function = ReadFunction(&Strlen),
-     .keys = {1, 1, 1},
-     .flags = "fast",
-     .key_flags = "RO",
-     .categories = "string",
+     .keys = {KeyAt(1, {kReadOnly})},
+     .flags = {kFast},
+     .categories = {Category::kString},
      .group = "string",
      .since = "2.2.0",
      .summary = "Gives the length of the string that a key holds, in bytes.",

@@ -133,16 +133,13 @@ bool Node::HasMemoryFor(const PendingRequest& request, std::string_view bytes) {
   if (session.reads_held_back > 0) return false;  // replies are made in order
   if (!parts_.sessions.replies_are_tight()) return true;
   // No reply has more in it than the values of its keys; asking for these copies nothing.
-  const KeyPositions& keys = request.command->keys;
-  if (keys.first == 0) return true;
-  const Arguments arguments = Parse(bytes);
-  const auto count = static_cast<int>(arguments.size());
-  const int last = keys.last < 0 ? count + keys.last : keys.last;
+  if (request.command->keys.empty()) return true;
   size_t value_bytes = 0;
-  for (int i = keys.first; i <= last && value_bytes <= kSmallReplyBytes; i += keys.step) {
-    const auto record = keys_.Find(arguments[static_cast<size_t>(i)]);
+  ForEachKey(request.command->keys, Parse(bytes), [&](std::string_view key) {
+    if (value_bytes > kSmallReplyBytes) return;
+    const auto record = keys_.Find(key);
     if (record) value_bytes += record->value.size();
-  }
+  });
   return value_bytes <= kSmallReplyBytes;
 }
 

@@ -137,7 +137,6 @@ const char* Node::DownError() const {
 }
 
 std::string Node::RedirectError(const PendingRequest& request, Arguments arguments) const {
-  const Command& command = *request.command;
   if (waits_to_join()) return DownError();
   std::optional<NodeId> leader = raft_.leader();
   if (!leader && removed_) return DownError();
@@ -145,9 +144,8 @@ std::string Node::RedirectError(const PendingRequest& request, Arguments argumen
   if (!leader) return DownError();
   const Member* member = membership_.Find(*leader);
   if (!member || !CanBeTold(*member)) return kNotExecuted;
-  const bool has_key =
-      command.keys.first > 0 && static_cast<size_t>(command.keys.first) < arguments.size();
-  const uint16_t slot = has_key ? storage::KeySlot(arguments[command.keys.first]) : 0;
+  const std::string_view* key = FirstKey(request.command->keys, arguments);
+  const uint16_t slot = key ? storage::KeySlot(*key) : 0;
   return fmt::format("MOVED {} {}:{}", slot, ReachableHost(*request.session, *member),
                      member->port);
 }

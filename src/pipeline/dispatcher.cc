@@ -142,7 +142,7 @@ void Dispatcher::Route(Session& session, const Command& command, const resp::Req
   Node& node = instance_.node;
   const bool leader = node.raft().is_leader();
   const bool reads_here =
-      command.is_read() && node.raft().leader() && (session.readonly || command.keys.first == 0);
+      command.is_read() && node.raft().leader() && (session.readonly || command.keys.empty());
   const bool here = (leader || reads_here) && !node.waits_to_join();
   if (!here) {
     node.Redirect(session, command, request);

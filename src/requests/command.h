@@ -8,14 +8,19 @@
 // nothing but its arguments, the key space, the entry's clock and its seed may decide what it does.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "resp/reply_writer.h"
+#include "src/base/enum_set.h"
+#include "src/requests/command_keys.h"
 #include "storage/keyspace/key_space.h"
 
 namespace quorate {
@@ -26,9 +31,6 @@ struct Instance;
 struct MembershipChange;
 struct Session;
 struct Statistics;
-
-// The whole request, the command's name (and a subcommand's) included.
-using Arguments = std::span<const std::string_view>;
 
 struct LocalContext {
   Instance& instance;
@@ -63,12 +65,57 @@ using WriteFunction = void (*)(WriteContext&, Arguments, resp::ReplyWriter&);
 // prefix, or nothing. A Write function may rely on it, for what is refused never enters the log.
 using CheckFunction = std::optional<std::string> (*)(Arguments);
 
-// Redis's key specification: first key, last key (negative: from the end), step. first 0: no keys.
-struct KeyPositions {
-  int first = 0;
-  int last = 0;
-  int step = 0;
+// Redis's command flags that rows name, in the order in which COMMAND INFO has them. Its readonly,
+// write and movablekeys follow from the rest of the row.
+enum class CommandFlag : uint8_t {
+  kDenyOom,
+  kAdmin,
+  kPubsub,
+  kNoScript,
+  kBlocking,
+  kLoading,
+  kStale,
+  kSkipMonitor,
+  kSkipSlowlog,
+  kFast,
+  kNoAuth,
+  kMayReplicate,
+  kNoMandatoryKeys,
+  kNoAsyncLoading,
+  kNoMulti,
+  kAllowBusy,
 };
+using CommandFlags = EnumSet<CommandFlag>;
+
+// Redis's categories of commands, by which ACL rules name them, in its order.
+enum class Category : uint8_t {
+  kKeyspace,
+  kRead,
+  kWrite,
+  kSet,
+  kSortedSet,
+  kList,
+  kHash,
+  kString,
+  kBitmap,
+  kHyperLogLog,
+  kGeo,
+  kStream,
+  kPubsub,
+  kAdmin,
+  kFast,
+  kSlow,
+  kBlocking,
+  kDangerous,
+  kConnection,
+  kTransaction,
+  kScripting,
+};
+using Categories = EnumSet<Category>;
+inline constexpr std::array<std::string_view, 21> kCategoryNames = {
+    "keyspace", "read",   "write",       "set",       "sortedset",  "list",        "hash",
+    "string",   "bitmap", "hyperloglog", "geo",       "stream",     "pubsub",      "admin",
+    "fast",     "slow",   "blocking",    "dangerous", "connection", "transaction", "scripting"};
 
 struct Command {
   std::string_view name;  // lower case; a subcommand's without its parent's
@@ -76,18 +123,17 @@ struct Command {
   std::variant<std::monostate, LocalFunction, DeferredFunction, ReadFunction, WriteFunction,
                ChangeFunction>
       function;  // monostate: a container of subcommands only
-  KeyPositions keys = {};
+  KeySpecifications keys = {};
+  KeyFunction find_keys = nullptr;  // where the specifications do not say all
   CheckFunction check = nullptr;
   // Looks at more keys than it names: one of them at a time, see Node::RunScan. Reads only.
   bool scans = false;
 
-  // For COMMAND and COMMAND DOCS. Redis's flags less readonly and write, which follow from
-  // `function`; blanks between them, as between key_flags ("RO access") and tips.
-  std::string_view flags = {};
-  std::string_view key_flags = {};
-  std::string_view tips = {};
-  // Redis's ACL categories, less those that follow from function and flags; likewise.
-  std::string_view categories = {};
+  CommandFlags flags = {};
+
+  // For COMMAND INFO and COMMAND DOCS, but for the categories.
+  std::string_view tips = {};  // with blanks between them
+  Categories categories = {};  // less those that follow from function and flags: AllCategories
   std::string_view group = {};
   std::string_view since = {};
   std::string_view summary = {};
@@ -104,6 +150,11 @@ struct Command {
   bool is_write() const { return std::holds_alternative<WriteFunction>(function); }
   bool is_read() const { return std::holds_alternative<ReadFunction>(function); }
 };
+
+// Redis's flags of a command by their names, those included that follow from the rest of its row.
+std::vector<std::string_view> FlagNames(const Command& command);
+// Every category that the command is in.
+Categories AllCategories(const Command& command);
 
 // Whether a request of so many arguments, names included, agrees with the command's arity.
 bool AcceptsArgumentCount(const Command& command, size_t count);

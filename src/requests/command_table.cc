@@ -62,16 +62,14 @@ std::string UnknownSubcommand(const Command& command, std::string_view name) {
 // What is refused here never enters the log. A read of a key too long to exist is answered as one
 // of any other missing key.
 std::optional<std::string> CheckWrittenKeys(const Command& command, Arguments arguments) {
-  const auto [first, last, step] = command.keys;
-  if (first == 0) return std::nullopt;
-  const int count = static_cast<int>(arguments.size());
-  const int end = last < 0 ? count + last : last;
   size_t keys = 0;
-  for (int i = first; i <= end && i < count; i += step) {
-    if (arguments[static_cast<size_t>(i)].size() > storage::kKeyBytesMax) {
-      return "ERR key is too long (maximum " + std::to_string(storage::kKeyBytesMax) + " bytes)";
-    }
+  bool too_long = false;
+  ForEachKey(command.keys, arguments, [&](std::string_view key) {
+    too_long = too_long || key.size() > storage::kKeyBytesMax;
     ++keys;
+  });
+  if (too_long) {
+    return "ERR key is too long (maximum " + std::to_string(storage::kKeyBytesMax) + " bytes)";
   }
   if (keys > kKeysPerCommandMax) {
     return "ERR too many keys in one command (maximum " + std::to_string(kKeysPerCommandMax) + ")";

@@ -67,9 +67,15 @@ TEST(CommandTable, SaysAllThatDocumentationNeeds) {
       EXPECT_EQ(command.arity, -2);
     }
     // Writes are redirected, and their keys' lengths checked, by their keys.
-    EXPECT_TRUE(!command.is_write() || command.keys.first > 0);
-    EXPECT_EQ(command.keys.first == 0, command.key_flags.empty());
-    EXPECT_EQ(command.keys.first == 0, command.keys.step == 0);
+    EXPECT_TRUE(!command.is_write() || !command.keys.empty());
+    for (const KeySpecification& specification : command.keys) {
+      EXPECT_FALSE(specification.flags.empty());
+      EXPECT_GT(specification.step, 0);
+      // What the request decides, a function finds out.
+      EXPECT_TRUE(command.find_keys != nullptr ||
+                  (!specification.flags.Has(KeyFlag::kVariableFlags) &&
+                   specification.begin != KeySpecification::Begin::kUnknown));
+    }
   }
 }
 
@@ -86,7 +92,7 @@ TEST(CommandTable, DescribesTheArgumentsOfWhatTakesAny) {
       EXPECT_FALSE(parts.empty());
     }
     const bool names_key = command.syntax.find("key:key") != std::string_view::npos;
-    EXPECT_EQ(names_key, command.keys.first > 0);
+    EXPECT_EQ(names_key, !command.keys.empty());
   }
 }
 

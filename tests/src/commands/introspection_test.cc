@@ -153,6 +153,39 @@ TEST_F(Introspection, GetKeysRefusesWhatHasNone) {
             "-ERR wrong number of arguments for 'command|getkeys' command\r\n");
 }
 
+TEST_F(Introspection, GetKeysAndFlagsSaysWhatBecomesOfThem) {
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "get", "a"}),
+            "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+RO\r\n+access\r\n");
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "mset", "a", "1", "b", "2"}),
+            "*2\r\n*2\r\n$1\r\na\r\n*2\r\n+OW\r\n+update\r\n"
+            "*2\r\n$1\r\nb\r\n*2\r\n+OW\r\n+update\r\n");
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "get"}),
+            "-ERR wrong number of arguments for 'command|getkeysandflags' command\r\n");
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "ping", "a"}),
+            "-ERR The command has no key arguments\r\n");
+  client_.Call({"HELLO", "3"});
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "get", "a"}),
+            "*1\r\n*2\r\n$1\r\na\r\n~2\r\n+RO\r\n+access\r\n");
+}
+
+// What SET does to its key is up to its options, even to those that are wrong.
+TEST_F(Introspection, GetKeysAndFlagsLooksAtTheOptionsOfSet) {
+  const std::string written = "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+OW\r\n+update\r\n";
+  const std::string read = "*1\r\n*2\r\n$1\r\na\r\n*3\r\n+RW\r\n+access\r\n+update\r\n";
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "set", "a", "get"}), written);
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "set", "a", "b", "NX"}), written);
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "set", "a", "b", "Get"}), read);
+  EXPECT_EQ(client_.Call({"COMMAND", "GETKEYSANDFLAGS", "set", "a", "b", "x", "GET"}), read);
+}
+
+TEST_F(Introspection, InfoHasTheNotesOfKeys) {
+  EXPECT_NE(client_.Call({"COMMAND", "INFO", "set"})
+                .find("*1\r\n*8\r\n$5\r\nnotes\r\n$48\r\nRW and ACCESS due to the optional "
+                      "`GET` argument\r\n$5\r\nflags\r\n*4\r\n+RW\r\n+access\r\n+update\r\n"
+                      "+variable_flags\r\n"),
+            std::string::npos);
+}
+
 TEST_F(Introspection, EveryContainerHasHelp) {
   for (const Command& command : Commands().commands()) {
     if (command.subcommands.empty()) continue;
