@@ -261,7 +261,7 @@ void Node::ProposeBatch() {
   batch.payload = consensus::Payload(builder_.Finish(std::max(now_ms, keys_.clock_ms()), seed));
   const std::optional<Index> index = raft_.Propose(batch.payload);
   if (!index) {
-    RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, nullptr, nullptr);
+    RefuseBatch(batch, nullptr, nullptr);
     return;
   }
   batch.index = *index;
@@ -363,7 +363,7 @@ void Node::ApplyEntry(const Entry& entry) {
     for (auto it = proposed_.lower_bound(entry.index); it != proposed_.end();) {
       if (it->second.term < entry.term) {
         const PendingBatch lost = TakeProposed(it++);
-        RefuseBatch(lost, DecodeBatch(lost.payload.bytes())->commands, nullptr, nullptr);
+        RefuseBatch(lost, nullptr, nullptr);
       } else {
         ++it;
       }
@@ -382,7 +382,7 @@ void Node::ApplyEntry(const Entry& entry) {
     if (batch.term == entry.term) {
       pending = std::move(batch);
     } else {
-      RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, nullptr, nullptr);
+      RefuseBatch(batch, nullptr, nullptr);
     }
   }
 
@@ -408,15 +408,9 @@ PendingBatch Node::TakeProposed(Proposed::iterator batch) {
 }
 
 void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {
-  const std::optional<Batch> batch = DecodeBatch(entry.payload.bytes());
-  if (!batch) {
-    // Skipping what this version does not understand would let the members drift apart.
-    spdlog::critical("log entry {} holds a batch in a format that this version does not know",
-                     entry.index.value());
-    std::abort();
-  }
-  keys_.BeginEntry(entry.index, entry.term, entry.chain, batch->header.clock_ms);
-  commands_.Parse(batch->commands, batch->header.command_count);
+  DecodeToApply(entry);
+  const BatchHeader& header = batch_.header();
+  keys_.BeginEntry(entry.index, entry.term, entry.chain, header.clock_ms);
   size_t next = 0;  // among pending->operations
   const auto run_reads = [&] {
     for (; pending && next < pending->operations.size() && pending->operations[next].is_read;
@@ -425,15 +419,36 @@ void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {
       RunKeptRead(pending->operations[next], pending->arena.At(pending->operations[next].request));
     }
   };
-  for (uint32_t position = 0; position < commands_.size(); ++position) {
+  for (uint32_t position = 0; position < batch_.units().size(); ++position) {
     PrefetchFor(position);
     run_reads();
-    RunWrite(pending ? &pending->operations[next++] : nullptr,
-             CommandSeed(batch->header.seed, position), commands_[position]);
+    RunWrite(pending ? &pending->operations[next++] : nullptr, CommandSeed(header.seed, position),
+             batch_.arguments(batch_.units()[position]));
   }
   run_reads();
   assert(!pending || next == pending->operations.size());
   keys_.EndEntry();
+}
+
+// The entry is committed, so every member applies it, and the same. What this version cannot apply
+// as the one that wrote it does must stop it, before the entry has changed anything: a member that
+// skipped a part would drift apart from the others.
+void Node::DecodeToApply(const Entry& entry) {
+  Batch::Status status = batch_.Decode(entry.payload.bytes());
+  const auto is_plain = [](const BatchUnit& unit) { return unit.facts == UnitFacts(); };
+  if (status == Batch::Status::kOk && !std::ranges::all_of(batch_.units(), is_plain)) {
+    status = Batch::Status::kNewer;
+  }
+  if (status == Batch::Status::kOk) return;
+  const bool newer = status == Batch::Status::kNewer;
+  options_.fatal(
+      newer ? fmt::format("log entry {} was written by a newer version of Quorate, which this "
+                          "version cannot apply. Nothing is damaged: start the newer version here",
+                          entry.index.value())
+            : fmt::format("log entry {} holds no batch of commands, though its checksum is right: "
+                          "the version that wrote it is at fault",
+                          entry.index.value()));
+  std::abort();
 }
 
 // While one command runs, memory is asked for what later ones will look up: waiting for it is what
@@ -442,8 +457,8 @@ void Node::PrefetchFor(uint32_t position) {
   constexpr uint32_t kEarly = 16;
   constexpr uint32_t kLate = 8;
   const auto key = [this](uint32_t of) -> std::string_view {
-    if (of >= commands_.size()) return {};
-    const Arguments arguments = commands_[of];
+    if (of >= batch_.units().size()) return {};
+    const Arguments arguments = batch_.arguments(batch_.units()[of]);
     return arguments.size() > 1 ? arguments[1] : std::string_view();
   };
   if (const auto early = key(position + kEarly); !early.empty()) keys_.PrefetchEarly(early);
@@ -455,7 +470,10 @@ void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments argu
   // What was checked before it entered the log is not checked again: the checks may have changed.
   if (!command) command = parts_.commands.FindRequested(arguments);
   if (!command || !command->is_write()) {
-    spdlog::critical("the log holds a command that this version does not know: {}", arguments[0]);
+    options_.fatal(fmt::format(
+        "the log holds the command {}, which this version of Quorate does not know. Nothing is "
+        "damaged: start the newer version here",
+        arguments[0]));
     std::abort();
   }
   if (request) AnswerHeldBackOf(*request->session);

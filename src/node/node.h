@@ -297,6 +297,7 @@ class Node {
   bool Apply();
   void ApplyEntry(const consensus::Entry& entry);
   void ApplyBatch(const consensus::Entry& entry, const PendingBatch* pending);
+  void DecodeToApply(const consensus::Entry& entry);
   void PrefetchFor(uint32_t position);
   void RunWrite(const PendingRequest* request, uint64_t seed, Arguments arguments);
   using Proposed = std::multimap<consensus::Index, PendingBatch>;
@@ -323,8 +324,7 @@ class Node {
 
   // --- Requests that are not executed, or may not have been ---
   void RefuseGroup(const ReadGroup& group, const char* error);  // null: redirect
-  void RefuseBatch(const PendingBatch& batch, std::string_view commands, const char* write_error,
-                   const char* read_error);
+  void RefuseBatch(const PendingBatch& batch, const char* write_error, const char* read_error);
   void Refuse(const PendingRequest& request, std::string_view bytes, const char* error);
   void AnswerWithError(const PendingRequest& request, std::string_view error);
   // MOVED to the leader for the request's first key, or CLUSTERDOWN.
@@ -417,7 +417,7 @@ class Node {
   std::optional<int64_t> held_up_since_ms_;
   int64_t next_hand_over_ms_ = 0;
 
-  BatchCommands commands_;  // of the entry that is being applied
+  Batch batch_;  // of the entry that is being applied
   resp::Limits no_limits_ = resp::Limits::None();
   resp::RequestParser parser_;
   std::string discarded_reply_;

@@ -1,6 +1,7 @@
 // The part of Node that answers requests which are not executed, or may not have been.
 #include <spdlog/fmt/fmt.h>
 
+#include <cassert>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,17 +40,18 @@ void Node::RefuseGroup(const ReadGroup& group, const char* error) {
   kept_bytes_ -= group.arena.bytes();
 }
 
-void Node::RefuseBatch(const PendingBatch& batch, std::string_view commands,
-                       const char* write_error, const char* read_error) {
+void Node::RefuseBatch(const PendingBatch& batch, const char* write_error, const char* read_error) {
+  Batch decoded;
+  const Batch::Status status = decoded.Decode(batch.payload.bytes());
+  assert(status == Batch::Status::kOk);  // this node has built it
+  auto unit = decoded.units().begin();
   for (const BatchOperation& operation : batch.operations) {
     if (operation.is_read) {
       Refuse(operation, batch.arena.At(operation.request), read_error);
       continue;
     }
-    Parse(commands);
-    const size_t size = parser_.consumed();
-    Refuse(operation, commands.substr(0, size), write_error);
-    commands.remove_prefix(size);
+    Refuse(operation, unit->request, write_error);
+    ++unit;
   }
 }
 
@@ -101,7 +103,7 @@ void Node::ExpireRequests() {
 
   for (auto& [index, batch] : proposed_) {
     if (batch.expired || batch.deadline_ms > now_ms) continue;
-    RefuseBatch(batch, DecodeBatch(batch.payload.bytes())->commands, kUnknownOutcome, kNotExecuted);
+    RefuseBatch(batch, kUnknownOutcome, kNotExecuted);
     batch.operations = {};
     kept_bytes_ -= batch.arena.bytes();
     batch.arena = {};
@@ -121,10 +123,10 @@ void Node::ExpireRequests() {
   });
   if (builder_.command_count() > 0 && filling_.deadline_ms <= now_ms) {
     // Never proposed: leadership was being handed over, or the entry before it was not committed.
-    const PendingBatch batch = std::exchange(filling_, {});
+    PendingBatch batch = std::exchange(filling_, {});
     ++batch_number_;
-    RefuseBatch(batch, builder_.commands(), kNotExecuted, kNotExecuted);
-    builder_ = {};
+    batch.payload = consensus::Payload(builder_.Finish(0, 0));
+    RefuseBatch(batch, kNotExecuted, kNotExecuted);
   }
 }
 

@@ -10,7 +10,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "resp/request_parser.h"
 #include "src/requests/batch.h"
 
 namespace quorate::simulation {
@@ -209,16 +208,12 @@ std::optional<std::vector<size_t>> WritesIn(std::span<const consensus::Payload> 
   for (const Operation& operation : operations) {
     for (const ValueId value : operation.values) writer_of.emplace(value, operation.id);
   }
-  const resp::Limits limits;
+  Batch batch;
   std::vector<size_t> writes;
   for (const consensus::Payload& payload : batches) {
-    const std::optional<Batch> batch = DecodeBatch(payload.bytes());
-    if (!batch) return std::nullopt;
-    std::string_view rest = batch->commands;
-    resp::RequestParser parser(&limits);
-    while (!rest.empty()) {
-      if (parser.Parse(rest) != resp::RequestParser::Status::kRequest) return std::nullopt;
-      const auto arguments = parser.request().arguments;
+    if (batch.Decode(payload.bytes()) != Batch::Status::kOk) return std::nullopt;
+    for (const BatchUnit& unit : batch.units()) {
+      const auto arguments = batch.arguments(unit);
       size_t id = operations.size();
       if (arguments[0] == "DEL") {
         id = NumberIn(arguments.back());
@@ -228,7 +223,6 @@ std::optional<std::vector<size_t>> WritesIn(std::span<const consensus::Payload> 
       }
       if (id >= operations.size()) return std::nullopt;
       writes.push_back(id);
-      rest.remove_prefix(parser.consumed());
     }
   }
   return writes;

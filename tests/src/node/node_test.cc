@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "src/requests/batch.h"
 #include "tests/src/node/client_requests.h"
 #include "tests/src/node/node_support.h"
 
@@ -453,6 +457,72 @@ TEST(Node, RepliesToAClosedClientGoNowhere) {
   cluster.Send(1, *reader, Get("a"));
   cluster.Steps(kSettle);
   EXPECT_EQ(TestCluster::Replies(*reader), "$1\r\n1\r\n") << "the write itself was accepted";
+}
+
+// --- What a version of another day has written ---
+
+void EndWithReason(const std::string& reason) {
+  std::fprintf(stderr, "%s\n", reason.c_str());
+  std::_Exit(1);
+}
+
+// Starts the only member with one more entry in its log, and waits until that is applied.
+void ApplyAtAStart(TestCluster* cluster, std::string payload) {
+  TestDisk& disk = cluster->member(1).disk;
+  consensus::Entry entry = disk.Copy().log.rbegin()->second;
+  const consensus::Chain before = entry.chain;
+  ++entry.index;
+  entry.kind = consensus::EntryKind::kBatch;
+  entry.payload = consensus::Payload(std::move(payload));
+  entry.chain = consensus::ExtendChain(before, entry);
+  disk.Submit(
+      {.seq = disk.durable() + 1, .hard_state = {}, .truncate_from = {}, .entries = {entry}});
+  disk.Complete();
+  cluster->Restart(1);
+  cluster->WaitForLeader();
+}
+
+std::string BatchOfOne(const UnitFacts& facts, int64_t clock_ms) {
+  const std::string bytes = Set("a", "1");
+  resp::Limits limits;
+  resp::RequestParser parser(&limits);
+  EXPECT_EQ(parser.Parse(bytes), resp::RequestParser::Status::kRequest);
+  BatchBuilder builder;
+  builder.Add(parser.request(), facts);
+  return builder.Finish(clock_ms, 1);
+}
+
+struct NodeDeathTest : testing::Test {
+  NodeDeathTest() {
+    NodeOptions options;
+    options.fatal = &EndWithReason;
+    cluster.emplace(1, options);
+    cluster->WaitForLeader();
+  }
+  std::optional<TestCluster> cluster;
+};
+
+TEST_F(NodeDeathTest, StopsAtABatchThatANewerVersionHasWritten) {
+  const std::string plain = BatchOfOne({}, 1);
+  std::string newer = plain;
+  newer[0] = 3;
+  const char* const kText = "written by a newer version.*Nothing is damaged";
+  EXPECT_EXIT(ApplyAtAStart(&*cluster, newer), testing::ExitedWithCode(1), kText);
+  EXPECT_EXIT(ApplyAtAStart(&*cluster, plain + "x"), testing::ExitedWithCode(1),
+              "holds no batch of commands");
+  EXPECT_EXIT(ApplyAtAStart(&*cluster, BatchOfOne({.database = 1}, 1)), testing::ExitedWithCode(1),
+              kText)
+      << "what the format can say and this version does not know how to apply";
+  ApplyAtAStart(&*cluster, plain);
+  EXPECT_EQ(cluster->node(1).keys().key_count(), 1u);
+}
+
+TEST_F(NodeDeathTest, TheLogsClockNeverGoesBack) {
+  const int64_t ahead = 4'000'000'000'000;
+  ApplyAtAStart(&*cluster, BatchOfOne({}, ahead));
+  EXPECT_EQ(cluster->node(1).keys().clock_ms(), ahead);
+  ApplyAtAStart(&*cluster, BatchOfOne({}, 1'800'000'000'000));
+  EXPECT_EQ(cluster->node(1).keys().clock_ms(), ahead);
 }
 
 }  // namespace
