@@ -69,22 +69,33 @@ class MixedFolders : public ::testing::Test {
         .Command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(cluster_.port(id))})
         .text;
   }
-  // Another process with that member's command line and this folder, as on another machine. It ends
-  // by itself; what it has logged.
-  std::string RunTwin(int id, const std::string& data) {
+  // Another process with that member's command line and this folder, as on another machine.
+  std::unique_ptr<ChildProcess> StartTwin(int id, const std::string& data) {
     std::vector<std::string> line = cluster_.CommandLine(id);
     *(std::ranges::find(line, "--dir") + 1) = data;
     line.insert(line.end(), {"--bind", "127.0.0.2"});
-    const std::string path = folder_.path() + "/twin.log";
-    const int log = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    const auto twin = ChildProcess::Start({line, folder_.path(), -1, log, log});
+    const int log = open(TwinLog().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    auto twin = ChildProcess::Start({line, folder_.path(), -1, log, log});
     close(log);
-    // Meanwhile no client notices.
-    WriteAll("beside the twin");
-    EXPECT_EQ(twin->WaitForEnd(kDeadlineMs), (ProcessEnd{.exit_code = 1}));
+    return twin;
+  }
+  std::string TwinLog() const { return folder_.path() + "/twin.log"; }
+  std::string TwinHasLogged() const {
     std::ostringstream text;
-    text << std::ifstream(path).rdbuf();
+    text << std::ifstream(TwinLog()).rdbuf();
     return text.str();
+  }
+  // The twin ends by itself, and no client notices. Returns what it has logged.
+  std::string RunTwin(int id, const std::string& data) {
+    const auto twin = StartTwin(id, data);
+    bool has_ended = false;
+    EXPECT_TRUE(Eventually(kDeadlineMs, [&] {
+      has_ended = !twin->running();
+      WriteAll("beside the twin");
+      return has_ended || HasFatalFailure();
+    }));
+    EXPECT_EQ(twin->WaitForEnd(0), (ProcessEnd{.exit_code = 1}));
+    return TwinHasLogged();
   }
 
   const TemporaryFolder folder_;
@@ -306,7 +317,9 @@ TEST_F(MixedFolders, ATwinOfAMemberIsTurnedAway) {
   const std::string term = InfoField(leader, "raft_term");
   const std::string empty = folder_.path() + "/empty";
   fs::create_directory(empty);
-  for (const std::string& data : {copy, empty}) {
+  // Whatever starts it may start it again and again.
+  for (const std::string& data : {copy, copy, empty, empty, copy}) {
+    fs::remove(TwinLog());
     const std::string log = RunTwin(original, data);
     ASSERT_FALSE(HasFatalFailure());
     EXPECT_NE(log.find("another process runs as node " + std::to_string(original)),
@@ -319,6 +332,32 @@ TEST_F(MixedFolders, ATwinOfAMemberIsTurnedAway) {
     ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "beside the twin"));
   }
   ASSERT_TRUE(cluster_.Heal());
+}
+
+// An older copy is started while the original hangs and cannot answer. What the copy lacks must not
+// be held against the original.
+TEST_F(MixedFolders, ATwinOfAMemberThatHangsDoesNotHaveItConvicted) {
+  ASSERT_TRUE(cluster_.Start());
+  const int leader = cluster_.WaitForLeader();
+  const int original = leader == 1 ? 2 : 1;
+  cluster_.Kill9(original);
+  const std::string copy = CopyFolder(original, "copy");
+  cluster_.Restart(original);
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  cluster_.Pause(original);
+  const auto twin = StartTwin(original, copy);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return cluster_.HasLogged(leader, "is still connected but does not answer");
+  }));
+  ASSERT_NO_FATAL_FAILURE(WriteAll("beside the twin"));
+  cluster_.Resume(original);
+  EXPECT_EQ(twin->WaitForEnd(kDeadlineMs), (ProcessEnd{.exit_code = 1})) << TwinHasLogged();
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  for (int id = 1; id <= 3; ++id) {
+    EXPECT_EQ(InfoField(id, "raft_lost_data"), "0");
+    EXPECT_EQ(InfoField(id, "raft_lost_data_peer0"), "");
+    ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "beside the twin"));
+  }
 }
 
 }  // namespace quorate::redis_tests

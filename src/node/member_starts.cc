@@ -94,12 +94,18 @@ MemberStarts::Visit MemberStarts::Receive(NodeId member) {
 }
 
 MemberStarts::Answer MemberStarts::OnStatement(NodeId member, const consensus::Statement& statement,
-                                               const Visit& visit) {
+                                               const Visit& visit, Standing standing) {
   Verdict verdict = ledger_.Judge(member, statement, visit.challenge, visit.acknowledged);
   switch (verdict.kind) {
     case Verdict::Kind::kRefused:
       return {Reception::kRefused, std::move(verdict.reason)};
     case Verdict::Kind::kLost:
+      if (standing == Standing::kInDoubt && !IsConvicted(member)) {
+        return {Reception::kRefused,
+                fmt::format("another process of node {} is still connected but does not answer, "
+                            "and this one is not its successor: {}",
+                            member.value(), verdict.reason)};
+      }
       Convict(member, verdict.reason);
       return {Reception::kLost, std::move(verdict.reason)};
     case Verdict::Kind::kSelfLost:

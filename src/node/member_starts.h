@@ -64,6 +64,12 @@ class MemberStarts {
   bool IsNoted(consensus::NodeId member, consensus::Start start) const {
     return ledger_.Expect(member).noted == start;
   }
+  // Which processes claim to be the member, besides the one that speaks.
+  enum class Standing : uint8_t {
+    kSole,     // none that is known of
+    kInDoubt,  // one that has connected before and does not answer now: this one may be a copy of
+               // its folder, and what it lacks proves nothing about the member
+  };
   // What becomes of the connection.
   enum class Reception : uint8_t {
     kAccepted,
@@ -76,7 +82,7 @@ class MemberStarts {
     std::string reason = {};
   };
   Answer OnStatement(consensus::NodeId member, const consensus::Statement& statement,
-                     const Visit& visit);
+                     const Visit& visit, Standing standing = Standing::kSole);
   // The member has granted this node its vote in that term.
   void OnVote(consensus::NodeId member, consensus::Term term);
 

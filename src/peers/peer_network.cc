@@ -193,55 +193,66 @@ bool PeerNetwork::AnswerHello(Incoming* incoming) {
 
 bool PeerNetwork::OnStatement(Incoming* incoming, consensus::Statement statement) {
   const consensus::NodeId member = incoming->hello->from;
-  const auto link = links_.find(member.value());
-  const bool is_unknown =
-      !incoming->from && !node_->starts().IsNoted(member, statement.starts.back());
-  if (is_unknown && link != links_.end() && !link->second->peer().host.empty()) {
-    CheckClaim(incoming, std::move(statement), link->second->peer());
-    return true;
-  }
-  return Judge(incoming, statement);
-}
-
-// Two processes may claim one member: a copy of its folder was started, or its command line on
-// another machine. The copy lacks starts that the original has drawn since. To judge it as the
-// member would convict the original. So this is asked first; and of processes, since the starts of
-// a process change while the answer is on its way. Where nobody answers, the member may have moved.
-void PeerNetwork::CheckClaim(Incoming* incoming, consensus::Statement statement,
-                             const Member& place) {
+  const bool has_the_place =
+      incoming->from || node_->starts().IsNoted(member, statement.starts.back());
+  if (has_the_place) return Judge(incoming, statement, MemberStarts::Standing::kSole);
   incoming->claim = std::move(statement);
   uv_read_stop(reinterpret_cast<uv_stream_t*>(&incoming->tcp));
-  Probe(place, 0, [this, number = incoming->number](const ProbeAnswer& answer) {
-    OnChecked(number, answer);
+  const uint64_t number = incoming->number;
+  claims_.Make({number, member, incoming->hello->process}, uv_now(loop_));
+  return FindIncoming(number) != nullptr;
+}
+
+bool PeerNetwork::Dial(uint64_t dial, consensus::NodeId member) {
+  const auto link = links_.find(member.value());
+  if (link == links_.end() || link->second->peer().host.empty()) return false;
+  Probe(link->second->peer(), 0,
+        [this, dial](const ProbeAnswer& answer) { claims_.OnAnswer(dial, answer, uv_now(loop_)); });
+  return true;
+}
+
+bool PeerNetwork::AnotherIsConnected(consensus::NodeId member, uint64_t process) const {
+  return std::ranges::any_of(incoming_, [&](const Incoming* incoming) {
+    return incoming->from == member.value() && incoming->hello->process != process;
   });
 }
 
-void PeerNetwork::OnChecked(uint64_t number, const ProbeAnswer& answer) {
-  const auto found = std::ranges::find(incoming_, number, &Incoming::number);
-  if (found == incoming_.end()) return;
-  Incoming* const incoming = *found;
+void PeerNetwork::Decided(uint64_t connection, Claims::Outcome outcome) {
+  Incoming* const incoming = FindIncoming(connection);
+  if (incoming == nullptr) return;
   const consensus::Statement claim = *std::exchange(incoming->claim, std::nullopt);
-  const consensus::Hello& hello = *incoming->hello;
-  if (answer.kind == ProbeAnswer::Kind::kMember && answer.member_id == hello.from.value() &&
-      answer.process != hello.process) {
-    const std::string line =
-        fmt::format("{} another process is node {} of this cluster, and answers at its address",
-                    kTwinWord, hello.from.value());
-    Refuse(incoming, hello, line, line);
-    return;
+  const uint64_t member = incoming->hello->from.value();
+  switch (outcome) {
+    case Claims::Outcome::kTaken: {
+      const std::string line =
+          fmt::format("{} another process is node {} of this cluster, and answers at its address",
+                      kTwinWord, member);
+      Refuse(incoming, *incoming->hello, line, line);
+      return;
+    }
+    case Claims::Outcome::kAskLater: {
+      const std::string line =
+          fmt::format("this node is checking which process is node {}: connect again", member);
+      Refuse(incoming, *incoming->hello, line, line);
+      return;
+    }
+    case Claims::Outcome::kFree:
+      if (!Judge(incoming, claim, MemberStarts::Standing::kSole)) return;
+      break;
+    case Claims::Outcome::kDoubt:
+      if (!Judge(incoming, claim, MemberStarts::Standing::kInDoubt)) return;
+      break;
   }
-  if (!Judge(incoming, claim)) return;
   Take(incoming, std::exchange(incoming->unread, {}));
   // Unless that has closed it.
-  if (std::ranges::find(incoming_, number, &Incoming::number) != incoming_.end()) {
-    StartReading(incoming);
-  }
+  if (FindIncoming(connection) != nullptr) StartReading(incoming);
 }
 
-bool PeerNetwork::Judge(Incoming* incoming, const consensus::Statement& statement) {
+bool PeerNetwork::Judge(Incoming* incoming, const consensus::Statement& statement,
+                        MemberStarts::Standing standing) {
   const consensus::NodeId member = incoming->hello->from;
   const MemberStarts::Answer answer =
-      node_->starts().OnStatement(member, statement, *incoming->visit);
+      node_->starts().OnStatement(member, statement, *incoming->visit, standing);
   switch (answer.reception) {
     case MemberStarts::Reception::kAccepted:
       if (!incoming->from) TakeIn(incoming);
@@ -401,6 +412,11 @@ std::optional<std::string> PeerNetwork::Refusal(const consensus::Hello& hello) c
   return std::nullopt;
 }
 
+PeerNetwork::Incoming* PeerNetwork::FindIncoming(uint64_t number) const {
+  const auto found = std::ranges::find(incoming_, number, &Incoming::number);
+  return found == incoming_.end() ? nullptr : *found;
+}
+
 PeerNetwork::Incoming* PeerNetwork::OldestStranger() const {
   const auto found = std::ranges::find_if(
       incoming_, [](const Incoming* incoming) { return !incoming->from.has_value(); });
@@ -409,6 +425,7 @@ PeerNetwork::Incoming* PeerNetwork::OldestStranger() const {
 
 void PeerNetwork::Drop(Incoming* incoming) {
   std::erase(incoming_, incoming);
+  claims_.Withdraw(incoming->number);
   incoming->from.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&incoming->tcp),
            [](uv_handle_t* handle) { delete static_cast<Incoming*>(handle->data); });
@@ -510,6 +527,7 @@ void PeerNetwork::EndRound() {
     if (link->connected()) Introduce(*link);
     link->EndRound();
   }
+  claims_.Advance(uv_now(loop_));
   Incoming* const oldest = OldestStranger();
   if (oldest != nullptr && uv_now(loop_) - oldest->accepted_at_ms >= kHandshakeTimeoutMs)
     Drop(oldest);

@@ -5,9 +5,9 @@
 // closed. One that gets no further is closed after a while, and earlier when there are many. Loop
 // thread.
 //
-// One process at a time has a member's place. When an unknown start of a member connects, this node
-// asks at the member's address who is there. If another process of that member answers, it keeps
-// the place, and the one that has connected is told so.
+// One process at a time has a member's place. When a start of a member connects that this node has
+// not noted, Claims checks it: if another process answers at the member's address, that process
+// keeps the place, and the one that has connected is told so.
 #pragma once
 
 #include <uv.h>
@@ -26,12 +26,13 @@
 #include "src/members/member.h"
 #include "src/node/member_starts.h"
 #include "src/node/node.h"
+#include "src/peers/claims.h"
 #include "src/peers/member_probe.h"
 #include "src/peers/peer_link.h"
 
 namespace quorate {
 
-class PeerNetwork : public Network {
+class PeerNetwork : public Network, private Claims::Owner {
  public:
   struct Options {
     uint64_t cluster_id = 0;
@@ -77,7 +78,7 @@ class PeerNetwork : public Network {
     std::optional<consensus::Hello> hello = {};      // the newest, once one was accepted
     std::optional<MemberStarts::Visit> visit = {};   // once it was answered
     std::optional<consensus::Statement> claim = {};  // that is being checked; nothing is read then
-    std::string unread = {};                         // that came with it
+    std::string unread = {};                         // what came behind it
     std::optional<uint64_t> from = {};               // once a Statement was accepted
   };
 
@@ -93,10 +94,13 @@ class PeerNetwork : public Network {
   bool OnHelloAgain(Incoming* incoming, const consensus::Hello& hello);
   bool AnswerHello(Incoming* incoming);
   bool OnStatement(Incoming* incoming, consensus::Statement statement);
-  bool Judge(Incoming* incoming, const consensus::Statement& statement);
-  void CheckClaim(Incoming* incoming, consensus::Statement statement, const Member& place);
-  void OnChecked(uint64_t number, const ProbeAnswer& answer);
+  bool Judge(Incoming* incoming, const consensus::Statement& statement,
+             MemberStarts::Standing standing);
   void TakeIn(Incoming* incoming);
+  // For Claims; see there.
+  bool Dial(uint64_t dial, consensus::NodeId member) override;
+  bool AnotherIsConnected(consensus::NodeId member, uint64_t process) const override;
+  void Decided(uint64_t connection, Claims::Outcome outcome) override;
   // Nothing more is heard of a member that was convicted.
   void DropConvicted(consensus::NodeId member);
   void Introduce(PeerLink& link);
@@ -114,7 +118,9 @@ class PeerNetwork : public Network {
               std::string line);
   // Why that Hello is not for this node, as the line that it is answered with; nothing: it is.
   std::optional<std::string> Refusal(const consensus::Hello& hello) const;
-  // The oldest connection without a Hello; null: there is none.
+  // Null: that connection is closed.
+  Incoming* FindIncoming(uint64_t number) const;
+  // The oldest connection that is no member's yet; null: there is none.
   Incoming* OldestStranger() const;
   void Drop(Incoming* incoming);
 
@@ -129,6 +135,7 @@ class PeerNetwork : public Network {
   std::vector<std::unique_ptr<MemberProbe>> probes_;     // under way, or just ended
   std::vector<Incoming*> incoming_;                      // those that are open, the oldest first
   bool has_unanswered_ = false;                          // a Hello, among those
+  Claims claims_{static_cast<Claims::Owner&>(*this)};    // of those that have a `claim`
   std::string last_refusal_;                             // that was logged
   std::array<char, 64 << 10> read_buffer_;
 };

@@ -15,6 +15,7 @@ using consensus::NodeId;
 using consensus::Start;
 using consensus::Term;
 using Reception = MemberStarts::Reception;
+using Standing = MemberStarts::Standing;
 
 constexpr int kSettle = 10;
 constexpr int64_t kHourMs = 3'600'000;
@@ -24,7 +25,7 @@ class MemberStartsTest : public testing::Test {
   MemberStarts& starts(uint64_t id) { return cluster_.node(id).starts(); }
 
   // As far as it can go at this moment.
-  Reception Meet(uint64_t from, uint64_t to) {
+  Reception Meet(uint64_t from, uint64_t to, Standing standing = Standing::kSole) {
     const auto expectation = starts(from).Expect(NodeId(to));
     const MemberStarts::Visit visit = starts(to).Receive(NodeId(from));
     const std::string reason =
@@ -32,7 +33,7 @@ class MemberStartsTest : public testing::Test {
     if (!reason.empty()) return Reception::kRefused;
     const auto statement = starts(from).MakeStatement(NodeId(to), visit.challenge.welcome.nonce);
     EXPECT_TRUE(statement);
-    return starts(to).OnStatement(NodeId(from), *statement, visit).reception;
+    return starts(to).OnStatement(NodeId(from), *statement, visit, standing).reception;
   }
   // Both connections of two members are begun anew, and what is noted is confirmed.
   void MeetAndConfirm(uint64_t one, uint64_t other) {
@@ -135,6 +136,31 @@ TEST_F(MemberStartsTest, AFolderThatWasPutBackIsConvictedOnBothSidesForGood) {
 }
 
 // Also where the other one connects.
+// It may be a copy of the folder of a process that hangs. That one has lost nothing.
+TEST_F(MemberStartsTest, AProcessInDoubtIsRefusedAndNobodyIsConvictedForIt) {
+  cluster_.WaitForLeader();
+  cluster_.Steps(kSettle);
+  const TestDisk::Image copy = cluster_.member(1).disk.Copy();
+  cluster_.Restart(1);
+  cluster_.Steps(kSettle);
+  ASSERT_NO_FATAL_FAILURE(MeetAndConfirm(1, 2));
+  PutBack(1, copy);
+  EXPECT_EQ(Meet(1, 2, Standing::kInDoubt), Reception::kRefused);
+  EXPECT_FALSE(starts(2).IsConvicted(NodeId(1)));
+  // Now it is known that there is no other.
+  EXPECT_EQ(Meet(1, 2), Reception::kLost);
+  EXPECT_TRUE(starts(2).IsConvicted(NodeId(1)));
+  EXPECT_EQ(Meet(1, 2, Standing::kInDoubt), Reception::kLost);
+}
+
+TEST_F(MemberStartsTest, AProcessInDoubtThatHasAllDataIsTaken) {
+  cluster_.WaitForLeader();
+  cluster_.Steps(kSettle);
+  cluster_.Restart(1);
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(Meet(1, 2, Standing::kInDoubt), Reception::kAccepted);
+}
+
 TEST_F(MemberStartsTest, AWelcomeConvictsToo) {
   cluster_.WaitForLeader();
   cluster_.Steps(kSettle);
