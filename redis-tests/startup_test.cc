@@ -1,12 +1,19 @@
 // One process: what it takes to start, what it refuses, what it says, how it ends.
 
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "redis-tests/support/child_process.h"
@@ -237,6 +244,91 @@ TEST_F(Startup, AnIdleClientIsClosedAfterTheTimeoutAndABusyOneIsNot) {
   }));
   EXPECT_FALSE(idle.Command({"PING"}).answered());
   EXPECT_EQ(busy.Command({"PING"}), Status("PONG"));
+}
+
+// Whoever takes a large reply slowly asks nothing meanwhile, and is busy all the same.
+TEST_F(Startup, AClientThatStillTakesItsReplyIsNotIdle) {
+  auto server = StartServing({"--port", port_text_, "--timeout", "2"}, port_);
+  constexpr size_t kBytes = 15 << 20;
+  ASSERT_EQ(Client(port_).Command({"SET", "large", std::string(kBytes, 'v')}), Status("OK"));
+  const int slow = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int room = 64 << 10;
+  setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port_);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(connect(slow, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  const std::string request = "GET large\r\n";
+  ASSERT_EQ(send(slow, request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  const std::string head = "$" + std::to_string(kBytes) + "\r\n";
+  size_t received = 0;
+  std::vector<char> buffer(128 << 10);
+  while (received < head.size() + kBytes + 2) {
+    const ssize_t count = recv(slow, buffer.data(), buffer.size(), 0);
+    if (count <= 0) break;
+    received += static_cast<size_t>(count);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  close(slow);
+  EXPECT_EQ(received, head.size() + kBytes + 2);
+}
+
+TEST_F(Startup, StandardOutputThatNobodyReadsHoldsNothingUp) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe2(pipe_ends, O_CLOEXEC), 0);
+  ASSERT_GT(fcntl(pipe_ends[1], F_SETPIPE_SZ, 4096), 0);
+  auto server = ChildProcess::Start({CommandLine({"--port", port_text_, "--loglevel", "verbose"}),
+                                     folder_.path(), -1, pipe_ends[1], -1});
+  close(pipe_ends[1]);
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(port_).Command({"SET", "serving", "yes"}) == Status("OK");
+  }));
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_EQ(Client(port_).Command({"GET", "serving"}), Text("yes"));
+  }
+  std::string log;
+  fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK);
+  EXPECT_TRUE(Eventually(kDeadlineMs, [&] {
+    EXPECT_EQ(Client(port_).Command({"PING"}), Status("PONG"));
+    char buffer[4096];
+    for (ssize_t count = 0; (count = read(pipe_ends[0], buffer, sizeof buffer)) > 0;) {
+      log.append(buffer, static_cast<size_t>(count));
+    }
+    return log.find(" lines of the log were lost: nobody took them") != std::string::npos;
+  }));
+  close(pipe_ends[0]);
+  EXPECT_EQ(Client(port_).Command({"PING"}), Status("PONG"));
+}
+
+// As logrotate does it.
+TEST_F(Startup, TheLogGoesOnUnderItsNameAfterAHangUp) {
+  const std::string log = folder_.path() + "/quorate.log";
+  auto server = StartServing({"--port", port_text_, "--logfile", log}, port_);
+  std::filesystem::rename(log, log + ".1");
+  server->Signal(SIGHUP);
+  EXPECT_TRUE(Eventually(kDeadlineMs, [&] { return std::filesystem::exists(log); }));
+  ExpectCleanStop(server.get());
+  std::ifstream file(log);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_NE(text.find("bye"), std::string::npos) << text;
+}
+
+// Else its own files would be what others take for standard output.
+TEST_F(Startup, ClosedStandardDescriptorsStayEmpty) {
+  Flags line = {"/bin/sh", "-c", "exec \"$0\" \"$@\" <&- >&- 2>&-"};
+  const Flags server_line = CommandLine({"--port", port_text_});
+  line.insert(line.end(), server_line.begin(), server_line.end());
+  auto server = ChildProcess::Start({line, folder_.path(), -1, -1, -1});
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] {
+    return Client(port_).Command({"SET", "a", "1"}) == Status("OK");
+  }));
+  for (const char* descriptor : {"0", "1", "2"}) {
+    const std::string name = "/proc/" + std::to_string(server->pid()) + "/fd/" + descriptor;
+    EXPECT_EQ(std::filesystem::read_symlink(name), "/dev/null");
+  }
+  ExpectCleanStop(server.get());
 }
 
 TEST_F(Startup, TheLogSaysWhenItIsReady) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cassert>
 #include <string_view>
 #include <utility>
@@ -151,14 +152,22 @@ void ClientConnection::OnWritten(int status) {
   if (!closing_) listener_.instance_.sessions.Schedule(*session_);
 }
 
-bool ClientConnection::IsStuck(int64_t limit_ms) {
-  const int64_t now_ms = listener_.instance_.clock.monotonic_ms();
+void ClientConnection::NoteProgress() {
   const size_t bytes = uv_stream_get_write_queue_size(reinterpret_cast<uv_stream_t*>(socket_));
-  if (bytes != write_queue_bytes_ || bytes == 0) {
-    write_queue_bytes_ = bytes;
-    write_queue_changed_ms_ = now_ms;
-  }
-  return bytes > 0 && now_ms - write_queue_changed_ms_ >= limit_ms;
+  if (bytes == write_queue_bytes_) return;
+  write_queue_bytes_ = bytes;
+  write_queue_changed_ms_ = listener_.instance_.clock.monotonic_ms();
+}
+
+bool ClientConnection::IsStuck(int64_t limit_ms) const {
+  return write_queue_bytes_ > 0 &&
+         listener_.instance_.clock.monotonic_ms() - write_queue_changed_ms_ >= limit_ms;
+}
+
+bool ClientConnection::IsIdle(int64_t limit_ms) const {
+  const int64_t active_ms = std::max(session_->last_request_at_ms, write_queue_changed_ms_);
+  return session_->replies.waiting() == 0 &&
+         active_ms < listener_.instance_.clock.monotonic_ms() - limit_ms;
 }
 
 bool ClientConnection::LeavesRepliesTooLong() {

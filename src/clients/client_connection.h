@@ -41,8 +41,12 @@ class ClientConnection {
   std::optional<int> Detach();
   // Replies that the kernel has not taken yet.
   size_t unsent_bytes() const { return session_->reply_bytes(); }
-  // Whether the kernel has taken none of them for so long. Once a second or so.
-  bool IsStuck(int64_t limit_ms);
+  // Looks whether the kernel has taken some of them: once a second or so, before the next two.
+  void NoteProgress();
+  // Whether it has taken none of them for so long.
+  bool IsStuck(int64_t limit_ms) const;
+  // Whether for so long nothing has been asked, and nothing was owed that has made progress.
+  bool IsIdle(int64_t limit_ms) const;
 
  private:
   friend class ClientListener;
@@ -65,7 +69,7 @@ class ClientConnection {
   bool input_ended_ = false;
   bool closing_ = false;
   int64_t over_soft_limit_since_ms_ = 0;  // 0: not over it
-  // What libuv had left to write when IsStuck last saw that change.
+  // What libuv had left to write when NoteProgress last saw that change.
   size_t write_queue_bytes_ = 0;
   int64_t write_queue_changed_ms_ = 0;
 };

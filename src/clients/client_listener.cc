@@ -142,10 +142,9 @@ bool ClientListener::ResumePaused() {
 
 void ClientListener::CloseStuck() {
   const uint64_t limit_s = instance_.config.client_output_buffer_limit.soft_seconds;
-  if (limit_s == 0) return;
+  if (limit_s == 0 || !instance_.sessions.replies_are_tight()) return;
   for (auto& [id, connection] : connections_) {
-    const bool stuck = connection->IsStuck(static_cast<int64_t>(limit_s) * 1000);
-    if (!stuck || !instance_.sessions.replies_are_tight()) continue;
+    if (!connection->IsStuck(static_cast<int64_t>(limit_s) * 1000)) continue;
     spdlog::warn("client {} is closed: it leaves its replies unread, and others wait for that",
                  connection->session().address);
     connection->Close();
@@ -153,16 +152,14 @@ void ClientListener::CloseStuck() {
 }
 
 void ClientListener::CloseIdle() {
+  for (auto& [id, connection] : connections_) connection->NoteProgress();
   CloseStuck();
   const uint64_t timeout_s = instance_.config.timeout_seconds;
   if (timeout_s == 0) return;
-  const int64_t limit_ms = instance_.clock.monotonic_ms() - static_cast<int64_t>(timeout_s) * 1000;
   for (auto& [id, connection] : connections_) {
-    const Session& session = connection->session();
-    if (session.last_request_at_ms < limit_ms && session.replies.waiting() == 0) {
-      spdlog::debug("client {} was idle for longer than timeout", session.address);
-      connection->Close();
-    }
+    if (!connection->IsIdle(static_cast<int64_t>(timeout_s) * 1000)) continue;
+    spdlog::debug("client {} was idle for longer than timeout", connection->session().address);
+    connection->Close();
   }
 }
 

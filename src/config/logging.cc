@@ -1,14 +1,14 @@
 #include "src/config/logging.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <exception>
 #include <memory>
+#include <utility>
+
+#include "src/config/log_output.h"
 
 namespace quorate {
 namespace {
@@ -33,26 +33,21 @@ std::string Pattern(uint64_t node_id) {
   return "%Y-%m-%d %H:%M:%S.%e" + node + " %l: %v";
 }
 
+// Of the logger that StartLogging has made; for SIGHUP.
+std::weak_ptr<LogOutput> current_output;
+
 }  // namespace
 
 std::optional<std::string> StartLogging(const Config& config) {
-  std::shared_ptr<spdlog::sinks::sink> sink;
+  std::shared_ptr<LogOutput> output;
   if (config.logfile.empty()) {
-    sink = std::make_shared<spdlog::sinks::stdout_sink_mt>();
+    output = LogOutput::ToDescriptor(STDOUT_FILENO);
   } else {
-    // spdlog would create missing folders and retry; a mistyped path is better refused.
-    FILE* const file = std::fopen(config.logfile.c_str(), "ab");
-    if (file == nullptr) {
-      return "Can't open the log file '" + config.logfile + "': " + std::strerror(errno);
-    }
-    std::fclose(file);
-    try {
-      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(config.logfile);
-    } catch (const std::exception& error) {
-      return "Can't open the log file: " + std::string(error.what());
-    }
+    output = LogOutput::ToFile(config.logfile);
+    if (!output) return "Can't open the log file '" + config.logfile + "': " + std::strerror(errno);
   }
-  const auto logger = std::make_shared<spdlog::logger>("quorate", std::move(sink));
+  current_output = output;
+  const auto logger = std::make_shared<spdlog::logger>("quorate", std::move(output));
   logger->set_pattern(Pattern(config.node_id));
   logger->set_level(SpdlogLevel(config.loglevel));
   // Each line goes out at once, by the thread that logs it. A queue and a thread would spare that
@@ -64,6 +59,10 @@ std::optional<std::string> StartLogging(const Config& config) {
 }
 
 void SetLogNode(uint64_t node_id) { spdlog::set_pattern(Pattern(node_id)); }
+
+void ReopenLog() {
+  if (const auto output = current_output.lock()) output->Reopen();
+}
 
 void SetLogLevel(LogLevel level) { spdlog::set_level(SpdlogLevel(level)); }
 

@@ -24,6 +24,10 @@ std::optional<std::string> StartLogging(const Config& config);
 // Which node the lines are of, from now on. While no other thread logs.
 void SetLogNode(uint64_t node_id);
 
+// Goes on in the file of the configured name, where another program has moved the one that is
+// written to. So do lines, without it. Any thread may call it.
+void ReopenLog();
+
 // Any thread may call it.
 void SetLogLevel(LogLevel level);
 

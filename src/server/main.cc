@@ -25,6 +25,7 @@ int Check(const std::string& path) {
 }
 
 int Main(int argc, char** argv) {
+  OpenStandardDescriptors();
   IgnoreSignals();
   CommandLine parsed = ParseCommandLine(argc, argv, std::cin);
   if (const auto* help = std::get_if<HelpText>(&parsed)) {

@@ -1,5 +1,6 @@
 #include "src/server/process.h"
 
+#include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -21,6 +22,8 @@ namespace {
 // File descriptors beside those of clients: the ports, the peers, LMDB, the log.
 constexpr rlim_t kReservedDescriptors = 96;
 
+volatile std::sig_atomic_t hung_up = 0;
+
 }  // namespace
 
 int64_t SystemClock::monotonic_ns() const {
@@ -35,10 +38,28 @@ int64_t SystemClock::unix_us() const {
       .count();
 }
 
+void OpenStandardDescriptors() {
+  // Each open gets the lowest number that is free.
+  int opened = 0;
+  do {
+    opened = open("/dev/null", O_RDWR);
+  } while (opened >= 0 && opened <= STDERR_FILENO);
+  if (opened >= 0) close(opened);
+}
+
 void IgnoreSignals() {
   // A peer or client that has gone is an error of write(), and so is a file that may not grow: the
-  // same as a full disk. Redis ignores hang-ups.
-  for (const int number : {SIGPIPE, SIGXFSZ, SIGHUP}) std::signal(number, SIG_IGN);
+  // same as a full disk.
+  for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);
+  // Noted in every life of the node, and between two of them, when libuv would let it end the
+  // process.
+  std::signal(SIGHUP, [](int) { hung_up = 1; });
+}
+
+bool TakeHangUp() {
+  if (hung_up == 0) return false;
+  hung_up = 0;
+  return true;
 }
 
 uint64_t RandomSeed() {

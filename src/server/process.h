@@ -16,8 +16,15 @@ class SystemClock : public Clock {
   int64_t unix_us() const override;
 };
 
+// Descriptors 0, 1 and 2 are open afterwards, on nothing where they were closed: else files of the
+// server's would get them, and whatever writes to standard output would write into these. Once,
+// before any file is opened.
+void OpenStandardDescriptors();
+
 // Those that are to end nothing. Once, before anything else.
 void IgnoreSignals();
+// Whether SIGHUP has come since the last call: the log's file is to be opened anew.
+bool TakeHangUp();
 
 uint64_t RandomSeed();
 // 40 hex digits.

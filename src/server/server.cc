@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <utility>
 
+#include "src/config/logging.h"
 #include "src/net/uv_support.h"
+#include "src/server/process.h"
 
 namespace quorate {
 namespace {
@@ -128,6 +130,7 @@ void Server::FollowJoining() {
 }
 
 void Server::OnTick() {
+  if (TakeHangUp()) ReopenLog();
   instance_.node.Tick();
   JoinIfEmpty();
   if (++ticks_ % (1000 / Node::kTickMs) == 0) OnSecond();
