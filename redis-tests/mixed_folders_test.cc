@@ -237,7 +237,15 @@ TEST_F(UnmountedDisk, WritesThatTheServerHasTakenAloneAreNeverMixedIn) {
       Client(cluster_.port(leader))
           .Command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(cluster_.port(3))});
   EXPECT_TRUE(refused.IsError("ERR")) << refused;
+  // Nor does it begin anew when it is started again, where no member could tell it.
+  for (int id = 1; id <= 2; ++id) cluster_.Kill9(id);
   stray_.reset();
+  StartWithoutItsDisk();
+  ASSERT_TRUE(Eventually(kDeadlineMs, [&] { return IsStopped(); }));
+  EXPECT_NE(InfoField(3, "raft_lost_data_reason").find("knows it as node 3"), std::string::npos);
+  stray_.reset();
+  cluster_.Restart(1);
+  cluster_.Restart(2);
   cluster_.Restart(3);
   ASSERT_TRUE(cluster_.WaitUntilAllServe());
   for (int id = 1; id <= 3; ++id) ASSERT_NO_FATAL_FAILURE(ExpectAll(id, "kept"));

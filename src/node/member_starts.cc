@@ -27,7 +27,7 @@ MemberStarts::MemberStarts(consensus::StartLedger ledger, consensus::Raft& raft,
       drawn_in_(raft.current_term()),
       drawn_at_ms_(clock.monotonic_ms()) {
   ledger_.Draw(random_.Next());
-  if (!own_conviction().empty()) raft_.LoseData();
+  if (!own_conviction().empty()) LoseData();
 }
 
 // --- Rounds ---
@@ -138,10 +138,14 @@ void MemberStarts::Convict(NodeId member, std::string_view reason) {
 void MemberStarts::ConvictSelf(std::string_view reason) {
   if (!own_conviction().empty()) return;
   ledger_.ConvictSelf(reason);
+  LoseData();
+}
+
+void MemberStarts::LoseData() {
   spdlog::error(
       "this node has lost data and takes part in nothing any more: {}. CLUSTER MEET on the leader "
       "replaces it",
-      reason);
+      own_conviction());
   raft_.LoseData();
 }
 

@@ -105,6 +105,9 @@ class MemberStarts {
   const std::string& own_conviction() const { return ledger_.own_conviction(); }
 
  private:
+  // What follows from the own conviction.
+  void LoseData();
+
   consensus::StartLedger ledger_;
   consensus::Raft& raft_;
   Clock& clock_;

@@ -151,22 +151,24 @@ Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folde
   const bool is_settled = unused || !blank;
   if (began_blank && is_settled && folder != 0 && folder != empty_folder() &&
       !raft_.has_lost_its_data()) {
-    // Clients of that cluster know the address: they must not take it for the cluster.
+    // Clients of that cluster know the address: they must not take it for the cluster, also after a
+    // restart, when it looks like any cluster of one.
+    starts_.ConvictSelf(fmt::format("cluster {:016x} knows it as node {}, with another folder",
+                                    cluster_id, as.value()));
     spdlog::error(
-        "cluster {:016x} knows this node as node {}, with another folder: it answers no data. If "
-        "its disk is not mounted, stop it and mount the disk; if the folder is lost, CLUSTER MEET "
-        "on another member replaces it",
-        cluster_id, as.value());
-    if (!blank) {
-      spdlog::error(
-          "this node has taken {} writes as a cluster of its own, which that cluster does not have",
-          keys_.revision());
-    }
-    raft_.LoseData();
+        "if the disk of that node is not mounted, stop this one and mount it; the {} writes that "
+        "this folder has are not in that cluster",
+        keys_.revision());
+    // What is not applied then is not applied at the next start either, and it could not be seen
+    // that the folder holds nothing.
+    BeginCheckpoint();
   }
   const bool replaced =
       cluster_id == options_.cluster_id && as != raft_.id() && raft_.has_nothing();
-  if (!unused && !replaced) return blank ? Offer::kNotYet : Offer::kNone;
+  if (!unused && !replaced) {
+    // One that takes part in nothing applies nothing more: it stays unknown what its log holds.
+    return blank && !raft_.has_lost_its_data() ? Offer::kNotYet : Offer::kNone;
+  }
   // Somebody who has not heard for long may call it by the id of one that was here before, and has
   // lost its folder. Its votes and acknowledgements are forgotten, so it must not come back.
   if (folder != empty_folder()) return Offer::kOtherFolder;
@@ -175,7 +177,8 @@ Node::Offer Node::OfferMembership(uint64_t cluster_id, NodeId as, uint64_t folde
   identity.cluster_id = cluster_id;
   identity.node_id = as;
   identity.joined = true;
-  new_life_ = NewLife{std::move(identity), !starts_.own_conviction().empty()};
+  // Of its own cluster, a folder that was put back is of no use. Of another one, it holds nothing.
+  new_life_ = NewLife{std::move(identity), replaced && !starts_.own_conviction().empty()};
   EndJoining(joining_.has_asked() ? "" : kTakenInByAnother);
   return Offer::kTaken;
 }

@@ -98,6 +98,46 @@ TEST_F(Adoption, WhoeverHasLostItsFolderStopsEvenIfItHasTakenWrites) {
   EXPECT_EQ(node().keys().key_count(), 1U);
 }
 
+// Restarted, it looks like any cluster of one that has data. Its folder remembers.
+TEST_F(Adoption, WhoeverHasLostItsFolderStaysOutAfterARestart) {
+  cluster_.WaitForLeader();
+  auto client = cluster_.Connect(1);
+  cluster_.Send(1, *client, Request({"SET", "a", "1"}));
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), "+OK\r\n");
+  EXPECT_EQ(Offer(kFolderOfAFirstMember), Node::Offer::kNone);
+  cluster_.Steps(kSettle);
+  for (int starts = 0; starts < 2; ++starts) {
+    cluster_.Restart(1);
+    EXPECT_TRUE(node().raft().has_lost_its_data());
+    EXPECT_EQ(node().starts().own_conviction(),
+              "cluster 0000000000000009 knows it as node 4, with another folder");
+    auto another = cluster_.Connect(1);
+    for (const auto& request :
+         {Request({"GET", "a"}), Request({"SET", "a", "2"}), Request({"DBSIZE"})}) {
+      cluster_.Send(1, *another, request);
+      for (int ticks = 0; ticks < 200; ++ticks) cluster_.Tick();
+      EXPECT_EQ(TestCluster::Replies(*another), kLostFolder);
+    }
+    EXPECT_EQ(node().raft().role(), consensus::Role::kFollower);
+  }
+  // What its log holds is not applied, and may be more than nothing.
+  EXPECT_EQ(Offer(node().empty_folder()), Node::Offer::kNone);
+}
+
+// It is of no use to its cluster, but it holds nothing, and may become another member of it.
+TEST_F(Adoption, WhoeverHasLostItsFolderCanBeTakenInAfterARestart) {
+  cluster_.WaitForLeader();
+  EXPECT_EQ(Offer(kFolderOfAFirstMember), Node::Offer::kOtherFolder);
+  cluster_.member(1).state.Finish();
+  cluster_.Steps(kSettle);
+  cluster_.Restart(1);
+  EXPECT_TRUE(node().raft().has_lost_its_data());
+  EXPECT_EQ(Offer(kFolderOfAFirstMember), Node::Offer::kOtherFolder);
+  ASSERT_TRUE(IsTaken());
+  EXPECT_FALSE(node().new_life()->discards_data) << "the folder is looked at once more";
+}
+
 // A folder with data at the start of the process is a cluster's of one, whoever had the address
 // before.
 TEST_F(Adoption, AClusterOfOneThatHasDataFromTheStartGoesOn) {
