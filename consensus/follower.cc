@@ -80,7 +80,7 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
     return;
   }
   // What was trimmed here is committed, so it is in this leader's log too.
-  if (request.prev_log_index > commit_index_ &&
+  if (request.prev_log_index > settled_index() &&
       log_.TermAt(request.prev_log_index) != request.prev_log_term) {
     RejectAppend(from, request);
     return;
@@ -105,18 +105,24 @@ void Raft::Impl::Handle(NodeId from, AppendEntries&& request) {
   }
 }
 
+// What is committed is in the log of every leader to come (section 5.4). What was found equal to
+// this term's leader's log stays in that, since a leader only appends (section 5.3).
+Index Raft::Impl::settled_index() const {
+  return std::max(commit_index_, compared_.verified_index);
+}
+
+// So another entry in such a place is no conflict to be truncated.
+bool Raft::Impl::IsOverruled(Index index, Term term) const {
+  return index >= log_.base_index() && index <= settled_index() && log_.TermAt(index) != term;
+}
+
 // Raft's proof of Log Matching rests on disks that keep what was written to them. An operator who
 // puts last night's copy of one in its place, or starts the same command line on emptied ones and
 // then brings an old one back, makes two logs with equal indexes and terms, and other entries. To
 // take that for a match would lose acknowledged writes without a word; to take it for a conflict
 // and truncate would lose them for good.
 std::optional<Index> Raft::Impl::DivergesAt(AppendEntries* request) const {
-  // What is committed is in the log of every leader to come (section 5.4), so another entry in its
-  // place is no conflict to be truncated.
-  const auto is_overruled = [this](Index index, Term term) {
-    return index >= log_.base_index() && index <= commit_index_ && log_.TermAt(index) != term;
-  };
-  if (is_overruled(request->prev_log_index, request->prev_log_term)) {
+  if (IsOverruled(request->prev_log_index, request->prev_log_term)) {
     return request->prev_log_index;
   }
   // The furthest place at which both logs have an entry of the same term: equal there, equal
@@ -126,7 +132,7 @@ std::optional<Index> Raft::Impl::DivergesAt(AppendEntries* request) const {
   Chain shared_chain = chain;
   for (Entry& entry : request->entries) {
     chain = entry.chain = ExtendChain(chain, entry);
-    if (is_overruled(entry.index, entry.term)) {
+    if (IsOverruled(entry.index, entry.term)) {
       return entry.index;
     }
     // What was trimmed here is committed, and is compared by what the entries lead to at the base.
@@ -168,8 +174,7 @@ void Raft::Impl::AppendMissing(std::vector<Entry>&& entries, bool* appended) {
       continue;
     }
     if (term) {
-      assert(entry.index > commit_index_);
-      assert(entry.index > compared_.verified_index);
+      assert(entry.index > settled_index());
       log_.TruncateFrom(entry.index);
       configurations_.TruncateFrom(entry.index);
       founding_.TruncateFrom(entry.index);

@@ -21,6 +21,10 @@ void Raft::Impl::Handle(NodeId from, InstallSnapshot&& request) {
   if (compared_.diverged) {
     return;  // what this log has instead is not to be thrown away
   }
+  if (IsOverruled(request.last_included_index, request.last_included_term)) {
+    RefuseDiverged(from, request.last_included_index);
+    return;
+  }
   if (request.last_included_index <= commit_index_) {
     // This log has all of it, or holds what follows it. Installing it would go back.
     reply.installed = true;

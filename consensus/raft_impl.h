@@ -244,6 +244,7 @@ class Raft::Impl {
   void Handle(NodeId from, const HeartbeatReply& reply);
   void Handle(NodeId from, const TransferRequest& request);
   Progress* FindPeer(NodeId node);
+  void NoteDiverged(Progress& peer, Index index);
 
   // --- follower.cc ---
   // The sender leads the current term: follow it.
@@ -251,8 +252,11 @@ class Raft::Impl {
   Follower* HearLeader(NodeId from);
   void Handle(NodeId from, AppendEntries&& request);
   void Handle(NodeId from, const Heartbeat& heartbeat);
+  // Up to here this log is known to be that of this term's leader for good.
+  Index settled_index() const;
+  bool IsOverruled(Index index, Term term) const;
   // Where this log and the leader's are known to differ although index and term are the same, or
-  // although this server knows its entry to be committed.
+  // although this server's entry is settled.
   std::optional<Index> DivergesAt(AppendEntries* request) const;
   void AppendMissing(std::vector<Entry>&& entries, bool* appended);
   void RejectAppend(NodeId from, const AppendEntries& request);

@@ -196,6 +196,12 @@ Progress* Raft::Impl::FindPeer(NodeId node) {
   return nullptr;
 }
 
+void Raft::Impl::NoteDiverged(Progress& peer, Index index) {
+  if (peer.Diverged()) {
+    divergences_.push_back({peer.id(), index});
+  }
+}
+
 void Raft::Impl::Handle(NodeId from, const AppendEntriesReply& reply) {
   Progress* peer = FindPeer(from);
   if (peer == nullptr || reply.term < current_term()) {
@@ -203,15 +209,16 @@ void Raft::Impl::Handle(NodeId from, const AppendEntriesReply& reply) {
   }
   if (reply.success) {
     if (reply.index > log_.last_index()) {
-      return;  // no log that agrees with this one can reach so far
+      // No log that agrees with this one reaches so far: another process leads in this term, as
+      // this server, from a copy of its folder.
+      NoteDiverged(*peer, reply.index);
+      return;
     }
     peer->Succeeded(reply.index, std::min(reply.hint_index, log_.last_index()), now_);
     return;
   }
   if (reply.diverged) {
-    if (peer->Diverged()) {
-      divergences_.push_back({from, reply.index});
-    }
+    NoteDiverged(*peer, reply.index);
     return;
   }
   // Where the follower's entry at the hint has an earlier term than this log's, the logs cannot

@@ -116,6 +116,32 @@ TEST(DivergedFollower, InstallsNoSnapshot) {
   EXPECT_TRUE(server.snapshot_messages.empty());
 }
 
+// A leader only appends. One that has another entry where its log was compared before is another
+// process, with a copy of the leader's folder.
+TEST(DivergedFollower, TruncatesNothingThatTheSameLeaderHadBefore) {
+  for (const bool in_entries : {true, false}) {
+    LoneServer server({.term = 1, .log_terms = {1}});
+    server.Receive(kSecond, MakeAppend(3, 1, 1, 0, {MakeEntry(2, 2), MakeEntry(3, 2)}));
+    EXPECT_EQ(Only<AppendEntriesReply>(server.Settle(), kSecond), Success(3, 3));
+    server.Receive(kSecond, in_entries ? MakeAppend(3, 1, 1, 0, {MakeEntry(2, 3)})
+                                       : MakeAppend(3, 2, 3, 0, {MakeEntry(3, 3)}));
+    EXPECT_EQ(Only<AppendEntriesReply>(server.Settle(), kSecond), Diverged(3, 2, 2));
+    EXPECT_EQ(server.raft().last_log_index(), Index(3));
+    EXPECT_EQ(server.divergences, (std::vector<Divergence>{{kSecond, Index(2)}}));
+  }
+}
+
+// A snapshot tells of one entry, too.
+TEST(DivergedFollower, TellsByASnapshotToo) {
+  LoneServer server({.term = 1, .log_terms = {1, 1}});
+  server.Receive(kSecond, MakeAppend(3, 2, 1, 2));
+  server.Settle();
+  server.Receive(kSecond, InstallSnapshot{Term(3), 1, Index(2), Term(2), 0, true, Payload("x")});
+  EXPECT_EQ(Only<AppendEntriesReply>(server.Settle(), kSecond), Diverged(3, 2, 1));
+  EXPECT_TRUE(server.snapshot_messages.empty());
+  EXPECT_EQ(server.divergences, (std::vector<Divergence>{{kSecond, Index(2)}}));
+}
+
 // It may be the leader that is wrong, and this server one of the majority.
 TEST(DivergedFollower, MayBecomeLeader) {
   LoneServer server({.term = 1, .log_terms = {1}});
@@ -146,6 +172,21 @@ TEST(LeaderOfADivergedServer, SendsItNothingMore) {
   server.Acknowledge(kThird, Index(3));
   server.Settle();
   EXPECT_EQ(server.raft().commit_index(), Index(3));
+}
+
+// Somebody else has led in this term, as this server.
+TEST(LeaderOfADivergedServer, IsToldByWhatTheServerAcknowledges) {
+  LoneServer server({.term = 1, .log_terms = {1}});
+  server.BecomeLeader();
+  const Index last = server.raft().last_log_index();
+  server.Receive(kSecond, Success(2, last.value()));
+  server.Settle();
+  EXPECT_TRUE(server.divergences.empty());
+  server.Receive(kSecond, Success(2, last.value() + 1));
+  server.Settle();
+  EXPECT_EQ(server.divergences, (std::vector<Divergence>{{kSecond, last + 1}}));
+  EXPECT_TRUE(server.raft().peers().front().diverged);
+  EXPECT_EQ(server.raft().commit_index(), last);
 }
 
 // Its folder may have been replaced meanwhile.
