@@ -51,17 +51,21 @@ std::optional<std::string> Restore(const Config& config, const ChosenIdentity& c
 
 std::variant<ChosenIdentity, std::string> PrepareFolder(const Config& config,
                                                         storage::StorageOptions& options) {
+  if (config.require_data) {
+    const storage::Result<bool> holds_data = storage::HoldsData(config.dir);
+    if (!holds_data.ok()) return holds_data.error();
+    if (!holds_data.value()) {
+      return fmt::format(
+          "{}: the folder holds no data, and require-data is yes: mount its disk or correct dir, "
+          "or leave require-data out for the first start of a new node",
+          config.dir);
+    }
+  }
   auto read = storage::ReadIdentity(config.dir, options);
   if (!read.ok()) return read.error();
   std::optional<storage::Identity> stored = std::move(read.value());
   if (!config.force_new_cluster.empty()) {
     if (auto error = ForceNewCluster(config, options, &stored)) return *std::move(error);
-  }
-  if (!stored && config.require_data) {
-    return fmt::format(
-        "{}: the folder holds no data, and require-data is yes: mount its disk or correct dir, or "
-        "leave require-data out for the first start of a new node",
-        config.dir);
   }
   std::optional<storage::StateMeta> backup;
   if (!config.restore_from.empty() && !stored) {

@@ -112,6 +112,14 @@ Status CheckFit(const std::string& directory, const LogStore& log, const StateMe
 
 }  // namespace
 
+Result<bool> HoldsData(const std::string& directory) {
+  const FolderParts paths(directory);
+  // The log is away for a moment while another identity is given to the folder.
+  Result<bool> changes = Exists(paths.change);
+  if (!changes.ok() || changes.value()) return changes;
+  return Exists(paths.log);
+}
+
 Result<std::optional<Identity>> ReadIdentity(const std::string& directory,
                                              const StorageOptions& options) {
   const Result<bool> exists = Exists(directory);

@@ -42,6 +42,10 @@ struct OpenedStorage {
   consensus::Recovered recovered;
 };
 
+// Whether the folder holds data, anybody's. Locks and makes nothing, so it may be asked of a folder
+// that is another's, as a mount point without its disk is.
+Result<bool> HoldsData(const std::string& directory);
+
 // Whose data the folder holds; nothing when it holds none yet or does not exist. Does not look at
 // the data itself. An error also while another process has it open.
 Result<std::optional<Identity>> ReadIdentity(const std::string& directory,

@@ -133,6 +133,7 @@ TEST_F(FolderPreparation, AnEmptyFolderIsRefusedWhereDataIsRequired) {
   std::filesystem::create_directory(Folder(0));
   Prepare(Alone(), required);
   EXPECT_CONTAINS(error_, "the folder holds no data, and require-data is yes");
+  EXPECT_TRUE(std::filesystem::is_empty(Folder(0))) << "it may be another disk's";
   const storage::Identity first = Prepare(Alone());
   { const OpenedStorage made = Open(first); }
   EXPECT_EQ(Prepare(Alone(), required), first);

@@ -75,6 +75,21 @@ class DataDirectoryTest : public testing::Test {
 #define EXPECT_CONTAINS(text, part) \
   EXPECT_NE(std::string(text).find(part), std::string::npos) << (text)
 
+// A mount point without its disk is another disk's folder.
+TEST_F(DataDirectoryTest, WhetherItHoldsDataIsSeenWithoutTouchingIt) {
+  const auto holds_data = [this] { return HoldsData(path_).value(); };
+  EXPECT_FALSE(holds_data());
+  EXPECT_FALSE(fs::exists(path_));
+  ASSERT_TRUE(fs::create_directory(path_));
+  EXPECT_FALSE(holds_data());
+  EXPECT_TRUE(fs::is_empty(path_));
+  ASSERT_EQ(OpenError(), "");
+  EXPECT_TRUE(holds_data());
+  // An identity is being changed, and the new log is not there yet.
+  fs::rename(path_ + "/log", path_ + "/change");
+  EXPECT_TRUE(holds_data());
+}
+
 TEST_F(DataDirectoryTest, AFirstStartMakesTheFolder) {
   {
     const Result<OpenedStorage> opened = Open();
