@@ -181,9 +181,25 @@ TEST_F(Startup, AFolderOfAnotherNodeOrClusterIsRefusedAndStaysIntact) {
 TEST_F(Startup, WhereDataIsRequiredAnEmptyFolderIsRefused) {
   ExpectRefused({"--port", port_text_, "--require-data", "yes"}, {"data", "require-data is yes"});
   EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/data"));
+  // As a mount point is, without its disk.
+  std::filesystem::create_directory(folder_.path() + "/data");
+  ExpectRefused({"--port", port_text_, "--require-data", "yes"}, {"data", "require-data is yes"});
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path() + "/data"));
   auto server = StartServing({"--port", port_text_}, port_);
   ExpectCleanStop(server.get());
   server = StartServing({"--port", port_text_, "--require-data", "yes"}, port_);
+  ExpectCleanStop(server.get());
+}
+
+// The programs that set clusters of three up do the same for one.
+TEST_F(Startup, AnInitialClusterOfOneCanBeCreated) {
+  const auto server =
+      StartServer({"--port", port_text_, "--initial-cluster", "1=127.0.0.1:" + port_text_});
+  ASSERT_TRUE(
+      Eventually(kDeadlineMs, [&] { return Client(port_).Command({"PING"}) == Status("PONG"); }));
+  EXPECT_EQ(Client(port_).Command({"CLUSTER", "CREATE"}), Status("OK"));
+  EXPECT_EQ(Client(port_).Command({"SET", "a", "1"}), Status("OK"));
+  EXPECT_EQ(Client(port_).Command({"CLUSTER", "CREATE"}), Status("OK"));
   ExpectCleanStop(server.get());
 }
 

@@ -65,6 +65,8 @@ struct NodeOptions {
   Member self;
   // May be taken in by another cluster, as long as nothing was written: it was started alone.
   bool may_be_adopted = false;
+  // CLUSTER CREATE is meant for it: it was started with an initial cluster.
+  bool may_be_created = true;
   // Is to become part of another cluster, and serves nobody before.
   bool is_to_join = false;
   // Called with what makes going on impossible: a damaged record. Does not return.

@@ -1,6 +1,7 @@
 // The part of Node that has several first members found their cluster (CLUSTER CREATE). Nothing in
 // their command lines says whether a cluster with these members was there before, so an operator
 // has to. The decision is remembered by the votes of the first election, see Raft::BeginFounding.
+// An initial cluster of one founds itself, and only has to answer when that is done.
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
@@ -48,7 +49,8 @@ std::optional<std::string> Node::CreationAnswer(bool expired) const {
   const bool is_founded = raft_.founding() != consensus::FoundingId();
   if (waits_for_create()) return expired ? std::optional(CreationObstacle()) : std::nullopt;
   if (options_.may_be_adopted && IsAlone()) {
-    return waits_to_join() || raft_.has_lost_its_data() ? DownError() : kIsAlone;
+    if (waits_to_join() || raft_.has_lost_its_data()) return DownError();
+    if (!options_.may_be_created) return kIsAlone;
   }
   if (raft_.has_lost_its_data()) return kOthersHaveData;
   if (is_founded && raft_.leader()) return "";

@@ -218,6 +218,10 @@ bool MayBeAdopted(const storage::Identity& identity) {
          beginning.after.empty();
 }
 
+bool BeganWithInitialCluster(const storage::Identity& identity) {
+  return !identity.joined && !ReadBeginning(identity.members).members.empty();
+}
+
 std::variant<std::optional<storage::Identity>, std::string> ChooseNewCluster(
     const Config& config, const std::optional<storage::Identity>& stored) {
   const std::string& given_up = config.force_new_cluster;

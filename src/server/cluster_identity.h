@@ -45,6 +45,9 @@ std::variant<ChosenIdentity, std::string> ChooseIdentity(
 // with nothing.
 bool MayBeAdopted(const storage::Identity& identity);
 
+// Whether the node's cluster began with the members of initial-cluster, be it this node alone.
+bool BeganWithInitialCluster(const storage::Identity& identity);
+
 // What force-new-cluster makes of the folder's identity: the only member of a new cluster, whose id
 // is drawn. Nothing: it was done already, at an earlier start. The reason, for an operator, where
 // the folder is not of the cluster that is to be given up.

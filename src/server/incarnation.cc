@@ -73,6 +73,7 @@ NodeOptions MakeNodeOptions(const Config& config, const ChosenIdentity& chosen,
   options.self = {chosen.identity.node_id.value(), chosen.address.host, chosen.address.port,
                   chosen.address.peer_port};
   options.may_be_adopted = MayBeAdopted(chosen.identity);
+  options.may_be_created = BeganWithInitialCluster(chosen.identity);
   options.is_to_join = !config.join.empty() && options.may_be_adopted;
   options.fatal = &EndProcess;
   options.request_timeout_ms = static_cast<int64_t>(config.request_timeout_ms);

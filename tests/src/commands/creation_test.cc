@@ -178,12 +178,30 @@ TEST_F(CreateCommand, SaysSoWhereTheClusterHasNoLeader) {
 TEST_F(CreateCommand, ANodeThatWasStartedAloneIsAClusterAlready) {
   NodeOptions options;
   options.may_be_adopted = true;
+  options.may_be_created = false;
   TestCluster alone(1, options);
   alone.WaitForLeader();
   EXPECT_EQ(
       TestClient(alone, 1).Call({"CLUSTER", "CREATE"}),
       "-ERR this node was started alone and is a cluster already: CLUSTER MEET adds other nodes "
       "to it\r\n");
+}
+
+// The same program sets up clusters of three and of one.
+TEST_F(CreateCommand, AnInitialClusterOfOneAnswersWhenItIsFounded) {
+  NodeOptions options = Options();
+  options.may_be_adopted = true;
+  TestCluster alone(1, options);
+  alone.member(1).disk_works = false;
+  TestClient client(alone, 1);
+  std::string reply = client.Call({"CLUSTER", "CREATE"});
+  for (int ticks = 0; ticks < 100; ++ticks) alone.Tick();
+  EXPECT_EQ(reply + client.Replies(), "") << "nothing is on its disk";
+  alone.member(1).disk_works = true;
+  alone.WaitForLeader();
+  for (int ticks = 0; ticks < 100; ++ticks) alone.Tick();
+  EXPECT_EQ(client.Replies(), "+OK\r\n");
+  EXPECT_EQ(client.Call({"CLUSTER", "CREATE"}), "+OK\r\n");
 }
 
 TEST_F(CreateCommand, TakesNoArguments) {
