@@ -491,6 +491,20 @@ std::optional<Start> StartLedger::TakeConfirmation(NodeId member) {
   return peer.durable_noted;
 }
 
+void StartLedger::Forget(NodeId member) {
+  const auto found = peers_.find(member);
+  if (found == peers_.end() || found->second.noted == Note()) {
+    return;
+  }
+  found->second.noted = {};
+  found->second.durable_noted = {};
+  found->second.known_to_it = {};
+  if (writing_) {
+    std::erase_if(writing_->noted, [member](const auto& entry) { return entry.first == member; });
+  }
+  changed_ = true;
+}
+
 bool StartLedger::IsNewest(NodeId member, Start start) const {
   const Peer* peer = FindPeer(member);
   return peer == nullptr || peer->noted.start == Start() || peer->noted.start == start;

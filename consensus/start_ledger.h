@@ -200,6 +200,9 @@ class StartLedger {
   // The start whose durable note is to be confirmed to this member now, if any: each once. A
   // confirmation that is lost on its way is due again after the member's next Statement.
   std::optional<Start> TakeConfirmation(NodeId member);
+  // Drops what is noted of `member`, durable or not: its next Statement is the first one. Nothing
+  // of that may have been confirmed to the member.
+  void Forget(NodeId member);
   // Fencing: whether messages of a connection that speaks for `start` of this member count. False
   // if a newer start is noted. True if none is noted.
   bool IsNewest(NodeId member, Start start) const;

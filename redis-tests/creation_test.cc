@@ -94,6 +94,28 @@ TEST_F(Creation, WithAMemberDownIsRefusedAndLeavesNothing) {
   ASSERT_TRUE(cluster_.WaitUntilAllServe());
 }
 
+// A machine is set up once more while the others wait. Nothing was there that could be lost.
+TEST_F(Creation, AFolderMayBeEmptiedBeforeIt) {
+  ASSERT_NO_FATAL_FAILURE(StartFirst(3));
+  cluster_.Kill9(3);
+  cluster_.Restart(3);
+  for (int i = 0; i < 2; ++i) {
+    // Until the others have heard of what it has now.
+    ASSERT_TRUE(
+        Eventually(kDeadlineMs, [&] { return cluster_.HasLogged(1, "connected to node 3"); }));
+    ASSERT_TRUE(
+        Eventually(kDeadlineMs, [&] { return cluster_.HasLogged(1, "node 3 has connected"); }));
+    cluster_.Kill9(3);
+    cluster_.LoseData(3);
+    cluster_.Restart(3);
+  }
+  ASSERT_TRUE(
+      Eventually(kDeadlineMs, [&] { return InfoField(3, "raft_waits_for_create") == "1"; }));
+  ASSERT_TRUE(cluster_.Create());
+  ASSERT_TRUE(cluster_.WaitUntilAllServe());
+  for (int id = 1; id <= 3; ++id) EXPECT_EQ(InfoField(id, "raft_lost_data"), "0");
+}
+
 // At whatever moment they are killed, there is a cluster afterwards or there can be one.
 TEST_F(Creation, InterruptedItFormsOrCanBeRepeated) {
   for (int milliseconds = 0; milliseconds <= 60; milliseconds += 15) {

@@ -54,7 +54,13 @@ std::string MemberStarts::OnWelcome(NodeId peer, const consensus::Expectation& e
                                     const consensus::Welcome& welcome) {
   const Verdict verdict = ledger_.JudgeWelcome(peer, expectation, welcome);
   if (verdict.kind == Verdict::Kind::kLost) {
-    Convict(peer, verdict.reason);
+    const bool is_final = welcome.lost || IsConvicted(peer);
+    if (forgives() && !is_final) {
+      // Unless it has connected already, and told of that start itself.
+      if (ledger_.Expect(peer).noted != welcome.own) ledger_.Forget(peer);
+      return "";
+    }
+    if (!forgives()) Convict(peer, verdict.reason);
     return "it has lost data";
   }
   // The peer is to hear of that, and to keep it in mind.
@@ -75,6 +81,9 @@ void MemberStarts::OnStartNoted(NodeId from, consensus::Start start) {
 }
 
 std::optional<consensus::StartNoted> MemberStarts::TakeConfirmation(NodeId peer) {
+  // What this node confirms, it must not forget. It would, if it was started anew before the vote
+  // is durable that ends its forgiving.
+  if (forgives() || !raft_.durable_state()) return std::nullopt;
   const std::optional<consensus::Start> start = ledger_.TakeConfirmation(peer);
   if (!start) return std::nullopt;
   return consensus::StartNoted{*start};
@@ -84,6 +93,12 @@ std::optional<consensus::StartNoted> MemberStarts::TakeConfirmation(NodeId peer)
 
 MemberStarts::Visit MemberStarts::Receive(NodeId member) {
   Visit visit{.challenge = ledger_.MakeChallenge(member, random_.Next()), .acknowledged = {}};
+  if (forgives()) {
+    // The member must not take what it lacks of that for a loss of its own, nor is it held against
+    // it later on this connection.
+    visit.challenge.welcome.keeps_note = false;
+    visit.challenge.noted = {};
+  }
   if (raft_.is_leader()) {
     for (const consensus::PeerStatus& peer : raft_.peers()) {
       if (peer.id != member) continue;
@@ -95,11 +110,13 @@ MemberStarts::Visit MemberStarts::Receive(NodeId member) {
 
 MemberStarts::Answer MemberStarts::OnStatement(NodeId member, const consensus::Statement& statement,
                                                const Visit& visit, Standing standing) {
+  if (forgives() && !IsConvicted(member)) ledger_.Forget(member);
   Verdict verdict = ledger_.Judge(member, statement, visit.challenge, visit.acknowledged);
   switch (verdict.kind) {
     case Verdict::Kind::kRefused:
       return {Reception::kRefused, std::move(verdict.reason)};
     case Verdict::Kind::kLost:
+      if (forgives()) return {Reception::kRefused, std::move(verdict.reason)};
       if (standing == Standing::kInDoubt && !IsConvicted(member)) {
         return {Reception::kRefused,
                 fmt::format("another process of node {} is still connected but does not answer, "

@@ -88,6 +88,10 @@ class MemberStarts {
 
   // --- Who has lost its data ---
 
+  // No cluster was founded as far as this node knows, and it has not voted: nobody can have lost
+  // anything that this node has heard of. Until then, the folder of a member may be replaced, and
+  // its newest start counts, whatever it has said before.
+  bool forgives() const { return raft_.waits_for_founding(); }
   // For ever: it is listened to no more, and what it has acknowledged counts for nothing.
   void Convict(consensus::NodeId member, std::string_view reason);
   bool IsConvicted(consensus::NodeId member) const { return ledger_.IsConvicted(member); }

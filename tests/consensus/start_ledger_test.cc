@@ -517,6 +517,38 @@ TEST_F(StartLedgerTest, OnlyWhatTheWriteContainedIsConfirmed) {
   EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), one_.ledger().current());
 }
 
+// Nothing of it was confirmed, so the member's folder may be another one.
+TEST_F(StartLedgerTest, WhatWasForgottenConvictsNobody) {
+  const LedgerServer::Folder empty;
+  one_.DrawDurably(NewNumber());
+  Tell(one_, other_);
+  other_.Persist();
+  other_.ledger().Forget(kFirst);
+  EXPECT_TRUE(other_.ledger().dirty());
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), std::nullopt);
+  PutBack(one_, empty);
+  Tell(one_, other_);
+  EXPECT_TRUE(other_.ledger().IsNewest(kFirst, one_.ledger().current()));
+  other_.Persist();
+  other_.Start(NewNumber());
+  Tell(one_, other_);
+}
+
+TEST_F(StartLedgerTest, WhatIsForgottenDuringAWriteDoesNotComeBack) {
+  Tell(one_, other_);
+  other_.folder.ledger = other_.ledger().TakeBytes();
+  other_.ledger().Forget(kFirst);
+  other_.ledger().Persisted();
+  EXPECT_EQ(other_.ledger().TakeConfirmation(kFirst), std::nullopt);
+  EXPECT_EQ(other_.ledger().MakeChallenge(kFirst, 1).welcome.noted, Start());
+}
+
+TEST_F(StartLedgerTest, ThereIsNothingToForgetOfAStranger) {
+  other_.ledger().Forget(kFirst);
+  other_.ledger().Forget(NodeId(77));
+  EXPECT_FALSE(other_.ledger().dirty());
+}
+
 TEST_F(StartLedgerTest, AConfirmationThatIsLostIsDueAgainAfterTheNextStatement) {
   Tell(one_, other_);
   other_.Persist();

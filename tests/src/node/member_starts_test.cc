@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 
 #include "tests/src/node/node_support.h"
@@ -225,6 +226,124 @@ TEST_F(MemberStartsTest, AnotherVoteInTheTermIsNoticed) {
   ASSERT_EQ(statement.voted_for, NodeId(1));
   statement.voted_for = NodeId(3);
   EXPECT_EQ(starts(1).OnStatement(NodeId(2), statement, visit).reception, Reception::kLost);
+}
+
+// --- Before the cluster is founded ---
+
+class UnfoundedStartsTest : public MemberStartsTest {
+ protected:
+  UnfoundedStartsTest() {
+    for (uint64_t id = 1; id <= 3; ++id) {
+      cluster_.member(id).options.raft.founds_unasked = false;
+      cluster_.Restart(id);
+    }
+    cluster_.Steps(kSettle);
+  }
+  void Found() {
+    const std::shared_ptr<Session> session = cluster_.Connect(1);
+    cluster_.Send(1, *session, Request({"CLUSTER", "CREATE"}));
+    cluster_.WaitForLeader();
+    cluster_.Steps(kSettle);
+  }
+  void Empty(uint64_t id) { PutBack(id, {}); }
+  void ExpectNobodyIsConvicted() {
+    for (uint64_t id = 1; id <= 3; ++id) {
+      EXPECT_FALSE(IsLost(id)) << id;
+      EXPECT_TRUE(starts(id).convictions().empty()) << id;
+    }
+  }
+};
+
+// A machine is set up once more. Nothing is lost, since nothing was there.
+TEST_F(UnfoundedStartsTest, AFolderThatIsEmptiedConvictsNobody) {
+  cluster_.Restart(1);  // two starts, so that an empty folder has fewer
+  cluster_.Steps(kSettle);
+  EXPECT_EQ(Meet(1, 2), Reception::kAccepted);
+  EXPECT_EQ(Meet(2, 1), Reception::kAccepted);
+  cluster_.Steps(kSettle);
+  for (int i = 0; i < 2; ++i) {
+    Empty(1);
+    // Whichever of the two connects first.
+    EXPECT_EQ(Meet(i == 0 ? 1 : 2, i == 0 ? 2 : 1), Reception::kAccepted);
+    EXPECT_EQ(Meet(i == 0 ? 2 : 1, i == 0 ? 1 : 2), Reception::kAccepted);
+    cluster_.Steps(kSettle);
+    EXPECT_TRUE(starts(2).IsNoted(NodeId(1), starts(1).current()));
+  }
+  ExpectNobodyIsConvicted();
+}
+
+TEST_F(UnfoundedStartsTest, NothingIsConfirmed) {
+  EXPECT_EQ(Meet(1, 2), Reception::kAccepted);
+  cluster_.Steps(kSettle);
+  EXPECT_TRUE(starts(2).IsNoted(NodeId(1), starts(1).current()));
+  EXPECT_EQ(starts(2).TakeConfirmation(NodeId(1)), std::nullopt);
+  Found();
+  EXPECT_NE(starts(2).TakeConfirmation(NodeId(1)), std::nullopt);
+}
+
+// Were it started anew before its vote is durable, it would wait again, and forget.
+TEST_F(UnfoundedStartsTest, NothingIsConfirmedBeforeTheVoteIsDurable) {
+  EXPECT_EQ(Meet(1, 2), Reception::kAccepted);
+  cluster_.Steps(kSettle);
+  cluster_.member(2).disk_works = false;
+  const std::shared_ptr<Session> session = cluster_.Connect(1);
+  cluster_.Send(1, *session, Request({"CLUSTER", "CREATE"}));
+  for (int i = 0; i < 500 && starts(2).forgives(); ++i) cluster_.Tick();
+  ASSERT_FALSE(starts(2).forgives());
+  EXPECT_EQ(starts(2).TakeConfirmation(NodeId(1)), std::nullopt);
+  cluster_.member(2).disk_works = true;
+  cluster_.Steps(kSettle);
+  EXPECT_NE(starts(2).TakeConfirmation(NodeId(1)), std::nullopt);
+}
+
+// A connection that was made before goes on.
+TEST_F(UnfoundedStartsTest, WhatWasForgivenIsNotHeldAgainstItLater) {
+  EXPECT_EQ(Meet(1, 2), Reception::kAccepted);
+  Empty(1);
+  const MemberStarts::Visit visit = starts(2).Receive(NodeId(1));
+  const auto say = [&] {
+    const auto statement = starts(1).MakeStatement(NodeId(2), visit.challenge.welcome.nonce);
+    return starts(2).OnStatement(NodeId(1), *statement, visit).reception;
+  };
+  EXPECT_EQ(say(), Reception::kAccepted);
+  Found();
+  EXPECT_EQ(say(), Reception::kAccepted);
+  ExpectNobodyIsConvicted();
+}
+
+// It has connected with its new start, and an answer of it to an earlier Hello comes late.
+TEST_F(UnfoundedStartsTest, ALateWelcomeDoesNotForgetWhatWasSaidSince) {
+  EXPECT_EQ(Meet(1, 2), Reception::kAccepted);
+  const consensus::Expectation expectation = starts(2).Expect(NodeId(1));
+  Empty(1);
+  EXPECT_EQ(Meet(1, 2), Reception::kAccepted);
+  EXPECT_EQ(
+      starts(2).OnWelcome(NodeId(1), expectation, starts(1).Receive(NodeId(2)).challenge.welcome),
+      "");
+  EXPECT_TRUE(starts(2).IsNoted(NodeId(1), starts(1).current()));
+}
+
+// The founding's first vote is given: from now on, there is something to lose.
+TEST_F(UnfoundedStartsTest, AfterTheFoundingAnEmptiedFolderIsConvicted) {
+  EXPECT_EQ(Meet(1, 2), Reception::kAccepted);
+  Found();
+  ASSERT_NO_FATAL_FAILURE(MeetAndConfirm(1, 2));
+  Empty(1);
+  EXPECT_EQ(Meet(1, 2), Reception::kLost);
+  EXPECT_TRUE(starts(2).IsConvicted(NodeId(1)));
+}
+
+// A server whose folder was emptied waits for a founding that was long ago. It notices itself.
+TEST_F(UnfoundedStartsTest, AnEmptiedFolderDoesNotForgiveItself) {
+  Found();
+  ASSERT_NO_FATAL_FAILURE(MeetAndConfirm(1, 2));
+  Empty(2);
+  ASSERT_TRUE(starts(2).forgives());
+  const MemberStarts::Visit visit = starts(2).Receive(NodeId(1));
+  const auto statement = starts(1).MakeStatement(NodeId(2), visit.challenge.welcome.nonce);
+  EXPECT_EQ(starts(2).OnStatement(NodeId(1), *statement, visit).reception, Reception::kSelfLost);
+  EXPECT_FALSE(starts(2).own_conviction().empty());
+  EXPECT_TRUE(starts(2).convictions().empty());
 }
 
 // Of two processes the newer one has the member's place.
