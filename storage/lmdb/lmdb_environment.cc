@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "storage/base/file_system.h"
+#include "storage/lmdb/lmdb_free_pages.h"
 #include "storage/lmdb/lmdb_meta_pages.h"
 
 namespace quorate::storage {
@@ -76,6 +77,7 @@ Result<std::unique_ptr<Environment>> Environment::Open(const std::string& path,
   if (Status extended = environment->ExtendToContents(); !extended.ok()) {
     return Error{extended.error()};
   }
+  if (Status checked = CheckFreePages(*environment); !checked.ok()) return Error{checked.error()};
   return environment;
 }
 

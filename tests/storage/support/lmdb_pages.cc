@@ -7,7 +7,9 @@
 namespace quorate::storage {
 namespace {
 
-// The newer of two meta pages counts: of it, the root of the main database, and the transaction.
+// The newer of two meta pages counts: of it, the roots of the list of free pages and of the main
+// database, and the transaction.
+constexpr size_t kFreeListRoot = 80;
 constexpr size_t kMainRoot = 128;
 constexpr size_t kTransaction = 144;
 constexpr size_t kRootOfDatabase = 40;  // within the record of a named database
@@ -119,10 +121,18 @@ std::vector<LmdbPages::Node> LmdbPages::Path(std::string_view database,
   return PathFrom(root, key);
 }
 
-std::vector<LmdbPages::Node> LmdbPages::PathInMain(std::string_view name) const {
+size_t LmdbPages::Root(size_t of_database) const {
   const size_t newer =
       Get<uint64_t>(kTransaction) > Get<uint64_t>(kPageBytes + kTransaction) ? 0 : kPageBytes;
-  return PathFrom(Get<uint64_t>(newer + kMainRoot), name);
+  return Get<uint64_t>(newer + of_database);
+}
+
+std::vector<LmdbPages::Node> LmdbPages::PathInMain(std::string_view name) const {
+  return PathFrom(Root(kMainRoot), name);
+}
+
+std::vector<LmdbPages::Node> LmdbPages::PathInFreeList() const {
+  return PathFrom(Root(kFreeListRoot), "");
 }
 
 }  // namespace quorate::storage

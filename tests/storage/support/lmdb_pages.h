@@ -50,6 +50,8 @@ class LmdbPages {
   std::vector<Node> Path(std::string_view database, std::string_view key) const;
   // The same in the main database, whose keys are names.
   std::vector<Node> PathInMain(std::string_view name) const;
+  // The same in the list of free pages, down to its first row.
+  std::vector<Node> PathInFreeList() const;
 
  private:
   template <typename Integer>
@@ -57,6 +59,8 @@ class LmdbPages {
   template <typename Integer>
   void Set(size_t at, Integer value);
   size_t NodeAt(const Node& node) const;
+  // Of the newer meta page.
+  size_t Root(size_t of_database) const;
   std::vector<Node> PathFrom(size_t root, std::string_view key) const;
 
   std::string path_;
