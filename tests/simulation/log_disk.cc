@@ -117,6 +117,17 @@ void LogDisk::Wipe() {
   journal_used_ = false;
 }
 
+bool LogDisk::Image::Fits(const storage::StateMeta& state) const {
+  const Index applied = state.last_applied;
+  const bool is_snapshot = state.snapshot_index == applied;
+  if (applied < base_index) return false;
+  if (applied > base_index + entries.size()) return is_snapshot;
+  const Entry* const entry =
+      applied == base_index ? nullptr : &entries[applied.DistanceFrom(base_index) - 1];
+  if ((entry != nullptr ? entry->term : base_term) != state.last_applied_term) return is_snapshot;
+  return (entry != nullptr ? entry->chain : base_chain) == state.last_applied_chain;
+}
+
 void LogDisk::PutBack(Image image) {
   Wipe();
   hard_state_ = image.hard_state;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "consensus/types.h"
+#include "storage/keyspace/state_store.h"
 #include "storage/log/log_sizes.h"
 #include "storage/log/log_writer.h"
 #include "tests/simulation/event_queue.h"
@@ -58,6 +59,9 @@ class LogDisk : public storage::LogWriter, public consensus::LogReader {
     consensus::Chain base_chain;
     std::deque<consensus::Entry> entries;
     std::vector<Chain> chain;
+
+    // Whether a start takes the two for one folder, as storage::OpenStorage decides it.
+    bool Fits(const storage::StateMeta& state) const;
   };
   Image Copy() const {
     return {hard_state_, founding_,   ledger_,  base_index_,

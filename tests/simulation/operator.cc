@@ -21,6 +21,8 @@ constexpr const char* kNames[] = {"adds",  "removes",  "removes by force", "move
 // Longer than any message is under way.
 constexpr Time kMessageAgeMax = 6 * kSecond;
 constexpr Time kPatienceBeyondTimeout = 3 * kSecond;
+// Between the first file of a folder that is copied and the last.
+constexpr Time kTearMax = 3 * kSecond;
 constexpr Time kCreationInterval = 300 * kMillisecond;
 // MEET looks at the address, has it added, and waits for the node there: each for a timeout at
 // most.
@@ -51,7 +53,8 @@ struct Operator::Question {
 };
 
 Operator::Operator(ClientWorld world, RaftChecker& checker, Random random)
-    : world_(world), checker_(checker), random_(random) {}
+
+    : world_(world), checker_(checker), random_(random), mixups_(world.settings.seed ^ 0x6d6978) {}
 
 void Operator::Start() {
   // A server alone is a cluster from its start.
@@ -258,8 +261,29 @@ Server* Operator::BeginLoss(Plan plan, NodeId target) {
 void Operator::CopySomeFolder() {
   Server* server = FindMachine(world_.servers, random_.Pick(Newest().members).id);
   if (server == nullptr) return;
-  copied_ =
-      Copied{server->place(), VoterCount(server->durable_configuration()), server->CopyFolder()};
+  copied_ = Copied{++copies_, server->place(), VoterCount(server->durable_configuration()),
+                   server->CopyFolder()};
+  if (world_.settings.mixups.torn_copies && mixups_.Chance(500)) TearCopy();
+}
+
+void Operator::TearCopy() {
+  const bool log_is_older = mixups_.Chance(500);
+  const auto take_rest = [this, log_is_older, number = copied_->number] {
+    if (!copied_ || copied_->number != number) return;
+    const Server& server = *world_.servers[copied_->place];
+    Server::Copy& copy = copied_->copy;
+    Server::Copy rest = server.CopyFolder();
+    const bool is_same_folder = !server.lost_its_folder() && rest.identity == copy.identity;
+    if (log_is_older) {
+      copy.state = std::move(rest.state);
+    } else {
+      copy.log = std::move(rest.log);
+    }
+    copied_->voters = std::min(copied_->voters, VoterCount(server.durable_configuration()));
+    // A start refuses what does not fit together.
+    if (!is_same_folder || !copy.log.Fits(copy.state.meta)) copied_.reset();
+  };
+  world_.events.After(mixups_.Between(1, kTearMax), take_rest);
 }
 
 // What nobody knows, nobody can notice, and a member that was alone then asks nobody: see

@@ -67,6 +67,8 @@ class Operator {
   bool WasMade(const Question& question) const;
 
   void CopySomeFolder();
+  // The copy is made file by file, while the server runs.
+  void TearCopy();
   // Whether the copy is that member's, and every other member knows durably that it is old.
   bool CopyShows(consensus::NodeId member) const;
 
@@ -91,6 +93,7 @@ class Operator {
   ClientWorld world_;
   RaftChecker& checker_;
   Random random_;
+  Random mixups_;  // for what few runs have
   bool ended_ = false;
   size_t under_way_ = 0;
   size_t voters_wanted_ = 3;
@@ -98,11 +101,13 @@ class Operator {
   bool has_asked_to_create_ = false;
   std::set<consensus::NodeId> lost_;
   struct Copied {
+    uint64_t number;
     size_t place;
-    size_t voters;
+    size_t voters;  // by each part of it, at least
     Server::Copy copy;
   };
   std::optional<Copied> copied_;  // some member's folder, as it was once
+  uint64_t copies_ = 0;
   uint64_t connections_ = 0;
 };
 

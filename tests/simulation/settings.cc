@@ -143,6 +143,14 @@ MembershipSettings DrawMembership(Random& random) {
   return membership;
 }
 
+// With numbers of their own: the seeds go on meaning what they have meant.
+MixupSettings DrawMixups(uint64_t seed) {
+  Random random(seed ^ 0x313b);
+  MixupSettings mixups;
+  mixups.torn_copies = random.Chance(500);
+  return mixups;
+}
+
 }  // namespace
 
 uint16_t PortOf(size_t place, size_t which) {
@@ -179,6 +187,7 @@ Settings Draw(uint64_t seed, std::optional<size_t> node_count) {
   settings.calm = 5 * kSecond + 40 * settings.node.raft.election_timeout_ticks * settings.tick;
   settings.membership = DrawMembership(random);
   DrawFullDisks(random, &settings.faults);
+  settings.mixups = DrawMixups(seed);
   return settings;
 }
 

@@ -61,6 +61,11 @@ struct MembershipSettings {
   uint32_t loss_permille = 0;
 };
 
+// Folders and addresses that are mixed up.
+struct MixupSettings {
+  bool torn_copies = false;  // one part of a copied folder is older than the other
+};
+
 struct Settings {
   uint64_t seed = 0;
   size_t node_count = 3;        // that the cluster begins with
@@ -77,6 +82,7 @@ struct Settings {
   ClientSettings clients;
   FaultSettings faults;
   MembershipSettings membership;
+  MixupSettings mixups;
 
   size_t machine_count() const { return node_count + membership.spare_count; }
 };
