@@ -131,7 +131,7 @@ template <>
 struct Format<RequestVoteReply> {
   static constexpr uint8_t kCode = 3;
   static constexpr std::tuple kFields = {&RequestVoteReply::term, &RequestVoteReply::vote_granted,
-                                         &RequestVoteReply::pre_vote};
+                                         &RequestVoteReply::pre_vote, &RequestVoteReply::wall_ms};
 };
 
 // Without the entries, which follow.
@@ -163,7 +163,8 @@ template <>
 struct Format<HeartbeatReply> {
   static constexpr uint8_t kCode = 7;
   static constexpr std::tuple kFields = {&HeartbeatReply::term, &HeartbeatReply::read_round,
-                                         &HeartbeatReply::unfit, &HeartbeatReply::verified_index};
+                                         &HeartbeatReply::unfit, &HeartbeatReply::verified_index,
+                                         &HeartbeatReply::wall_ms};
 };
 
 template <>

@@ -33,6 +33,9 @@ struct RequestVoteReply {
   Term term;  // the receiver's; for a granted pre-vote the term that was asked for
   bool vote_granted = false;
   bool pre_vote = false;
+  // The sender's wall clock, ms since 1970. The driver fills it in and reads it; consensus has no
+  // use for it.
+  uint64_t wall_ms = 0;
 
   bool operator==(const RequestVoteReply&) const = default;
 };
@@ -91,6 +94,7 @@ struct HeartbeatReply {
   // Up to here it has compared its log with the leader's in this term. Less than it has once
   // acknowledged: it was started anew, and an append is due, though it may lack nothing.
   Index verified_index = {};
+  uint64_t wall_ms = 0;  // see RequestVoteReply
 
   bool operator==(const HeartbeatReply&) const = default;
 };

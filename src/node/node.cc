@@ -40,6 +40,8 @@ consensus::StartLedger LedgerOf(const NodeOptions& options, const consensus::Rec
   return *std::move(ledger);
 }
 
+int64_t BootUs(const Clock& clock) { return clock.boot_ns() / 1000; }
+
 }  // namespace
 
 Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, const Parts& parts)
@@ -48,6 +50,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       keys_(parts.state_reader, options.key_space),
       raft_(options.raft, recovered, parts.log_reader),
       starts_(LedgerOf(options, recovered), raft_, parts.clock, options.raft.seed),
+      log_clock_(keys_.clock_ms(), BootUs(parts.clock)),
       membership_(options.self),
       changes_(raft_),
       snapshot_sender_(parts.snapshots, options.snapshots),
@@ -61,6 +64,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       saved_revision_(keys_.revision()),
       parser_(&no_limits_) {
   assert(recovered.last_applied == keys_.last_applied());
+  ReadLogClock(recovered.last_index);
   parts_.statistics.commands.resize(parts_.commands.all().size());
   if (keys_.configuration().empty()) {
     UpdatePeers();
@@ -139,6 +143,7 @@ size_t Node::requests_in_flight() const {
 void Node::Receive(NodeId from, consensus::Message message) {
   const auto* vote = std::get_if<consensus::RequestVoteReply>(&message);
   if (vote && vote->vote_granted && !vote->pre_vote) starts_.OnVote(from, vote->term);
+  HearTime(from, message);
   raft_.Receive(from, std::move(message));
 }
 
@@ -162,6 +167,7 @@ void Node::AnotherHasItsPlace(NodeId by) {
 
 void Node::Tick() {
   raft_.Tick();
+  if (raft_.is_leader()) SteerClock();
   ExpireRequests();
   HandOverIfDiskHoldsUp();
   AnnounceAddress();
@@ -252,13 +258,12 @@ void Node::ProposeBatch() {
     return;
   }
 
-  const int64_t now_ms = parts_.clock.unix_us() / 1000;
   const uint64_t seed = CommandSeed(random_state_, 0);
   random_state_ = seed;
   PendingBatch batch = std::exchange(filling_, {});
   filling_.operations.reserve(batch.operations.size());  // the next one's number, most likely
   ++batch_number_;
-  batch.payload = consensus::Payload(builder_.Finish(std::max(now_ms, keys_.clock_ms()), seed));
+  batch.payload = consensus::Payload(builder_.Finish(log_clock_.NowMs(BootUs(parts_.clock)), seed));
   const std::optional<Index> index = raft_.Propose(batch.payload);
   if (!index) {
     RefuseBatch(batch, nullptr, nullptr);
@@ -276,7 +281,10 @@ void Node::ProposeBatch() {
 }
 
 void Node::StartEffects(consensus::Effects effects) {
-  if (effects.leadership_changed) LogLeadership();
+  if (effects.leadership_changed) {
+    LogLeadership();
+    if (raft_.is_leader()) SteerClock();
+  }
   if (effects.configuration_changed) UpdatePeers();
   if (effects.founding_known) {
     spdlog::info("the cluster is founded, with the id {:016x}", raft_.founding().value());
@@ -306,6 +314,7 @@ void Node::StartEffects(consensus::Effects effects) {
     parts_.log_writer.Submit(std::move(*effects.persist));
   }
   for (consensus::Envelope& envelope : effects.messages) {
+    TellTime(&envelope.message);
     parts_.network.Send(envelope.to, std::move(envelope.message));
   }
   for (const consensus::ReadState& read : effects.reads) {
@@ -322,6 +331,62 @@ void Node::StartEffects(consensus::Effects effects) {
     if (found == unproven_.end()) continue;
     RefuseGroup(found->second, nullptr);
     unproven_.erase(found);
+  }
+}
+
+// --- The log's clock ---
+
+void Node::ReadLogClock(Index last_index) {
+  for (Index index = last_index; index > keys_.last_applied(); index = index - 1) {
+    const Entry entry = parts_.log_reader.Read(index, index, 0).front();
+    if (entry.kind != EntryKind::kBatch) continue;
+    if (const auto clock_ms = BatchClock(entry.payload.bytes())) {
+      log_clock_.Received(*clock_ms, BootUs(parts_.clock));
+    }
+    return;
+  }
+}
+
+void Node::HearTime(NodeId from, const consensus::Message& message) {
+  const auto hear = [&](uint64_t wall_ms) {
+    if (wall_ms == 0) return;  // it does not know
+    log_clock_.Heard(from.value(), static_cast<int64_t>(wall_ms), BootUs(parts_.clock));
+  };
+  if (const auto* vote = std::get_if<consensus::RequestVoteReply>(&message)) {
+    hear(vote->wall_ms);
+  } else if (const auto* heartbeat = std::get_if<consensus::HeartbeatReply>(&message)) {
+    hear(heartbeat->wall_ms);
+  } else if (const auto* append = std::get_if<consensus::AppendEntries>(&message)) {
+    // The entry counts from its arrival on, not from when it is committed and applied.
+    for (const Entry& entry : append->entries) {
+      if (entry.kind != EntryKind::kBatch) continue;
+      if (const auto clock_ms = BatchClock(entry.payload.bytes())) {
+        log_clock_.Received(*clock_ms, BootUs(parts_.clock));
+      }
+    }
+  }
+}
+
+void Node::TellTime(consensus::Message* message) const {
+  const auto wall_ms = [this] { return static_cast<uint64_t>(parts_.clock.unix_us() / 1000); };
+  if (auto* vote = std::get_if<consensus::RequestVoteReply>(message)) vote->wall_ms = wall_ms();
+  if (auto* heartbeat = std::get_if<consensus::HeartbeatReply>(message)) {
+    heartbeat->wall_ms = wall_ms();
+  }
+}
+
+void Node::SteerClock() {
+  const int64_t boot_us = BootUs(parts_.clock);
+  log_clock_.Heard(self().id, parts_.clock.unix_us() / 1000, boot_us);
+  std::vector<uint64_t> voters;
+  for (const Member& member : members()) {
+    if (member.voter) voters.push_back(member.id);
+  }
+  if (const auto step = log_clock_.Steer(voters, boot_us)) {
+    spdlog::warn(
+        "the log's clock was {} ms behind the wall clocks of a majority, and is set forward: keys "
+        "may expire at once. That is normal after all members were down",
+        step->to_ms - step->from_ms);
   }
 }
 

@@ -23,6 +23,7 @@
 #include "src/members/probe_answer.h"
 #include "src/node/change_requests.h"
 #include "src/node/joining.h"
+#include "src/node/log_clock.h"
 #include "src/node/member_starts.h"
 #include "src/node/snapshot_receiver.h"
 #include "src/node/snapshot_sender.h"
@@ -248,6 +249,16 @@ class Node {
   void CloseReadGroup();
   void ProposeBatch();
   bool BatchMayGo() const;
+
+  // --- The log's clock ---
+  // What the entries say that wait in the log to be applied again.
+  void ReadLogClock(consensus::Index last_index);
+  // What a message says about time.
+  void HearTime(consensus::NodeId from, const consensus::Message& message);
+  // Has a message say what time it is here, if it is one that does.
+  void TellTime(consensus::Message* message) const;
+  // Leader only.
+  void SteerClock();
   void StartEffects(consensus::Effects effects);
   void TrimLog();
 
@@ -353,6 +364,7 @@ class Node {
   storage::KeySpace keys_;
   consensus::Raft raft_;
   MemberStarts starts_;
+  LogClock log_clock_;
   Membership membership_;
   ChangeRequests changes_;
   Joining joining_;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint8_t kFormat = 2;
 // Format (1 byte), clock (8), seed (8), count (4).
+constexpr size_t kClockOffset = 1;
 constexpr size_t kFixedBytes = 21;
 // With the size of its fields, of which this version writes none.
 constexpr size_t kHeaderBytes = kFixedBytes + 1;
@@ -117,7 +118,7 @@ void BatchBuilder::Add(const resp::Request& request, const UnitFacts& facts) {
 std::string BatchBuilder::Finish(int64_t clock_ms, uint64_t seed) {
   assert(missing_.empty());
   bytes_[0] = static_cast<char>(kFormat);
-  PutLittleEndian(&bytes_[1], clock_ms);
+  PutLittleEndian(&bytes_[kClockOffset], clock_ms);
   PutLittleEndian(&bytes_[9], seed);
   PutLittleEndian(&bytes_[17], command_count_);
   command_count_ = 0;
@@ -138,7 +139,7 @@ Batch::Status Batch::Decode(std::string_view payload) {
   const auto format = static_cast<uint8_t>(payload[0]);
   if (format > kFormat) return Status::kNewer;
   if (format < kFormat || payload.size() < kHeaderBytes) return Status::kDamaged;
-  header_.clock_ms = GetLittleEndian<int64_t>(&payload[1]);
+  header_.clock_ms = GetLittleEndian<int64_t>(&payload[kClockOffset]);
   header_.seed = GetLittleEndian<uint64_t>(&payload[9]);
   header_.command_count = GetLittleEndian<uint32_t>(&payload[17]);
   std::string_view rest = payload.substr(kFixedBytes);
@@ -203,6 +204,13 @@ Batch::Status Batch::DecodeRequest(std::string_view* rest, BatchUnit* unit) {
   arguments_.insert(arguments_.end(), request.arguments.begin(), request.arguments.end());
   rest->remove_prefix(parser_->consumed());
   return Status::kOk;
+}
+
+std::optional<int64_t> BatchClock(std::string_view payload) {
+  if (payload.size() < kHeaderBytes || static_cast<uint8_t>(payload[0]) != kFormat) {
+    return std::nullopt;
+  }
+  return GetLittleEndian<int64_t>(&payload[kClockOffset]);
 }
 
 uint64_t CommandSeed(uint64_t batch_seed, uint32_t position) {

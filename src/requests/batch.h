@@ -114,6 +114,9 @@ class Batch {
   std::vector<std::string_view> arguments_;  // of all units, one after another
 };
 
+// The time in a batch's header. Nothing: these bytes are no batch of this format.
+std::optional<int64_t> BatchClock(std::string_view payload);
+
 // The seed of the command at `position` in a batch.
 uint64_t CommandSeed(uint64_t batch_seed, uint32_t position);
 

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <random>
 
@@ -30,6 +31,12 @@ int64_t SystemClock::monotonic_ns() const {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+int64_t SystemClock::boot_ns() const {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);  // fails on no Linux that this runs on
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
 int64_t SystemClock::unix_us() const {

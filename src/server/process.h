@@ -13,6 +13,7 @@ namespace quorate {
 class SystemClock : public Clock {
  public:
   int64_t monotonic_ns() const override;
+  int64_t boot_ns() const override;
   int64_t unix_us() const override;
 };
 

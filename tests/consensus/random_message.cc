@@ -29,7 +29,7 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
       if (Below(8) == 0) {
         return RequestVoteReply{Term(), false, true};
       }
-      return RequestVoteReply{SomeTerm(), Coin(), Coin()};
+      return RequestVoteReply{SomeTerm(), Coin(), Coin(), Number()};
     case 2:
       return Append(entries_max, payload_bytes_max);
     case 3:
@@ -38,7 +38,7 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
     case 4:
       return Heartbeat{SomeTerm(), Index(Number()), Number()};
     case 5:
-      return HeartbeatReply{SomeTerm(), Number(), Coin(), Index(Number())};
+      return HeartbeatReply{SomeTerm(), Number(), Coin(), Index(Number()), Number()};
     case 6:
       return ReadIndex{SomeTerm(), Number()};
     case 7:

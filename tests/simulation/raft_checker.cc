@@ -3,7 +3,10 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <optional>
 #include <variant>
+
+#include "src/requests/batch.h"
 
 namespace quorate::simulation {
 
@@ -279,7 +282,14 @@ void RaftChecker::CheckCommit(size_t node, const Raft& raft) {
 void RaftChecker::Commit(size_t node, const Raft& raft, uint64_t index) {
   const Chain chain = lives_[node].log[index];
   committed_.push_back({chain, raft.current_term()});
-  if (batches_.contains(chain)) ++committed_batches_;
+  if (const auto batch = batches_.find(chain); batch != batches_.end()) {
+    ++committed_batches_;
+    const std::optional<int64_t> clock_ms = BatchClock(batch->second.bytes());
+    if (!clock_ms || *clock_ms < committed_clock_ms_) {
+      Fail(node, fmt::format("the log's clock goes back at entry {}", index));
+    }
+    committed_clock_ms_ = clock_ms.value_or(0);
+  }
   if (const auto found = configurations_.find(chain); found != configurations_.end()) {
     committed_configurations_.emplace(index, found->second);
   }

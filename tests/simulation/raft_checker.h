@@ -110,6 +110,7 @@ class RaftChecker {
   std::vector<Life> lives_;
 
   uint64_t committed_batches_ = 0;
+  int64_t committed_clock_ms_ = 0;    // of the last of them
   std::vector<Committed> committed_;  // by index; 0 stands for the empty log
   std::map<uint64_t, LeaderLog> leader_of_term_;
   std::unordered_map<IndexAndTerm, Chain, IndexAndTermHash> chain_at_;

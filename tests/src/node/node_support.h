@@ -30,6 +30,18 @@ class TestClock : public Clock {
   int64_t now_ms = 1;
 };
 
+// What one member's clocks show. Its wall clock may be wrong.
+class MemberClock : public Clock {
+ public:
+  explicit MemberClock(const TestClock& time) : time_(time) {}
+  int64_t monotonic_ns() const override { return time_.monotonic_ns(); }
+  int64_t unix_us() const override { return time_.unix_us() + wall_offset_ms * 1000; }
+  int64_t wall_offset_ms = 0;
+
+ private:
+  const TestClock& time_;
+};
+
 // A log that is durable as far as Complete() has been called.
 class TestDisk : public storage::LogWriter, public consensus::LogReader {
  public:
@@ -142,7 +154,7 @@ struct TestMember {
   void Start();
 
   NodeOptions options;
-  TestClock& clock;
+  MemberClock clock;
   TestDisk disk;
   TestState state;
   NoSnapshots snapshots;

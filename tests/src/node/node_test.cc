@@ -459,6 +459,45 @@ TEST(Node, RepliesToAClosedClientGoNowhere) {
   EXPECT_EQ(TestCluster::Replies(*reader), "$1\r\n1\r\n") << "the write itself was accepted";
 }
 
+// --- The log's clock ---
+
+// How far the clock of the newest entry is ahead of the time that it is, after a write.
+int64_t LogClockAhead(TestCluster* cluster, uint64_t leader) {
+  cluster->MakeLeader(leader);
+  auto client = cluster->Connect(leader);
+  cluster->Send(leader, *client, Set("a", "1"));
+  cluster->Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+  return cluster->node(leader).keys().clock_ms() - cluster->clock().unix_us() / 1000;
+}
+
+TEST(Node, TheLogsClockIsTheVotersAndNotTheLeaders) {
+  TestCluster cluster(3);
+  EXPECT_NEAR(LogClockAhead(&cluster, 1), 0, 10);
+  for (const int64_t day_ms : {-86'400'000, 86'400'000}) {
+    cluster.member(1).clock.wall_offset_ms = day_ms;
+    for (int ticks = 0; ticks < 50; ++ticks) cluster.Tick();
+    EXPECT_NEAR(LogClockAhead(&cluster, 1), 0, 10);
+    EXPECT_NEAR(LogClockAhead(&cluster, 2), 0, 10);
+    EXPECT_NEAR(LogClockAhead(&cluster, 1), 0, 10) << "elected with that clock";
+  }
+}
+
+TEST(Node, TheLogsClockFollowsAMajorityThatIsAhead) {
+  TestCluster cluster(3);
+  EXPECT_NEAR(LogClockAhead(&cluster, 1), 0, 10);
+  cluster.member(2).clock.wall_offset_ms = 3'600'000;
+  cluster.member(3).clock.wall_offset_ms = 3'600'000;
+  for (int ticks = 0; ticks < 50; ++ticks) cluster.Tick();
+  EXPECT_NEAR(LogClockAhead(&cluster, 1), 3'600'000, 10);
+}
+
+TEST(Node, TheLogsClockOfANewClusterIsTheMediansFromTheFirstEntry) {
+  TestCluster cluster(3);
+  cluster.member(1).clock.wall_offset_ms = 86'400'000;
+  EXPECT_NEAR(LogClockAhead(&cluster, 1), 0, 10);
+}
+
 // --- What a version of another day has written ---
 
 void EndWithReason(const std::string& reason) {
