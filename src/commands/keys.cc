@@ -22,7 +22,7 @@ void Del(WriteContext& context, Arguments arguments, resp::ReplyWriter& writer) 
 void Exists(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   int64_t found = 0;
   for (std::string_view key : arguments.subspan(1)) {
-    const bool exists = key.size() <= storage::kKeyBytesMax && context.keys.Contains(key);
+    const bool exists = context.keys.Contains(key);
     ++(exists ? context.statistics.keyspace_hits : context.statistics.keyspace_misses);
     if (exists) ++found;
   }

@@ -23,15 +23,9 @@ bool IsString(const storage::RecordView& record) {
   return record.header.type == storage::ValueType::kString;
 }
 
-// A key too long for a row cannot exist.
-std::optional<storage::RecordView> Find(const storage::KeySpace& keys, std::string_view key) {
-  if (key.size() > storage::kKeyBytesMax) return std::nullopt;
-  return keys.Find(key);
-}
-
 // Redis counts the keys that reads find and those they do not.
 std::optional<storage::RecordView> Lookup(const ReadContext& context, std::string_view key) {
-  const auto record = Find(context.keys, key);
+  const auto record = context.keys.Find(key);
   ++(record ? context.statistics.keyspace_hits : context.statistics.keyspace_misses);
   return record;
 }

@@ -45,7 +45,7 @@ void SnapshotReceiver::Receive(NodeId from, InstallSnapshot message, Index last_
 }
 
 void SnapshotReceiver::Begin(NodeId from, const InstallSnapshot& message, Index last_applied) {
-  const std::optional<storage::StateMeta> meta =
+  const storage::Decoded<storage::StateMeta> meta =
       storage::DecodeStateMeta(message.data.bytes(), storage::kAnyTransaction);
   // An unreadable one could not be started with, when the state here is gone already.
   if (!meta || meta->last_applied != message.last_included_index ||

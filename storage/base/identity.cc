@@ -3,6 +3,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "storage/base/decoded.h"
 #include "storage/base/encoding.h"
 #include "storage/base/sealed_record.h"
 
@@ -43,8 +44,9 @@ std::optional<StoredIdentity> DecodeIdentity(std::string_view record) {
 }
 
 std::string UnknownFormat(uint32_t format_version) {
-  return "the data has format version " + std::to_string(format_version) +
-         ", and this program knows only version " + std::to_string(kFormatVersion);
+  if (format_version > kFormatVersion) return std::string("the data ") + kWrittenByNewer;
+  return "the data was written by Quorate 0.1, whose format this version does not read: start it "
+         "with Quorate 0.1, or copy its keys to a new cluster (docs/operations.md, \"Upgrading\")";
 }
 
 std::string Describe(const Identity& identity) {

@@ -20,7 +20,7 @@ struct Identity {
 };
 
 // The version of everything on disk. A folder of another version is refused.
-inline constexpr uint32_t kFormatVersion = 3;
+inline constexpr uint32_t kFormatVersion = 4;
 
 struct StoredIdentity {
   uint32_t format_version = kFormatVersion;

@@ -28,9 +28,8 @@ Result<SnapshotChunk> LmdbSnapshot::Read(std::string_view after_key,
     return chunk.rows.empty() || chunk.rows.size() + row.mv_size <= kChunkBytes;
   };
   while (code == 0 && has_room() && !stop) {
-    if (!DecodeRow(ToBytes(row_key), ToBytes(row))) {
-      return DamagedRow(environment_, ToBytes(row_key));
-    }
+    const Decoded<Row> content = DecodeRow(ToBytes(row_key), ToBytes(row));
+    if (!content) return UnreadableRow(environment_, ToBytes(row_key), content.why());
     AppendSnapshotRow(&chunk.rows, ToBytes(row_key), ToBytes(row));
     chunk.last_key = ToBytes(row_key);
     code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);

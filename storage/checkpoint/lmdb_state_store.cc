@@ -8,6 +8,8 @@
 #include "storage/checkpoint/row_verifier.h"
 #include "storage/checkpoint/state_records.h"
 #include "storage/keyspace/key_slot.h"
+#include "storage/keyspace/row_key.h"
+#include "storage/keyspace/state_meta.h"
 #include "storage/lmdb/lmdb_records.h"
 
 namespace quorate::storage {
@@ -16,15 +18,16 @@ namespace {
 // The elements of other types of values, and an index of expiry times, get databases of their own.
 constexpr const char* kRowsDatabase = "keys";
 
+// The one database that there is.
+constexpr uint32_t kDatabase = 0;
+
 // A changed key in the order of its row.
 struct ChangedRow {
-  uint16_t slot;
-  std::string_view key;
+  uint64_t place;
   const Memtable::Change* change;
 
-  bool operator<(const ChangedRow& other) const {
-    return slot != other.slot ? slot < other.slot : key < other.key;
-  }
+  Row row() const { return {change->key(), change->view()}; }
+  bool operator<(const ChangedRow& other) const { return place < other.place; }
 };
 
 // What a row takes of its leaf page, where two of any size have to fit: the rest of a larger one is
@@ -41,7 +44,7 @@ bool LooksSparse(const MDB_stat& tree, const std::vector<ChangedRow>& rows) {
   size_t count = 0;
   for (const ChangedRow& row : rows) {
     if (row.change->deleted()) continue;
-    bytes += LeafBytes(row.key.size(), RowBytes(row.change->view()), tree.ms_psize);
+    bytes += LeafBytes(RowKey::BytesFor(row.change->key()), RowBytes(row.row()), tree.ms_psize);
     ++count;
   }
   const double mean = count == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(count);
@@ -120,6 +123,9 @@ Status LmdbStateStore::LoadMeta() {
   if (const int code = mdb_stat(reader_.handle(), rows_, &statistics)) {
     return environment_->MakeError("cannot be read", code);
   }
+  const Result<HashSecret> secret = HashSecretOf(meta.value());
+  if (!secret.ok()) return environment_->MakeError(secret.error());
+  secret_ = secret.value();
   branch_pages_ = statistics.ms_branch_pages;
   leaf_pages_ = statistics.ms_leaf_pages;
   meta_ = std::move(meta.value());
@@ -136,7 +142,7 @@ Status LmdbStateStore::VerifyIfLarge() {
   while (slot < kSlotCount && !is_large(slot)) ++slot;
   if (slot == kSlotCount) return Ok();
   for (slot = 0; slot < kSlotCount; ++slot) {
-    Status verified = VerifySlot(*environment_, reader_.handle(), rows_, slot);
+    Status verified = VerifySlot(*environment_, reader_.handle(), rows_, kDatabase, slot);
     if (!verified.ok()) return verified;
   }
   all_verified_ = true;
@@ -159,17 +165,19 @@ Status LmdbStateStore::CheckRowCount(MDB_txn* transaction, const StateMeta& meta
 // --- Reading ---
 
 std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
-  if (key.size() > kKeyBytesMax) return std::nullopt;
-  const RowKey row_key(key);
+  const RowKey row_key(secret_, kDatabase, key);
   EnsureVerified(SlotOfRow(row_key.bytes()));
   MDB_val row_key_value = ToValue(row_key.bytes());
   MDB_val row;
   const int code = mdb_get(reader_.handle(), rows_, &row_key_value, &row);
   if (code == MDB_NOTFOUND) return std::nullopt;
   if (code != 0) environment_->Fail(environment_->MakeError("the state cannot be read", code));
-  const std::optional<RecordView> record = DecodeRow(row_key.bytes(), ToBytes(row));
-  if (!record) environment_->Fail(DamagedRow(*environment_, row_key.bytes()));
-  return record;
+  const Decoded<Row> found = DecodeRow(row_key.bytes(), ToBytes(row));
+  if (!found) {
+    environment_->Fail(UnreadableRow(*environment_, row_key.bytes(), found.why()));
+  }
+  if (found->key != key) return std::nullopt;  // a long key with an equal hash
+  return found->record;
 }
 
 SlotSums LmdbStateStore::LoadSlotSums() const {
@@ -193,7 +201,7 @@ void LmdbStateStore::EnsureVerified(uint16_t slot) const {
     all_verified_ = true;
     return;
   }
-  const Status verified = VerifySlot(*environment_, reader_.handle(), rows_, slot);
+  const Status verified = VerifySlot(*environment_, reader_.handle(), rows_, kDatabase, slot);
   if (!verified.ok()) environment_->Fail(Error{verified.error()});
   slots_verified_.set(slot);
 }
@@ -240,7 +248,7 @@ Status LmdbStateStore::WriteTransactionOf(const Checkpoint& checkpoint) {
   auto transaction = WriteTransaction::Begin(*environment_);
   if (!transaction.ok()) return Error{transaction.error()};
   MDB_txn* handle = transaction.value().handle();
-  if (Status written = WriteRows(handle, *checkpoint.changes); !written.ok()) return written;
+  if (Status written = WriteRows(handle, checkpoint); !written.ok()) return written;
   // What leads away from the truth is found before it is made durable.
   if (Status checked = CheckRowCount(handle, checkpoint.meta); !checked.ok()) return checked;
   if (const int code = PutSlotSums(handle, *checkpoint.sums, checkpoint.meta)) {
@@ -253,13 +261,17 @@ Status LmdbStateStore::WriteTransactionOf(const Checkpoint& checkpoint) {
   return Ok();
 }
 
-Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) {
+Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Checkpoint& checkpoint) {
+  // The reading thread's may be of an earlier checkpoint, before the cluster was founded.
+  const Result<HashSecret> secret = HashSecretOf(checkpoint.meta);
+  if (!secret.ok()) return environment_->MakeError(secret.error());
+  const Memtable& changes = *checkpoint.changes;
   // In the order of the rows, so that each page is found, copied and split while it is at hand.
   // With one cursor, which looks for a row in the last one's page first.
   std::vector<ChangedRow> sorted;
   sorted.reserve(changes.key_count());
   changes.VisitAll([&](const Memtable::Change& change) {
-    sorted.push_back({KeySlot(change.key()), change.key(), &change});
+    sorted.push_back({KeyPlace(secret.value(), change.key()), &change});
   });
   std::sort(sorted.begin(), sorted.end());
 
@@ -278,12 +290,19 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) 
   const bool sparse = LooksSparse(tree, sorted);
   for (const ChangedRow& changed : sorted) {
     const bool deleted = changed.change->deleted();
-    const RecordView record = changed.change->view();
-    const RowKey row_key(changed.slot, changed.key);
+    const Row content = changed.row();
+    const RowKey row_key(secret.value(), kDatabase, changed.place, content.key);
     MDB_val key = ToValue(row_key.bytes());
-    MDB_val row{deleted ? 0 : RowBytes(record), nullptr};
+    MDB_val row{deleted ? 0 : RowBytes(content), nullptr};
     MDB_val before;
     int code = mdb_cursor_get(cursor.get(), &key, &before, MDB_SET);
+    // Keys that are equal for LMDB cannot both be stored. No client can find such keys, since the
+    // hash is under a secret, but none is ever taken for the other.
+    if (code == 0 && IsAnothers(row_key.bytes(), ToBytes(before), content.key)) {
+      if (deleted) continue;
+      return environment_->MakeError("two keys have the row key " + Hexadecimal(row_key.bytes()) +
+                                     " (hexadecimal): only one of them can be stored");
+    }
     if (code == 0 && (deleted || sparse ||
                       LeafBytes(key.mv_size, before.mv_size, tree.ms_psize) >
                           LeafBytes(key.mv_size, row.mv_size, tree.ms_psize))) {
@@ -295,9 +314,16 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Memtable& changes) 
     if (deleted) continue;
     code = mdb_cursor_put(cursor.get(), &key, &row, MDB_RESERVE);
     if (code != 0) return environment_->MakeWriteError("a row cannot be written", code);
-    EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), record);
+    EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), content);
   }
   return Ok();
+}
+
+bool LmdbStateStore::IsAnothers(std::string_view row_key, std::string_view row,
+                                std::string_view key) {
+  if (!KeyIsInRow(row_key)) return false;
+  const Decoded<RowHead> head = DecodeRowHead(row_key, row);
+  return head && head->key != key;
 }
 
 Status LmdbStateStore::PutMeta(MDB_txn* transaction, const StateMeta& meta) {

@@ -15,6 +15,7 @@
 #include "storage/base/result.h"
 #include "storage/checkpoint/lmdb_snapshot.h"
 #include "storage/keyspace/key_slot.h"
+#include "storage/keyspace/siphash.h"
 #include "storage/keyspace/state_store.h"
 #include "storage/lmdb/lmdb_environment.h"
 
@@ -92,7 +93,10 @@ class LmdbStateStore : public StateReader {
   // Verifies the slot, unless that has been done. Damage is fatal.
   void EnsureVerified(uint16_t slot) const;
   Status WriteTransactionOf(const Checkpoint& checkpoint);
-  Status WriteRows(MDB_txn* transaction, const Memtable& changes);
+  Status WriteRows(MDB_txn* transaction, const Checkpoint& checkpoint);
+  // The row that the cursor has found under a long key's row key is another key's: their hashes are
+  // equal. Then there is no row of this key.
+  static bool IsAnothers(std::string_view row_key, std::string_view row, std::string_view key);
   Status CommitMeta(const Identity* identity);
   Status PutMeta(MDB_txn* transaction, const StateMeta& meta);
   // What is true of all checkpoints: their meta fits their rows.
@@ -107,6 +111,7 @@ class LmdbStateStore : public StateReader {
   // next one is begun only after it has moved on.
   ReadTransaction reader_;
   StateMeta meta_;
+  HashSecret secret_{};  // of meta_
   size_t branch_pages_ = 0;
   size_t leaf_pages_ = 0;
 

@@ -6,6 +6,7 @@
 
 #include "storage/checkpoint/state_records.h"
 #include "storage/keyspace/record.h"
+#include "storage/keyspace/row_key.h"
 #include "storage/lmdb/lmdb_records.h"
 
 namespace quorate::storage {
@@ -29,12 +30,9 @@ bool IsBesideItsKey(const MDB_val& row_key, const MDB_val& row) {
 Status RowVerifier::Check(const MDB_val& row_key, const MDB_val& row) {
   const std::string_view key = ToBytes(row_key);
   const std::string_view bytes = ToBytes(row);
-  if (key.size() < sizeof(uint16_t)) return DamagedRow(environment_, key);
   const bool whole = large_values_ == LargeValues::kVerify || IsBesideItsKey(row_key, row);
-  const std::optional<RecordHeader> header = DecodeRowHeader(bytes);
-  std::optional<RecordView> record;
-  if (whole) record = DecodeRow(key, bytes);
-  if (!header || (whole && !record)) return DamagedRow(environment_, key);
+  const Decoded<RowHead> head = DecodeRowHead(key, bytes);
+  if (!head) return UnreadableRow(environment_, key, head.why());
 
   const bool is_first = last_key_.mv_data == nullptr;
   if (!is_first && ToBytes(last_key_) >= key) {
@@ -49,9 +47,12 @@ Status RowVerifier::Check(const MDB_val& row_key, const MDB_val& row) {
   }
   last_key_ = row_key;
   ++key_count_;
-  const uint64_t header_digest = HeaderDigest(KeyOfRow(key), *header);
+  const uint64_t header_digest = HeaderDigest(head->key, head->header);
   header_digest_ += header_digest;
-  if (record) digest_ += RecordDigest(header_digest, record->value);
+  if (!whole) return Ok();
+  const Decoded<Row> content = DecodeRow(key, bytes);
+  if (!content) return UnreadableRow(environment_, key, content.why());
+  digest_ += RecordDigest(header_digest, content->record.value);
   return Ok();
 }
 
@@ -78,10 +79,10 @@ Status RowVerifier::CheckLookup(const MDB_val& row_key) {
 namespace {
 
 // The first row at or behind `from`, looked up from the root.
-int FindFrom(MDB_txn* transaction, MDB_dbi rows, const RowKey& from, Cursor* cursor,
+int FindFrom(MDB_txn* transaction, MDB_dbi rows, std::string_view from, Cursor* cursor,
              MDB_val* row_key, MDB_val* row) {
   if (const int code = OpenCursor(transaction, rows, cursor)) return code;
-  *row_key = ToValue(from.bytes());
+  *row_key = ToValue(from);
   return mdb_cursor_get(cursor->get(), row_key, row, MDB_SET_RANGE);
 }
 
@@ -94,7 +95,7 @@ int FindFrom(MDB_txn* transaction, MDB_dbi rows, const RowKey& from, Cursor* cur
 // end, where the cursor began and where it must have stopped. Rows that the cursor has not passed,
 // left over in a page that is out of date, are so never found either.
 Status VerifySlot(const Environment& environment, MDB_txn* transaction, MDB_dbi rows,
-                  uint16_t slot) {
+                  uint32_t database, uint16_t slot) {
   assert(slot < kSlotCount);
   const Result<SlotSum> expected = GetSlotSum(transaction, environment, slot);
   if (!expected.ok()) return Error{expected.error()};
@@ -102,10 +103,9 @@ Status VerifySlot(const Environment& environment, MDB_txn* transaction, MDB_dbi 
   Cursor cursor;
   MDB_val row_key;
   MDB_val row;
-  int code = FindFrom(transaction, rows, RowKey(slot, ""), &cursor, &row_key, &row);
-  while (code == 0) {
-    if (row_key.mv_size < sizeof(slot)) return DamagedRow(environment, ToBytes(row_key));
-    if (SlotOfRow(ToBytes(row_key)) != slot) break;
+  const std::string prefix = RowKeyPrefix(database, slot);
+  int code = FindFrom(transaction, rows, prefix, &cursor, &row_key, &row);
+  while (code == 0 && ToBytes(row_key).starts_with(prefix)) {
     if (Status checked = verifier.Check(row_key, row); !checked.ok()) return checked;
     code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
   }
@@ -118,7 +118,7 @@ Status VerifySlot(const Environment& environment, MDB_txn* transaction, MDB_dbi 
   Cursor end;
   MDB_val end_key;
   MDB_val end_row;
-  const RowKey behind(static_cast<uint16_t>(slot + 1), "");
+  const std::string behind = RowKeyPrefix(database, static_cast<uint16_t>(slot + 1));
   const int end_code = FindFrom(transaction, rows, behind, &end, &end_key, &end_row);
   if (end_code != code || (code == 0 && end_key.mv_data != row_key.mv_data)) {
     return environment.MakeError(name + " does not end where the next one begins");

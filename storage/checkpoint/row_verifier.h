@@ -60,6 +60,6 @@ class RowVerifier {
 // of any key of the slot, in that transaction, finds the row that was written last or rightly none;
 // of a large value, what it finds has yet to be verified.
 Status VerifySlot(const Environment& environment, MDB_txn* transaction, MDB_dbi rows,
-                  uint16_t slot);
+                  uint32_t database, uint16_t slot);
 
 }  // namespace quorate::storage

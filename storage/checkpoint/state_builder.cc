@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "storage/checkpoint/state_records.h"
+#include "storage/keyspace/row_key.h"
 #include "storage/keyspace/snapshot_rows.h"
 #include "storage/keyspace/state_meta.h"
+#include "storage/lmdb/lmdb_records.h"
 
 namespace quorate::storage {
 namespace {
@@ -41,6 +43,9 @@ Result<std::unique_ptr<StateBuilder>> StateBuilder::Begin(const std::string& pat
   }
   std::unique_ptr<StateBuilder> builder(new StateBuilder(std::move(environment.value()), meta));
   builder->rows_ = rows;
+  const Result<HashSecret> secret = HashSecretOf(meta);
+  if (!secret.ok()) return Error{secret.error()};
+  builder->secret_ = secret.value();
   if (Status begun = builder->BeginTransaction(); !begun.ok()) return Error{begun.error()};
   return builder;
 }
@@ -65,6 +70,12 @@ Status StateBuilder::Add(std::string_view rows) {
   SnapshotRowReader reader(rows);
   while (const std::optional<SnapshotRow> next = reader.Next()) {
     if (!last_key_.empty() && next->row_key <= last_key_) continue;
+    const Row& content = next->content;
+    // A peer's row in another place than its key's would never be found.
+    if (RowKey(secret_, DatabaseOfRow(next->row_key), content.key).bytes() != next->row_key) {
+      return environment_->MakeError("the row with the key " + Hexadecimal(next->row_key) +
+                                     " (hexadecimal) arrived with another place than its key has");
+    }
     MDB_val key = ToValue(next->row_key);
     MDB_val row = ToValue(next->row);
     if (const int code = mdb_put(transaction_->handle(), rows_, &key, &row, MDB_APPEND)) {
@@ -72,15 +83,15 @@ Status StateBuilder::Add(std::string_view rows) {
     }
     last_key_ = next->row_key;
     ++key_count_;
-    const uint64_t header_digest = HeaderDigest(KeyOfRow(next->row_key), next->record.header);
-    digest_ += RecordDigest(header_digest, next->record.value);
+    const uint64_t header_digest = HeaderDigest(content.key, content.record.header);
+    digest_ += RecordDigest(header_digest, content.record.value);
     sums_.Add(SlotOfRow(next->row_key), header_digest);
     transaction_bytes_ += next->row_key.size() + next->row.size() + kRowOverheadBytes;
   }
-  if (reader.damaged()) {
-    return environment_->MakeError("a row behind the snapshot's first " +
-                                   std::to_string(key_count_) +
-                                   " arrived damaged: its checksum is wrong");
+  if (const auto why = reader.unreadable()) {
+    return environment_->MakeError(
+        "a row behind the snapshot's first " + std::to_string(key_count_) + " " +
+        (*why == Unreadable::kNewer ? kWrittenByNewer : "arrived damaged: its checksum is wrong"));
   }
   if (transaction_bytes_ < kTransactionBytes) return Ok();
   if (Status committed = Commit(); !committed.ok()) return committed;

@@ -44,6 +44,7 @@ class StateBuilder {
   std::optional<WriteTransaction> transaction_;
   MDB_dbi rows_ = 0;
   StateMeta meta_;
+  HashSecret secret_{};
   size_t transaction_bytes_ = 0;
 
   std::string last_key_;

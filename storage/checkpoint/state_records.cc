@@ -28,7 +28,10 @@ Result<StateMeta> GetStateMeta(MDB_txn* transaction, const Environment& environm
   if (const int code = GetRecord(transaction, kStateMetaName, &record)) {
     return environment.MakeError("the checkpoint's meta record is missing", code);
   }
-  std::optional<StateMeta> meta = DecodeStateMeta(record, mdb_txn_id(transaction));
+  Decoded<StateMeta> meta = DecodeStateMeta(record, mdb_txn_id(transaction));
+  if (!meta && meta.why() == Unreadable::kNewer) {
+    return environment.MakeError(std::string("the checkpoint's meta record ") + kWrittenByNewer);
+  }
   if (!meta) {
     return environment.MakeError(
         "the checkpoint's meta record is damaged, or not of the last commit: its checksum is "
@@ -78,9 +81,10 @@ Result<SlotSum> GetSlotSum(MDB_txn* transaction, const Environment& environment,
   return *sum;
 }
 
-Error DamagedRow(const Environment& environment, std::string_view row_key) {
-  return environment.MakeError("the row with the key " + Hexadecimal(row_key) +
-                               " (hexadecimal) is damaged: its checksum is wrong");
+Error UnreadableRow(const Environment& environment, std::string_view row_key, Unreadable why) {
+  return environment.MakeError(
+      "the row with the key " + Hexadecimal(row_key) + " (hexadecimal) " +
+      (why == Unreadable::kNewer ? kWrittenByNewer : "is damaged: its checksum is wrong"));
 }
 
 }  // namespace quorate::storage

@@ -29,6 +29,6 @@ Result<SlotSums> GetSlotSums(MDB_txn* transaction, const Environment& environmen
 Result<SlotSum> GetSlotSum(MDB_txn* transaction, const Environment& environment, uint16_t slot);
 
 // What to say of a row of the state that DecodeRow refuses.
-Error DamagedRow(const Environment& environment, std::string_view row_key);
+Error UnreadableRow(const Environment& environment, std::string_view row_key, Unreadable why);
 
 }  // namespace quorate::storage

@@ -19,7 +19,6 @@ KeySpace::KeySpace(StateReader& reader, const Limits& limits)
 }
 
 std::optional<RecordView> KeySpace::Find(std::string_view key) const {
-  if (key.size() > kKeyBytesMax) return std::nullopt;
   if (const Memtable::Change* change = FindChanged(Memtable::Key(key))) {
     if (change->deleted()) return std::nullopt;
     return change->view();
@@ -68,7 +67,6 @@ void KeySpace::BeginEntry(consensus::Index index, consensus::Term term, consensu
 
 void KeySpace::PutString(std::string_view key_bytes, std::string_view value) {
   assert(open_entry_);
-  assert(key_bytes.size() <= kKeyBytesMax);
   const Memtable::Key key(key_bytes);
   const std::optional<Before> before = BeforeOf(key);
   if (MaySplitLeaf(before, key_bytes.size() + value.size())) ++splitting_puts_;
@@ -89,7 +87,6 @@ void KeySpace::PutString(std::string_view key_bytes, std::string_view value) {
 
 bool KeySpace::Delete(std::string_view key_bytes) {
   assert(open_entry_);
-  if (key_bytes.size() > kKeyBytesMax) return false;
   const Memtable::Key key(key_bytes);
   const std::optional<Before> before = BeforeOf(key);
   if (!before) return false;

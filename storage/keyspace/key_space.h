@@ -70,7 +70,7 @@ class KeySpace {
                   int64_t clock_ms);
   // Each write command of an entry begins with this: what it writes carries a revision of its own.
   void BeginCommand() { ++meta_.revision; }
-  // Writes a string. Precondition: key.size() <= kKeyBytesMax, inside an entry.
+  // Writes a string. Precondition: inside an entry.
   void PutString(std::string_view key, std::string_view value);
   // False: there was none.
   bool Delete(std::string_view key);

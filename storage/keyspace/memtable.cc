@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "storage/keyspace/row_key.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -17,6 +19,8 @@ namespace {
 // From this size on, a value may not fit into a leaf page beside its key, but gets pages of its
 // own.
 constexpr size_t kLargeValueBytes = 1500;
+// The same of a value with a key that the row key only stands for, and the length of that one.
+constexpr size_t kLargeRowBytes = kLargeValueBytes - 8;
 
 // A large buffer with so much more than its value needs is given back: bytes() counts the value.
 constexpr size_t kSpareBytesMax = 4096;
@@ -92,7 +96,9 @@ void Memtable::Resize(size_t bucket_count) {
 Memtable::Change& Memtable::ChangeFor(const Key& key) {
   static_assert(std::is_trivially_destructible_v<Change>);
   static_assert(alignof(Change) <= Arena::kAlignment);
-  static_assert(sizeof(Change) + kKeyBytesMax <= Arena::kAllocationMax);
+  static_assert(alignof(std::string_view) <= alignof(Change));
+  static_assert(sizeof(Change) + kArenaKeyBytesMax <= Arena::kAllocationMax);
+  static_assert(kArenaKeyBytesMax < Change::kKeyElsewhere);
 
   Reserve(key_count_ + 1);
   Bucket& bucket = const_cast<Bucket&>(BucketFor(key));
@@ -101,12 +107,20 @@ Memtable::Change& Memtable::ChangeFor(const Key& key) {
     pages_max_ -= PagesMax(change);
     return change;
   }
-  assert(key.bytes().size() <= kKeyBytesMax);
-  bucket = {key.hash(), arena_.Allocate(sizeof(Change) + key.bytes().size())};
+  const std::string_view bytes = key.bytes();
+  const bool fits = bytes.size() <= kArenaKeyBytesMax;
+  bucket = {key.hash(),
+            arena_.Allocate(sizeof(Change) + (fits ? bytes.size() : sizeof(std::string_view)))};
   ++key_count_;
   Change& change = *new (arena_.At(bucket.change)) Change();
-  change.key_size_ = static_cast<uint16_t>(key.bytes().size());
-  if (!key.bytes().empty()) std::memcpy(&change + 1, key.bytes().data(), key.bytes().size());
+  if (fits) {
+    change.key_size_ = static_cast<uint16_t>(bytes.size());
+    if (!bytes.empty()) std::memcpy(&change + 1, bytes.data(), bytes.size());
+  } else {
+    change.key_size_ = Change::kKeyElsewhere;
+    new (&change + 1) std::string_view(long_keys_.emplace_back(bytes));
+    large_bytes_ += bytes.size();
+  }
   return change;
 }
 
@@ -172,7 +186,9 @@ void Memtable::SetLargeValue(Change& change, std::string_view value) {
 
 // LMDB counts the run of pages that a large value comes with as one.
 size_t Memtable::PagesMax(const Change& change) {
-  return kLeafPagesPerKey + (change.value_size_ >= kLargeValueBytes ? 1 : 0);
+  const size_t key_bytes = change.key().size();
+  const size_t in_row = key_bytes <= kKeyInRowKeyMax ? 0 : key_bytes;
+  return kLeafPagesPerKey + (in_row + change.value_size_ >= kLargeRowBytes ? 1 : 0);
 }
 
 }  // namespace quorate::storage

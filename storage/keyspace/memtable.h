@@ -37,7 +37,11 @@ class Memtable {
   // What has become of a key. Its views live until the key's next Put or Delete.
   class Change {
    public:
-    std::string_view key() const { return {reinterpret_cast<const char*>(this + 1), key_size_}; }
+    std::string_view key() const {
+      const char* behind = reinterpret_cast<const char*>(this + 1);
+      if (key_size_ != kKeyElsewhere) return {behind, key_size_};
+      return *reinterpret_cast<const std::string_view*>(behind);
+    }
     bool deleted() const { return deleted_; }
     RecordView view() const { return {{type_, revision_, expire_at_ms_}, {value_, value_size_}}; }
     // As it was given to Put; 0 for a deleted key.
@@ -45,6 +49,8 @@ class Memtable {
 
    private:
     friend class Memtable;
+
+    static constexpr uint16_t kKeyElsewhere = UINT16_MAX;
 
     uint64_t revision_ = 0;
     int64_t expire_at_ms_ = 0;
@@ -56,8 +62,11 @@ class Memtable {
     uint16_t key_size_ = 0;
     ValueType type_ = ValueType::kString;
     bool deleted_ = false;
-    // The key's bytes follow.
+    // The key's bytes follow, or a view of them.
   };
+
+  // Keys up to here lie in the arena.
+  static constexpr size_t kArenaKeyBytesMax = 4096;
 
   // Null when this memtable knows nothing of the key. The change lives as long as the memtable.
   const Change* Find(const Key& key) const;
@@ -116,10 +125,12 @@ class Memtable {
   // Open addressing with linear probing: the size is a power of two, or 0, and at most half of it
   // is in use. Nothing is ever taken out.
   std::vector<Bucket> buckets_;
+  // Keys that are too long for the arena.
+  std::deque<std::string> long_keys_;
   // Values that are too large for the arena, where an overwritten one would stay.
   std::deque<std::string> large_values_;
   size_t key_count_ = 0;
-  size_t large_bytes_ = 0;
+  size_t large_bytes_ = 0;  // of long_keys_ and large_values_
   size_t pages_max_ = 0;
 };
 

@@ -5,7 +5,7 @@
 
 #include "consensus/crc32c.h"
 #include "storage/base/encoding.h"
-#include "storage/keyspace/key_slot.h"
+#include "storage/keyspace/row_key.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -13,7 +13,6 @@
 namespace quorate::storage {
 namespace {
 
-// crc32c u32, type u8, revision u64, expire_at_ms i64, value.
 constexpr size_t kChecksumBytes = sizeof(uint32_t);
 constexpr size_t kRowHeaderBytes =
     kChecksumBytes + sizeof(uint8_t) + sizeof(uint64_t) + sizeof(int64_t);
@@ -25,66 +24,71 @@ uint32_t RowChecksum(std::string_view row_key, std::string_view row) {
 
 bool IsKnown(uint8_t type) { return type == static_cast<uint8_t>(ValueType::kString); }
 
+// What stands before the value.
+size_t KeyBytesInRow(std::string_view key) {
+  return key.size() <= kKeyInRowKeyMax ? 0 : sizeof(uint32_t) + key.size();
+}
+
+bool IsIntact(std::string_view row_key, std::string_view row) {
+  return GetInteger<uint32_t>(row.data()) == RowChecksum(row_key, row);
+}
+
 }  // namespace
 
-RowKey::RowKey(std::string_view key) : RowKey(KeySlot(key), key) {}
-
-RowKey::RowKey(uint16_t slot, std::string_view key) : size_(sizeof(slot) + key.size()) {
-  assert(key.size() <= kKeyBytesMax);
-  bytes_[0] = static_cast<char>(slot >> 8);
-  bytes_[1] = static_cast<char>(slot & 0xff);
-  if (!key.empty()) std::memcpy(bytes_ + sizeof(slot), key.data(), key.size());
+size_t RowBytes(const Row& row) {
+  return kRowHeaderBytes + KeyBytesInRow(row.key) + row.record.value.size();
 }
 
-std::string EncodeRowKey(std::string_view key) { return std::string(RowKey(key).bytes()); }
-
-std::string_view KeyOfRow(std::string_view row_key) {
-  assert(row_key.size() >= sizeof(uint16_t));
-  return row_key.substr(sizeof(uint16_t));
-}
-
-uint16_t SlotOfRow(std::string_view row_key) {
-  assert(row_key.size() >= sizeof(uint16_t));
-  const auto high = static_cast<uint8_t>(row_key[0]);
-  const auto low = static_cast<uint8_t>(row_key[1]);
-  return static_cast<uint16_t>(high << 8 | low);
-}
-
-size_t RowBytes(const RecordView& record) { return kRowHeaderBytes + record.value.size(); }
-
-void EncodeRowTo(char* to, std::string_view row_key, const RecordView& record) {
+void EncodeRowTo(char* to, std::string_view row_key, const Row& row) {
+  assert(KeyIsInRow(row_key) == (row.key.size() > kKeyInRowKeyMax));
+  const RecordView& record = row.record;
   char* next = to + kChecksumBytes;
   next = PutInteger(next, static_cast<uint8_t>(record.header.type));
   next = PutInteger(next, record.header.revision);
   next = PutInteger(next, record.header.expire_at_ms);
+  if (KeyIsInRow(row_key)) {
+    next = PutInteger(next, static_cast<uint32_t>(row.key.size()));
+    std::memcpy(next, row.key.data(), row.key.size());
+    next += row.key.size();
+  }
   if (!record.value.empty()) std::memcpy(next, record.value.data(), record.value.size());
-  PutInteger(to, RowChecksum(row_key, {to, RowBytes(record)}));
+  PutInteger(to, RowChecksum(row_key, {to, RowBytes(row)}));
 }
 
-std::string EncodeRow(std::string_view row_key, const RecordView& record) {
-  std::string row(RowBytes(record), '\0');
-  EncodeRowTo(row.data(), row_key, record);
-  return row;
+std::string EncodeRow(std::string_view row_key, const Row& row) {
+  std::string bytes(RowBytes(row), '\0');
+  EncodeRowTo(bytes.data(), row_key, row);
+  return bytes;
 }
 
-std::optional<RecordView> DecodeRow(std::string_view row_key, std::string_view row) {
-  const std::optional<RecordHeader> header = DecodeRowHeader(row);
-  if (!header) return std::nullopt;
-  FieldReader fields(row);
-  if (fields.Take<uint32_t>() != RowChecksum(row_key, row)) return std::nullopt;
-  return RecordView{*header, row.substr(kRowHeaderBytes)};
+Decoded<Row> DecodeRow(std::string_view row_key, std::string_view row) {
+  const Decoded<RowHead> head = DecodeRowHead(row_key, row);
+  if (!head) return head.why();
+  if (!IsIntact(row_key, row)) return Unreadable::kDamaged;
+  const size_t value_at = kRowHeaderBytes + KeyBytesInRow(head->key);
+  return Row{head->key, {head->header, row.substr(value_at)}};
 }
 
-std::optional<RecordHeader> DecodeRowHeader(std::string_view row) {
-  if (row.size() < kRowHeaderBytes) return std::nullopt;
+Decoded<RowHead> DecodeRowHead(std::string_view row_key, std::string_view row) {
+  if (!IsRowKey(row_key) || row.size() < kRowHeaderBytes) return Unreadable::kDamaged;
   FieldReader fields(row.substr(kChecksumBytes));
   const auto type = fields.Take<uint8_t>();
-  if (!IsKnown(type)) return std::nullopt;
-  RecordHeader header;
-  header.type = static_cast<ValueType>(type);
-  header.revision = fields.Take<uint64_t>();
-  header.expire_at_ms = fields.Take<int64_t>();
-  return header;
+  if (!IsKnown(type)) {
+    return IsIntact(row_key, row) ? Unreadable::kNewer : Unreadable::kDamaged;
+  }
+  RowHead head;
+  head.header.type = static_cast<ValueType>(type);
+  head.header.revision = fields.Take<uint64_t>();
+  head.header.expire_at_ms = fields.Take<int64_t>();
+  if (!KeyIsInRow(row_key)) {
+    head.key = KeyInRowKey(row_key);
+    return head;
+  }
+  const auto key_bytes = fields.Take<uint32_t>();
+  head.key = fields.TakeBytes(key_bytes);
+  // A key that the row key could hold is never here.
+  if (!fields.ok() || key_bytes <= kKeyInRowKeyMax) return Unreadable::kDamaged;
+  return head;
 }
 
 uint64_t HeaderDigest(std::string_view key, const RecordHeader& record_header) {

@@ -2,14 +2,23 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
+#include "storage/base/decoded.h"
+
 namespace quorate::storage {
 
+// The numbers that rows carry. Those that are not in use yet are reserved: a row with one of them
+// is a newer version's.
 enum class ValueType : uint8_t {
-  kString = 1,  // other Redis types get numbers of their own
+  kString = 1,
+  kStringInChunks = 2,
+  kHash = 3,
+  kList = 4,
+  kSet = 5,
+  kSortedSet = 6,
+  kStream = 7,
 };
 
 // What holds for every type of value. `revision` counts the write commands that the whole key space
@@ -29,44 +38,30 @@ struct RecordView {
   std::string_view value;
 };
 
-// The bound on a key: LMDB's 511 bytes less the two bytes of the slot that the key is stored under.
-inline constexpr size_t kKeyBytesMax = 509;
-
-// The row's key in the state environment: the slot, big endian, then the key's bytes. So one slot's
-// keys lie together, an empty key has a row, and a scan can go slot by slot. Lives on the stack: a
-// read makes one and allocates nothing.
-class RowKey {
- public:
-  // Precondition: key.size() <= kKeyBytesMax.
-  explicit RowKey(std::string_view key);
-  // For a key whose slot is known.
-  RowKey(uint16_t slot, std::string_view key);
-
-  // Lives as long as this.
-  std::string_view bytes() const { return {bytes_, size_}; }
-
- private:
-  size_t size_;
-  char bytes_[sizeof(uint16_t) + kKeyBytesMax];
+// What a row of the database "keys" says: the row's value is
+//
+//   crc32c u32 | type u8 | revision u64 | expire_at_ms i64 | [key bytes u32 | key] | value
+//
+// with a checksum over the row key and all that follows it. The key is there where the row key only
+// stands for it.
+struct Row {
+  std::string_view key;
+  RecordView record;
+};
+struct RowHead {
+  std::string_view key;
+  RecordHeader header;
 };
 
-std::string EncodeRowKey(std::string_view key);
-// Precondition: row_key has at least the slot's two bytes.
-std::string_view KeyOfRow(std::string_view row_key);
-uint16_t SlotOfRow(std::string_view row_key);
+size_t RowBytes(const Row& row);
+std::string EncodeRow(std::string_view row_key, const Row& row);
+// The same into `to`, which holds RowBytes(row) bytes.
+void EncodeRowTo(char* to, std::string_view row_key, const Row& row);
+// What it gives points into `row_key` and `row`. Whether the row key is the key's is not looked at.
+Decoded<Row> DecodeRow(std::string_view row_key, std::string_view row);
 
-// The row's value: a checksum over row key and all that follows, then header and value.
-std::string EncodeRow(std::string_view row_key, const RecordView& record);
-size_t RowBytes(const RecordView& record);
-// The same into `to`, which holds RowBytes(record) bytes.
-void EncodeRowTo(char* to, std::string_view row_key, const RecordView& record);
-// Nothing when the checksum, the type or the length is wrong: the row is damaged. The view points
-// into `row`.
-std::optional<RecordView> DecodeRow(std::string_view row_key, std::string_view row);
-
-// The header alone. Nothing when the row is too short or the type unknown; whether the row is
-// intact is not looked at.
-std::optional<RecordHeader> DecodeRowHeader(std::string_view row);
+// Key and header alone. Whether the row is intact is not looked at, unless its type is unknown.
+Decoded<RowHead> DecodeRowHead(std::string_view row_key, std::string_view row);
 
 // A 64-bit digest of one record's key and header. No two writes of a key have the same, since they
 // have different revisions: it tells which write a row is of, without a look at the value.

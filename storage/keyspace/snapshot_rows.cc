@@ -18,24 +18,23 @@ void AppendSnapshotRow(std::string* rows, std::string_view row_key, std::string_
 }
 
 std::optional<SnapshotRow> SnapshotRowReader::Next() {
-  if (rest_.empty() || damaged_) return std::nullopt;
+  if (rest_.empty() || unreadable_) return std::nullopt;
   FieldReader fields(rest_);
   const auto row_key_bytes = fields.Take<uint16_t>();
   const auto row_bytes = fields.Take<uint32_t>();
   SnapshotRow next;
   next.row_key = fields.TakeBytes(row_key_bytes);
   next.row = fields.TakeBytes(row_bytes);
-  damaged_ = true;  // until all has gone well
+  unreadable_ = Unreadable::kDamaged;  // until all has gone well
   if (!fields.ok()) return std::nullopt;
-  // What RowKey can make, and LMDB can take.
-  if (row_key_bytes < sizeof(uint16_t) || row_key_bytes > sizeof(uint16_t) + kKeyBytesMax) {
+  const Decoded<Row> content = DecodeRow(next.row_key, next.row);
+  if (!content) {
+    unreadable_ = content.why();
     return std::nullopt;
   }
-  const std::optional<RecordView> record = DecodeRow(next.row_key, next.row);
-  if (!record) return std::nullopt;
-  next.record = *record;
+  next.content = *content;
   rest_.remove_prefix(sizeof(row_key_bytes) + sizeof(row_bytes) + row_key_bytes + row_bytes);
-  damaged_ = false;
+  unreadable_.reset();
   return next;
 }
 

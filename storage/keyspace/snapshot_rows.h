@@ -16,7 +16,7 @@ void AppendSnapshotRow(std::string* rows, std::string_view row_key, std::string_
 struct SnapshotRow {
   std::string_view row_key;
   std::string_view row;
-  RecordView record;  // what `row` says
+  Row content;  // what both say
 };
 
 // Takes a chunk apart and verifies each row. What it gives points into the chunk.
@@ -24,13 +24,14 @@ class SnapshotRowReader {
  public:
   explicit SnapshotRowReader(std::string_view rows) : rest_(rows) {}
 
-  // Nothing: there are no more rows, or the rest is damaged.
+  // Nothing: there are no more rows, or the rest cannot be read.
   std::optional<SnapshotRow> Next();
-  bool damaged() const { return damaged_; }
+  // Why the rest cannot be read.
+  std::optional<Unreadable> unreadable() const { return unreadable_; }
 
  private:
   std::string_view rest_;
-  bool damaged_ = false;
+  std::optional<Unreadable> unreadable_;
 };
 
 }  // namespace quorate::storage

@@ -1,5 +1,6 @@
 #include "storage/keyspace/state_meta.h"
 
+#include "consensus/founding.h"
 #include "storage/base/encoding.h"
 #include "storage/base/sealed_record.h"
 
@@ -31,9 +32,9 @@ std::string EncodeStateMeta(const StateMeta& meta, uint64_t transaction) {
   return Seal(kSealName, transaction, body);
 }
 
-std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t transaction) {
+Decoded<StateMeta> DecodeStateMeta(std::string_view record, uint64_t transaction) {
   const std::optional<std::string_view> body = Unseal(kSealName, transaction, record);
-  if (!body) return std::nullopt;
+  if (!body) return Unreadable::kDamaged;
   FieldReader fields(*body);
   StateMeta meta;
   meta.last_applied = consensus::Index(fields.Take<uint64_t>());
@@ -52,8 +53,15 @@ std::optional<StateMeta> DecodeStateMeta(std::string_view record, uint64_t trans
   meta.configuration = std::string(fields.TakeBytes(configuration_bytes));
   const auto founding_bytes = fields.Take<uint64_t>();
   meta.founding = std::string(fields.TakeBytes(founding_bytes));
-  if (!fields.finished()) return std::nullopt;
+  if (!fields.finished()) return Unreadable::kDamaged;
   return meta;
+}
+
+Result<HashSecret> HashSecretOf(const StateMeta& meta) {
+  if (meta.founding.empty()) return HashSecret{};
+  const auto founding = consensus::DecodeFounding(meta.founding);
+  if (!founding) return Error{std::string("the cluster's founding record ") + kWrittenByNewer};
+  return founding->hash_secret;
 }
 
 }  // namespace quorate::storage

@@ -1,6 +1,7 @@
 #include "storage/snapshot/backup.h"
 
 #include <atomic>
+#include <cassert>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -21,14 +22,14 @@ std::string UnfinishedPath(const std::string& path) { return path + ".new"; }
 // What the rows of a backup add up to.
 class RowTotals {
  public:
-  // False: a row is damaged.
-  bool Add(std::string_view rows) {
+  // Why one of them cannot be read.
+  std::optional<Unreadable> Add(std::string_view rows) {
     SnapshotRowReader reader(rows);
     while (const std::optional<SnapshotRow> row = reader.Next()) {
       ++key_count_;
-      digest_ += RecordDigest(KeyOfRow(row->row_key), row->record);
+      digest_ += RecordDigest(row->content.key, row->content.record);
     }
-    return !reader.damaged();
+    return reader.unreadable();
   }
   uint64_t key_count() const { return key_count_; }
   bool AreOf(const StateMeta& meta) const {
@@ -92,7 +93,8 @@ Result<StateMeta> BackupWriter::Work::Write() {
     if (given_up) return Error{path + ": the backup was given up"};
     chunk = std::move(next.value());
     if (chunk.rows.empty()) break;
-    totals.Add(chunk.rows);
+    [[maybe_unused]] const auto unreadable = totals.Add(chunk.rows);
+    assert(!unreadable);  // Read has looked at each row
     if (Status added = file.value()->Add(chunk.rows); !added.ok()) return Error{added.error()};
   }
   // Each row is intact, but a damaged page may have hidden some: the last backup has those.
@@ -135,9 +137,10 @@ Result<StateMeta> VerifyBackup(const std::string& path) {
     const Result<std::optional<std::string>> rows = reader.value()->Next();
     if (!rows.ok()) return Error{rows.error()};
     if (!rows.value()) break;
-    if (!totals.Add(*rows.value())) {
-      return Error{path + ": a row behind the first " + std::to_string(totals.key_count()) +
-                   " is damaged: its checksum is wrong"};
+    if (const auto why = totals.Add(*rows.value())) {
+      return Error{
+          path + ": a row behind the first " + std::to_string(totals.key_count()) + " " +
+          (*why == Unreadable::kNewer ? kWrittenByNewer : "is damaged: its checksum is wrong")};
     }
   }
   const StateMeta& meta = reader.value()->meta();

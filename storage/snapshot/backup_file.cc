@@ -121,7 +121,10 @@ Status BackupReader::ReadHead() {
   const uint64_t record_at = at_;
   const Result<std::string> record = Read(fields.Take<uint32_t>());
   if (!record.ok()) return Error{record.error()};
-  std::optional<StateMeta> meta = DecodeStateMeta(record.value(), kAnyTransaction);
+  Decoded<StateMeta> meta = DecodeStateMeta(record.value(), kAnyTransaction);
+  if (!meta && meta.why() == Unreadable::kNewer) {
+    return Error{path_ + ": the backup " + kWrittenByNewer};
+  }
   if (!meta) return Damaged(record_at, "the head is damaged: its checksum is wrong");
   meta_ = std::move(*meta);
   return Ok();

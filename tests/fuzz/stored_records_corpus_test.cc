@@ -11,6 +11,7 @@
 #include "storage/base/identity.h"
 #include "storage/folder/folder_recovery.h"
 #include "storage/keyspace/record.h"
+#include "storage/keyspace/row_key.h"
 #include "storage/keyspace/snapshot_rows.h"
 #include "storage/keyspace/state_meta.h"
 #include "storage/log/log_record.h"
@@ -26,7 +27,7 @@ bool IsUnderstood(int kind, std::string_view bytes) {
     case fuzz::kEntry:
       return DecodeEntryRow(fuzz::kEntryIndex, bytes).has_value();
     case fuzz::kRow:
-      return DecodeRow(RowKey(fuzz::kRowsKey).bytes(), bytes).has_value();
+      return DecodeRow(RowKey({}, 0, fuzz::kRowsKey).bytes(), bytes).has_value();
     case fuzz::kStateMeta:
       return DecodeStateMeta(bytes, fuzz::kTransaction).has_value();
     case fuzz::kIdentity:

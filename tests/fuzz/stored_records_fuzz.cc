@@ -9,11 +9,13 @@
 #include <string>
 #include <string_view>
 
+#include "consensus/crc32c.h"
 #include "storage/base/encoding.h"
 #include "storage/base/identity.h"
 #include "storage/base/sealed_record.h"
 #include "storage/folder/folder_recovery.h"
 #include "storage/keyspace/record.h"
+#include "storage/keyspace/row_key.h"
 #include "storage/keyspace/snapshot_rows.h"
 #include "storage/keyspace/state_meta.h"
 #include "storage/log/log_record.h"
@@ -79,18 +81,30 @@ void CheckEntry(std::string_view row) {
 }
 
 // The row with its checksum before it, where its header can be read.
-std::string SealedRow(const RowKey& key, std::string_view bytes) {
-  const std::string row = std::string(sizeof(uint32_t), '\0') + std::string(bytes);
-  const auto header = DecodeRowHeader(row);
-  if (!header) return row;
-  const size_t value_at = RowBytes({*header, ""});
-  return EncodeRow(key.bytes(), {*header, std::string_view(row).substr(value_at)});
+std::string SealedRow(std::string_view row_key, std::string_view body) {
+  std::string row;
+  AppendInteger(&row, consensus::Crc32c(body, consensus::Crc32c(row_key)));
+  return row.append(body);
 }
 
-void CheckRow(const RowKey& key, std::string_view row) {
-  if (const auto record = DecodeRow(key.bytes(), row)) {
-    assert(EncodeRow(key.bytes(), *record) == row);
-    assert(!DecodeRow(RowKey("kez").bytes(), row));
+void CheckRow(std::string_view row_key, std::string_view row) {
+  const auto head = DecodeRowHead(row_key, row);
+  if (const auto content = DecodeRow(row_key, row)) {
+    assert(EncodeRow(row_key, *content) == row);
+    assert(head && head->key == content->key && head->header == content->record.header);
+    std::string another(row_key);
+    another.back() ^= 1;
+    assert(!DecodeRow(another, row));
+  } else {
+    assert(head || head.why() == content.why());
+  }
+}
+
+// Under the row key that holds the key, and under one that only stands for it.
+void CheckRows(std::string_view bytes, bool sealed) {
+  for (const size_t size : {kRowsKey.size(), kKeyInRowKeyMax + 1}) {
+    const RowKey row_key({}, 0, std::string(size, kRowsKey.front()));
+    CheckRow(row_key.bytes(), sealed ? SealedRow(row_key.bytes(), bytes) : bytes);
   }
 }
 
@@ -120,7 +134,7 @@ std::string WithChecksums(std::string_view rows) {
     const std::string_view row_key = fields.TakeBytes(row_key_bytes);
     const std::string_view row = fields.TakeBytes(row_bytes);
     if (!fields.ok()) break;
-    AppendSnapshotRow(&again, row_key, EncodeRow(row_key, {RecordHeader(), row}));
+    AppendSnapshotRow(&again, row_key, SealedRow(row_key, row));
   }
   return again;
 }
@@ -129,17 +143,16 @@ void CheckSnapshotRows(std::string_view rows) {
   SnapshotRowReader reader(rows);
   std::string again;
   while (const auto next = reader.Next()) {
-    assert(EncodeRow(next->row_key, next->record) == next->row);
+    assert(EncodeRow(next->row_key, next->content) == next->row);
     AppendSnapshotRow(&again, next->row_key, next->row);
   }
   // What was taken is what had been put there; the rest is damaged.
   assert(rows.starts_with(again));
-  assert(reader.damaged() == (again.size() < rows.size()));
+  assert(reader.unreadable().has_value() == (again.size() < rows.size()));
 }
 
 void Check(uint8_t record, uint8_t switches, std::string_view bytes) {
   const bool sealed = (switches & kSealed) != 0;
-  const RowKey key(kRowsKey);
   switch (record % kRecordCount) {
     case kLogHeader:
       return CheckLogHeader(sealed ? Seal("log header", kTransaction, bytes) : bytes);
@@ -150,7 +163,7 @@ void Check(uint8_t record, uint8_t switches, std::string_view bytes) {
     case kEntry:
       return CheckEntry(sealed ? SealedEntry(bytes) : bytes);
     case kRow:
-      return CheckRow(key, sealed ? SealedRow(key, bytes) : bytes);
+      return CheckRows(bytes, sealed);
     case kSealedRecord:
       return CheckSealed(bytes);
     case kFolderChange:

@@ -27,6 +27,6 @@ enum Switches : uint8_t { kSealed = 1 };
 // What the records that are bound to a place are bound to.
 inline constexpr uint64_t kTransaction = 3;
 inline constexpr consensus::Index kEntryIndex(5);
-inline constexpr std::string_view kRowsKey = "key";
+inline constexpr std::string_view kRowsKey = "kkk";
 
 }  // namespace quorate::storage::fuzz

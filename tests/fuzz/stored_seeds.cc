@@ -23,6 +23,7 @@
 #include "storage/base/identity.h"
 #include "storage/folder/folder_recovery.h"
 #include "storage/keyspace/record.h"
+#include "storage/keyspace/row_key.h"
 #include "storage/keyspace/snapshot_rows.h"
 #include "storage/keyspace/state_meta.h"
 #include "storage/log/log_journal.h"
@@ -163,14 +164,20 @@ bool WriteRecords(const std::string& folder) {
     writer.Write(name + "-sealed", Bytes({fuzz::kEntry, fuzz::kSealed}), fields + payload);
   }
 
-  const RowKey key(fuzz::kRowsKey);
+  const std::string long_key(kKeyInRowKeyMax + 1, fuzz::kRowsKey.front());
   const RecordHeader expiring{.revision = 30, .expire_at_ms = 2000};
-  WriteRecord(&writer, "row-empty", fuzz::kRow, EncodeRow(key.bytes(), {RecordHeader(), ""}));
-  WriteRecord(&writer, "row", fuzz::kRow, EncodeRow(key.bytes(), {expiring, "value"}));
+  const RowKey of_key({}, 0, fuzz::kRowsKey);
+  const RowKey of_long_key({}, 0, long_key);
+  WriteRecord(&writer, "row-empty", fuzz::kRow,
+              EncodeRow(of_key.bytes(), {fuzz::kRowsKey, {RecordHeader(), ""}}));
+  WriteRecord(&writer, "row", fuzz::kRow,
+              EncodeRow(of_key.bytes(), {fuzz::kRowsKey, {expiring, "value"}}));
+  WriteRecord(&writer, "row-long-key", fuzz::kRow,
+              EncodeRow(of_long_key.bytes(), {long_key, {expiring, "value"}}));
   std::string rows;
-  for (const std::string_view name : {"", "a", "key"}) {
-    const RowKey row_key(name);
-    AppendSnapshotRow(&rows, row_key.bytes(), EncodeRow(row_key.bytes(), {expiring, name}));
+  for (const std::string& name : {std::string(), std::string("a"), long_key}) {
+    const RowKey row_key({}, 0, name);
+    AppendSnapshotRow(&rows, row_key.bytes(), EncodeRow(row_key.bytes(), {name, {expiring, name}}));
   }
   writer.Write("snapshot-rows", Bytes({fuzz::kSnapshotRows, 0}), rows);
   writer.Write("snapshot-rows-sealed", Bytes({fuzz::kSnapshotRows, fuzz::kSealed}), rows);

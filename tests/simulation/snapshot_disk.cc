@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "storage/keyspace/row_key.h"
 #include "storage/keyspace/snapshot_rows.h"
+#include "storage/keyspace/state_meta.h"
 
 namespace quorate::simulation {
 
@@ -26,13 +28,15 @@ class SnapshotDisk::View : public storage::SnapshotView {
 
   void Prepare(std::string_view after_key) override {
     assert(!*chunk_);
+    const storage::HashSecret secret = storage::HashSecretOf(image_.meta).value();
     SnapshotChunk chunk;
     auto row = after_key.empty() ? image_.rows.begin() : image_.rows.upper_bound(after_key);
     for (int64_t count = disk_.random_.Between(1, kRowsPerChunkMax);
          count > 0 && row != image_.rows.end(); --count, ++row) {
-      const std::string row_key = storage::EncodeRowKey(row->first);
-      storage::AppendSnapshotRow(&chunk.rows, row_key,
-                                 storage::EncodeRow(row_key, row->second.view()));
+      const storage::RowKey row_key(secret, 0, row->first);
+      storage::AppendSnapshotRow(
+          &chunk.rows, row_key.bytes(),
+          storage::EncodeRow(row_key.bytes(), {row->first, row->second.view()}));
       chunk.last_key = row->first;
     }
     chunk.last = row == image_.rows.end();
@@ -71,11 +75,12 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
       }
       storage::SnapshotRowReader reader(rows);
       while (const auto row = reader.Next()) {
-        work->image->rows.insert_or_assign(std::string(storage::KeyOfRow(row->row_key)),
-                                           storage::OwnedRecord(row->record));
-        work->last_key = storage::KeyOfRow(row->row_key);
+        const storage::Row& content = row->content;
+        work->image->rows.insert_or_assign(std::string(content.key),
+                                           storage::OwnedRecord(content.record));
+        work->last_key = content.key;
       }
-      work->damaged |= reader.damaged();
+      work->damaged |= reader.unreadable().has_value();
       ++work->written;
     });
     ++added_;

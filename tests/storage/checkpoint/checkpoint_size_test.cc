@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "storage/keyspace/row_key.h"
 #include "tests/storage/checkpoint/state_fixture.h"
 #include "tests/storage/support/random.h"
 #include "tests/storage/support/system_calls.h"
@@ -74,7 +75,7 @@ TEST_F(CheckpointSizeTest, ManyKeysOfALargeTreeAndLargeValues) {
 TEST_F(CheckpointSizeTest, FullComesInTime) {
   {
     KeySpace keys(*state_, kNoLimits);
-    Grow(keys, 150'000, kKeyBytesMax, 20);
+    Grow(keys, 150'000, kKeyInRowKeyMax, 20);
   }
   EXPECT_GT(state_->branch_pages(), 2'000U);
   for (const size_t value_bytes : {20, 1400, 2100}) {

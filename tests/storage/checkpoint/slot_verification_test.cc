@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/keyspace/row_key.h"
 #include "storage/snapshot/backup.h"
 #include "tests/storage/checkpoint/state_fixture.h"
 #include "tests/storage/support/child_process.h"
@@ -30,6 +31,19 @@ class SlotVerification : public testing::Test {
   static std::string Key(const std::string& tag, int number) {
     std::string digits = std::to_string(number);
     return "{" + tag + "}" + std::string(5 - digits.size(), '0') + digits;
+  }
+
+  static std::string RowKeyOf(std::string_view key) {
+    return std::string(RowKey({}, 0, key).bytes());
+  }
+  // One of them by its place in the order of the rows.
+  static std::string InOrder(const std::string& tag, size_t at) {
+    std::vector<std::string> keys;
+    for (int number = 0; number < kKeys; ++number) keys.push_back(Key(tag, number));
+    std::sort(keys.begin(), keys.end(), [](const std::string& left, const std::string& right) {
+      return RowKeyOf(left) < RowKeyOf(right);
+    });
+    return keys[at];
   }
 
   void SetUp() override {
@@ -102,7 +116,7 @@ class SlotVerification : public testing::Test {
   }
 
   std::vector<Node> PathTo(const LmdbPages& pages, const std::string& key) const {
-    return pages.Path("keys", EncodeRowKey(key));
+    return pages.Path("keys", RowKeyOf(key));
   }
   // The node of a branch that leads to the leaf of that key.
   Node LeadingTo(const LmdbPages& pages, const std::string& key) const {
@@ -121,7 +135,7 @@ TEST_F(SlotVerification, FindsNothingWhereNothingIsDamaged) { ExpectIntact({"a",
 
 TEST_F(SlotVerification, NoticesAChangedKey) {
   LmdbPages pages(file_);
-  const Node node = PathTo(pages, Key("b", 150)).back();
+  const Node node = PathTo(pages, InOrder("b", 150)).back();
   ++*(pages.At(pages.Key(node)) + pages.Key(node).size() - 1);
   pages.Save();
   ExpectNoticedAtEveryKey("b", "is damaged: its checksum is wrong");
@@ -130,7 +144,7 @@ TEST_F(SlotVerification, NoticesAChangedKey) {
 
 TEST_F(SlotVerification, NoticesAChangedValue) {
   LmdbPages pages(file_);
-  const Node node = PathTo(pages, Key("b", 150)).back();
+  const Node node = PathTo(pages, InOrder("b", 150)).back();
   *(pages.At(pages.Data(node)) + pages.Data(node).size() - 1) ^= 1;
   pages.Save();
   ExpectNoticedAtEveryKey("b", "is damaged: its checksum is wrong");
@@ -142,9 +156,9 @@ TEST_F(SlotVerification, NoticesADamagedSeparator) {
   for (const int to : {120, 180}) {
     LmdbPages pages(file_);
     const LmdbPages intact = pages;
-    const Node separator = LeadingTo(pages, Key("b", 150));
+    const Node separator = LeadingTo(pages, InOrder("b", 150));
     ASSERT_GT(separator.number, 0U);
-    const std::string key = EncodeRowKey(Key("b", to));
+    const std::string key = RowKeyOf(InOrder("b", to));
     ASSERT_NE(pages.Key(separator), key);
     std::copy(key.begin(), key.end(), pages.At(pages.Key(separator)));
     pages.Save();
@@ -156,8 +170,8 @@ TEST_F(SlotVerification, NoticesADamagedSeparator) {
 
 TEST_F(SlotVerification, NoticesThePageOfAnotherSlot) {
   LmdbPages pages(file_);
-  const Node here = LeadingTo(pages, Key("b", 150));
-  const Node there = LeadingTo(pages, Key("c", 150));
+  const Node here = LeadingTo(pages, InOrder("b", 150));
+  const Node there = LeadingTo(pages, InOrder("c", 150));
   const size_t child = pages.Child(here);
   pages.SetChild(here, pages.Child(there));
   pages.SetChild(there, child);
@@ -170,8 +184,8 @@ TEST_F(SlotVerification, NoticesThePageOfAnotherSlot) {
 // Every row is intact and where it should be, and out of date.
 TEST_F(SlotVerification, NoticesAnOlderPage) {
   LmdbPages pages(file_);
-  const Node here = LeadingTo(pages, Key("b", 150));
-  const Node before = LeadingTo(*earlier_, Key("b", 150));
+  const Node here = LeadingTo(pages, InOrder("b", 150));
+  const Node before = LeadingTo(*earlier_, InOrder("b", 150));
   ASSERT_NE(pages.Child(here), earlier_->Child(before));
   pages.CopyPage(*earlier_, earlier_->Child(before), pages.Child(here));
   pages.Save();
@@ -180,7 +194,7 @@ TEST_F(SlotVerification, NoticesAnOlderPage) {
 
 TEST_F(SlotVerification, NoticesALostRow) {
   LmdbPages pages(file_);
-  pages.Remove(PathTo(pages, Key("b", 150)).back());
+  pages.Remove(PathTo(pages, InOrder("b", 150)).back());
   pages.Save();
   ExpectNoticedAtEveryKey("b", "has 299 keys and should have 300");
   ExpectIntact({"a", "c"});
@@ -188,14 +202,14 @@ TEST_F(SlotVerification, NoticesALostRow) {
 
 TEST_F(SlotVerification, NoticesALostPage) {
   LmdbPages pages(file_);
-  pages.Remove(LeadingTo(pages, Key("b", 150)));
+  pages.Remove(LeadingTo(pages, InOrder("b", 150)));
   pages.Save();
   ExpectNoticedAtEveryKey("b", "the checkpoint is damaged");
 }
 
 TEST_F(SlotVerification, NoticesARowTwice) {
   LmdbPages pages(file_);
-  pages.RepeatPrevious(PathTo(pages, Key("b", 150)).back());
+  pages.RepeatPrevious(PathTo(pages, InOrder("b", 150)).back());
   pages.Save();
   ExpectNoticedAtEveryKey("b", "its rows are not in order");
   ExpectIntact({"a", "c"});
@@ -231,7 +245,7 @@ TEST_F(SlotVerification, NoticesARowBehindTheSlotsEnd) {
       continue;
     }
     const Node next{branch.page, branch.number + 1};
-    if (with_it.Key(next).size() != EncodeRowKey(key).size()) continue;
+    if (with_it.Key(next).size() != RowKeyOf(key).size()) continue;
     deleted = key;
     break;
   }
@@ -248,7 +262,7 @@ TEST_F(SlotVerification, NoticesARowBehindTheSlotsEnd) {
   const Node next{here.page, here.number + 1};
   const size_t next_leaf = pages.Child(next);
   pages.CopyPage(with_it, path.back().page, next_leaf);
-  const std::string row_key = EncodeRowKey(deleted);
+  const std::string row_key = RowKeyOf(deleted);
   ASSERT_EQ(pages.Key(next).size(), row_key.size());
   std::copy(row_key.begin(), row_key.end(), pages.At(pages.Key(next)));
   // The leaf before ends at the slot.
@@ -330,7 +344,7 @@ TEST_F(SlotVerification, MakesNoBackupThatLacksARow) {
   };
   EXPECT_EQ(make(), 0);
   LmdbPages pages(file_);
-  pages.Remove(LeadingTo(pages, Key("b", 150)));
+  pages.Remove(LeadingTo(pages, InOrder("b", 150)));
   pages.Save();
   EXPECT_EQ(make(), kNoticed);
   EXPECT_TRUE(VerifyBackup(backup).ok());  // the one before
@@ -350,7 +364,7 @@ TEST_F(SlotVerification, VerifiesAllAtOnceWhereOneSlotIsLarge) {
   }
   ExpectIntact({"a", "b", "c"});
   LmdbPages pages(file_);
-  pages.Remove(PathTo(pages, Key("b", 150)).back());
+  pages.Remove(PathTo(pages, InOrder("b", 150)).back());
   pages.Save();
   const auto opened = LmdbStateStore::Open(path_, {});
   ASSERT_FALSE(opened.ok());
@@ -361,7 +375,7 @@ TEST_F(SlotVerification, VerifiesAllAtOnceWhereOneSlotIsLarge) {
 // A write looks at what was there first. Else it would make sums that fit what damage has left.
 TEST_F(SlotVerification, NoticesDamageBeforeAWrite) {
   LmdbPages pages(file_);
-  pages.Remove(PathTo(pages, Key("b", 150)).back());
+  pages.Remove(PathTo(pages, InOrder("b", 150)).back());
   pages.Save();
   const auto write = [&](const std::function<void(KeySpace & keys)>& command) {
     return Run("has 299 keys and should have 300", [&](LmdbStateStore& state) {
@@ -370,10 +384,10 @@ TEST_F(SlotVerification, NoticesDamageBeforeAWrite) {
       return 0;
     });
   };
-  EXPECT_EQ(write([](KeySpace& keys) { keys.PutString(Key("b", 150), "newest"); }), kNoticed);
-  EXPECT_EQ(write([](KeySpace& keys) { keys.PutString(Key("b", 299), "newest"); }), kNoticed);
+  EXPECT_EQ(write([](KeySpace& keys) { keys.PutString(InOrder("b", 150), "newest"); }), kNoticed);
+  EXPECT_EQ(write([](KeySpace& keys) { keys.PutString(InOrder("b", 299), "newest"); }), kNoticed);
   EXPECT_EQ(write([](KeySpace& keys) { keys.PutString("{b}another", "newest"); }), kNoticed);
-  EXPECT_EQ(write([](KeySpace& keys) { keys.Delete(Key("b", 150)); }), kNoticed);
+  EXPECT_EQ(write([](KeySpace& keys) { keys.Delete(InOrder("b", 150)); }), kNoticed);
 }
 
 // As a checkpoint moves rows of slots that nobody has verified, one slot is verified anew in each.
@@ -381,14 +395,14 @@ TEST_F(SlotVerification, VerifiesEachCheckpointAnew) {
   EXPECT_EQ(Run("the checkpoint is damaged",
                 [&](LmdbStateStore& state) {
                   KeySpace keys(state, {});
-                  if (Found(keys, Key("b", 150)) != "new") return 1;
+                  if (Found(keys, InOrder("b", 150)) != "new") return 1;
                   // Through the page cache, which LMDB's map shows at once.
                   LmdbPages pages(file_);
-                  pages.Remove(PathTo(pages, Key("b", 150)).back());
+                  pages.Remove(PathTo(pages, InOrder("b", 150)).back());
                   pages.Save();
                   Apply(keys, [&] { keys.PutString(Key("a", 1), "newest"); });
                   Checkpointed(keys, state);
-                  Found(keys, Key("b", 150));
+                  Found(keys, InOrder("b", 150));
                   return 2;
                 }),
             kNoticed);
@@ -401,12 +415,12 @@ TEST_F(SlotVerification, VerifiesNothingThatIsVerifiedAsAWhole) {
                   KeySpace keys(state, {});
                   state.NoteVerified(state.meta().last_applied);
                   LmdbPages pages(file_);
-                  pages.Remove(PathTo(pages, Key("b", 150)).back());
+                  pages.Remove(PathTo(pages, InOrder("b", 150)).back());
                   pages.Save();
-                  if (Found(keys, Key("b", 151)) != "new") return 1;
+                  if (Found(keys, InOrder("b", 151)) != "new") return 1;
                   Apply(keys, [&] { keys.PutString(Key("a", 1), "newest"); });
                   Checkpointed(keys, state);
-                  return Found(keys, Key("b", 149)) == "new" ? 0 : 2;
+                  return Found(keys, InOrder("b", 149)) == "new" ? 0 : 2;
                 }),
             0);
 }
@@ -416,10 +430,10 @@ TEST_F(SlotVerification, AVerifiedCheckpointSaysNothingOfAnEarlierOne) {
   EXPECT_EQ(Run("has 299 keys and should have 300",
                 [&](LmdbStateStore& state) {
                   LmdbPages pages(file_);
-                  pages.Remove(PathTo(pages, Key("b", 150)).back());
+                  pages.Remove(PathTo(pages, InOrder("b", 150)).back());
                   pages.Save();
                   state.NoteVerified(state.meta().last_applied + 1);
-                  state.Find(Key("b", 151));
+                  state.Find(InOrder("b", 151));
                   return 0;
                 }),
             kNoticed);

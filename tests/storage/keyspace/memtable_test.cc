@@ -92,13 +92,23 @@ TEST(Memtable, GivesBackLargeBuffers) {
 
 TEST(Memtable, TakesAnyBytesAsKey) {
   Memtable memtable;
-  const std::string longest(kKeyBytesMax, '\xff');
+  const std::string longest(Memtable::kArenaKeyBytesMax, '\xff');
+  const std::string longer(1 << 20, '\xff');
   memtable.Put(Key(""), Record("empty"), 1);
   memtable.Put(Key(std::string_view("\0", 1)), Record("zero"), 1);
   memtable.Put(Key(longest), Record("longest"), 1);
-  EXPECT_EQ(memtable.Find(Key(""))->view().value, "empty");
-  EXPECT_EQ(memtable.Find(Key(std::string_view("\0", 1)))->view().value, "zero");
-  EXPECT_EQ(memtable.Find(Key(longest))->view().value, "longest");
+  const size_t bytes = memtable.bytes();
+  memtable.Put(Key(longer), Record("longer"), 1);
+  EXPECT_GE(memtable.bytes(), bytes + longer.size());
+  memtable.Put(Key(longer), Record("longer still"), 1);
+  const Memtable frozen = std::move(memtable);
+  EXPECT_EQ(frozen.Find(Key(""))->view().value, "empty");
+  EXPECT_EQ(frozen.Find(Key(std::string_view("\0", 1)))->view().value, "zero");
+  EXPECT_EQ(frozen.Find(Key(longest))->view().value, "longest");
+  EXPECT_EQ(frozen.Find(Key(longer))->view().value, "longer still");
+  EXPECT_EQ(frozen.Find(Key(longer))->key(), longer);
+  EXPECT_EQ(frozen.Find(Key(longer + '\xff')), nullptr);
+  EXPECT_EQ(frozen.key_count(), 4U);
 }
 
 // Whatever the table grows to, and whatever a key's values were.

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "storage/keyspace/key_slot.h"
+#include "storage/keyspace/row_key.h"
 
 namespace quorate::storage {
 namespace {
@@ -14,64 +14,77 @@ RecordView Record(std::string_view value, uint64_t revision = 7, int64_t expire_
   return {{ValueType::kString, revision, expire_at_ms}, value};
 }
 
-TEST(RowKey, IsTheSlotBigEndianAndTheKey) {
-  const std::string row_key = EncodeRowKey("foo");
-  EXPECT_EQ(row_key, std::string("\x2f\x96", 2) + "foo");  // 12182
-  EXPECT_EQ(SlotOfRow(row_key), KeySlot("foo"));
-  EXPECT_EQ(KeyOfRow(row_key), "foo");
-}
+constexpr HashSecret kSecret = {1, 2, 3};
 
-TEST(RowKey, HoldsAnEmptyKeyAndTheLongest) {
-  EXPECT_EQ(EncodeRowKey("").size(), 2U);
-  EXPECT_EQ(KeyOfRow(EncodeRowKey("")), "");
-  const std::string longest(kKeyBytesMax, 'k');
-  EXPECT_EQ(EncodeRowKey(longest).size(), 511U);  // LMDB's bound
-  EXPECT_EQ(KeyOfRow(EncodeRowKey(longest)), longest);
-}
+// A key that its row key holds, and one that it only stands for.
+const std::string kKeys[] = {"key", std::string(kKeyInRowKeyMax + 1, 'k')};
 
 TEST(Row, GivesBackWhatWentIn) {
-  const std::string row_key = EncodeRowKey("key");
   const std::string binary("\0\r\n\xff", 4);
-  for (const std::string& value : {std::string(), binary, std::string(100'000, 'v')}) {
-    const std::string row = EncodeRow(row_key, Record(value, 1ULL << 63, -5));
-    EXPECT_EQ(row.size(), RowBytes(Record(value)));
-    const std::optional<RecordView> decoded = DecodeRow(row_key, row);
-    ASSERT_TRUE(decoded);
-    EXPECT_EQ(decoded->value, value);
-    EXPECT_EQ(decoded->header, (RecordHeader{ValueType::kString, 1ULL << 63, -5}));
+  for (const std::string& key : {kKeys[0], kKeys[1], std::string(), std::string(70'000, 'k')}) {
+    const RowKey row_key(kSecret, 0, key);
+    for (const std::string& value : {std::string(), binary, std::string(100'000, 'v')}) {
+      const Row content{key, Record(value, 1ULL << 63, -5)};
+      const std::string row = EncodeRow(row_key.bytes(), content);
+      EXPECT_EQ(row.size(), RowBytes(content));
+      const Decoded<Row> decoded = DecodeRow(row_key.bytes(), row);
+      ASSERT_TRUE(decoded);
+      EXPECT_EQ(decoded->key, key);
+      EXPECT_EQ(decoded->record.value, value);
+      EXPECT_EQ(decoded->record.header, (RecordHeader{ValueType::kString, 1ULL << 63, -5}));
+      const Decoded<RowHead> head = DecodeRowHead(row_key.bytes(), row);
+      ASSERT_TRUE(head);
+      EXPECT_EQ(head->key, key);
+      EXPECT_EQ(head->header, decoded->record.header);
+    }
   }
 }
 
 TEST(Row, NoBitCanChangeUnnoticed) {
-  const std::string row_key = EncodeRowKey("key");
-  const std::string row = EncodeRow(row_key, Record("value"));
-  for (size_t bit = 0; bit < row.size() * 8; ++bit) {
-    std::string damaged = row;
-    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
-    EXPECT_FALSE(DecodeRow(row_key, damaged)) << "bit " << bit;
+  for (const std::string& key : kKeys) {
+    const RowKey row_key(kSecret, 0, key);
+    const std::string row = EncodeRow(row_key.bytes(), {key, Record("value")});
+    for (size_t bit = 0; bit < row.size() * 8; ++bit) {
+      std::string damaged = row;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+      const Decoded<Row> decoded = DecodeRow(row_key.bytes(), damaged);
+      ASSERT_FALSE(decoded) << "bit " << bit;
+      EXPECT_EQ(decoded.why(), Unreadable::kDamaged) << "bit " << bit;
+    }
   }
 }
 
 TEST(Row, CannotBeCutOrExtendedUnnoticed) {
-  const std::string row_key = EncodeRowKey("key");
-  const std::string row = EncodeRow(row_key, Record("value"));
-  for (size_t size = 0; size < row.size(); ++size) {
-    EXPECT_FALSE(DecodeRow(row_key, std::string_view(row).substr(0, size))) << size;
+  for (const std::string& key : kKeys) {
+    const RowKey row_key(kSecret, 0, key);
+    const std::string row = EncodeRow(row_key.bytes(), {key, Record("value")});
+    for (size_t size = 0; size < row.size(); ++size) {
+      EXPECT_FALSE(DecodeRow(row_key.bytes(), std::string_view(row).substr(0, size))) << size;
+    }
+    EXPECT_FALSE(DecodeRow(row_key.bytes(), row + '\0'));
   }
-  EXPECT_FALSE(DecodeRow(row_key, row + '\0'));
 }
 
 // An intact row that turns up under another key, as after damage to an inner page.
 TEST(Row, BelongsToItsKey) {
-  const std::string row = EncodeRow(EncodeRowKey("key"), Record("value"));
-  EXPECT_FALSE(DecodeRow(EncodeRowKey("kez"), row));
+  const std::string row = EncodeRow(RowKey(kSecret, 0, "key").bytes(), {"key", Record("value")});
+  EXPECT_FALSE(DecodeRow(RowKey(kSecret, 0, "kez").bytes(), row));
+  EXPECT_FALSE(DecodeRow(RowKey(kSecret, 1, "key").bytes(), row));
 }
 
-TEST(Row, OfAnUnknownTypeIsRefused) {
-  const std::string row_key = EncodeRowKey("key");
-  RecordView record = Record("value");
-  record.header.type = static_cast<ValueType>(200);
-  EXPECT_FALSE(DecodeRow(row_key, EncodeRow(row_key, record)));
+// An operator is to start the newer version, and not to give the disk up.
+TEST(Row, OfAnUnknownTypeIsANewerVersions) {
+  const RowKey row_key(kSecret, 0, "key");
+  for (const uint8_t type : {0, 3, 7, 200}) {
+    RecordView record = Record("value");
+    record.header.type = static_cast<ValueType>(type);
+    std::string row = EncodeRow(row_key.bytes(), {"key", record});
+    EXPECT_EQ(DecodeRow(row_key.bytes(), row).why(), Unreadable::kNewer);
+    EXPECT_EQ(DecodeRowHead(row_key.bytes(), row).why(), Unreadable::kNewer);
+    row.back() ^= 1;
+    EXPECT_EQ(DecodeRow(row_key.bytes(), row).why(), Unreadable::kDamaged);
+    EXPECT_EQ(DecodeRowHead(row_key.bytes(), row).why(), Unreadable::kDamaged);
+  }
 }
 
 TEST(RecordDigest, DependsOnEveryField) {

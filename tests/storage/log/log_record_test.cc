@@ -119,7 +119,7 @@ TEST(StateMeta, GivesBackWhatWentInAndNoChangeGoesUnnoticed) {
                        .snapshot_index = Index(3),
                        .snapshot_term = Term(1),
                        .snapshot_chain = Chain(11)};
-  EXPECT_EQ(DecodeStateMeta(EncodeStateMeta(meta, 8), 8), meta);
+  EXPECT_EQ(*DecodeStateMeta(EncodeStateMeta(meta, 8), 8), meta);
   ExpectGuarded(EncodeStateMeta(meta, 8),
                 [](std::string_view record) { return DecodeStateMeta(record, 8).has_value(); });
 }

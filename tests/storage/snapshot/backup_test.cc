@@ -67,7 +67,7 @@ class BackupTest : public testing::Test {
 TEST_F(BackupTest, HoldsTheNewestCheckpoint) {
   Random random(1);
   for (int i = 0; i < 500; ++i) Put(std::to_string(i), random.Bytes(random.Below(3000)));
-  Put(std::string(kKeyBytesMax, 'k'), random.Bytes(2 << 20));
+  Put(std::string(5000, 'k'), random.Bytes(2 << 20));
   Checkpointed(keys_, *state_);
   const Result<StateMeta> made = Backup(*state_, path_);
   ASSERT_TRUE(made.ok()) << made.error();
@@ -107,7 +107,11 @@ TEST_F(BackupTest, DamageIsRefusedWithItsPlace) {
   damaged = intact;
   damaged[16] = 77;
   SetBytes(path_, damaged);
-  EXPECT_CONTAINS(Wrong(), "the data has format version 77");
+  EXPECT_CONTAINS(Wrong(), "the data was written by a newer version of Quorate");
+  damaged[16] = 3;
+  SetBytes(path_, damaged);
+  EXPECT_CONTAINS(Wrong(), "the data was written by Quorate 0.1");
+  EXPECT_CONTAINS(Wrong(), "copy its keys to a new cluster");
   SetBytes(path_, "REDIS0009\372\tredis-ver\0066.0.16 and so on");
   EXPECT_CONTAINS(Wrong(), "is no backup of Quorate's");
   EXPECT_CONTAINS(VerifyBackup(path_ + "-not").error(), "cannot be opened: No such file");
