@@ -162,9 +162,9 @@ struct Format<Heartbeat> {
 template <>
 struct Format<HeartbeatReply> {
   static constexpr uint8_t kCode = 7;
-  static constexpr std::tuple kFields = {&HeartbeatReply::term, &HeartbeatReply::read_round,
-                                         &HeartbeatReply::unfit, &HeartbeatReply::verified_index,
-                                         &HeartbeatReply::wall_ms};
+  static constexpr std::tuple kFields = {&HeartbeatReply::term,    &HeartbeatReply::read_round,
+                                         &HeartbeatReply::unfit,   &HeartbeatReply::verified_index,
+                                         &HeartbeatReply::wall_ms, &HeartbeatReply::feature_level};
 };
 
 template <>

@@ -11,7 +11,7 @@ namespace quorate::consensus {
 
 namespace {
 
-constexpr uint8_t kFormat = 2;
+constexpr uint8_t kFormat = 3;
 
 std::optional<ChangeError> AddressProblem(const std::string& address) {
   if (address.empty() || address.size() > kAddressBytesMax) {
@@ -37,6 +37,7 @@ std::string Encode(const Configuration& configuration) {
   std::string bytes;
   Put(kFormat, &bytes);
   Put(configuration.next_id.value(), &bytes);
+  Put(configuration.feature_level, &bytes);
   Put(static_cast<uint16_t>(configuration.members.size()), &bytes);
   for (const ConfigurationMember& member : configuration.members) {
     Put(member.id.value(), &bytes);
@@ -54,6 +55,7 @@ std::optional<Configuration> DecodeConfiguration(std::string_view bytes) {
   }
   Configuration configuration;
   configuration.next_id = NodeId(taker.Take<uint64_t>());
+  configuration.feature_level = taker.Take<uint32_t>();
   const auto count = taker.Take<uint16_t>();
   for (size_t i = 0; i < count && taker.ok(); ++i) {
     ConfigurationMember member;
@@ -117,7 +119,8 @@ std::optional<Change> DecodeChange(std::string_view bytes) {
 // --- Questions ---
 
 bool IsValid(const Configuration& configuration) {
-  if (configuration.members.size() > kConfigurationMembersMax) {
+  if (configuration.members.size() > kConfigurationMembersMax ||
+      configuration.feature_level < kFirstFeatureLevel) {
     return false;
   }
   NodeId last;

@@ -28,8 +28,8 @@ std::optional<Configuration> DecodeConfiguration(std::string_view bytes);
 
 // --- Questions ---
 
-// Ids ascend, none is 0 and all are below next_id; no address is too long, and no two members have
-// one in common but the empty one. Without members it is valid.
+// There is a feature level. Ids ascend, none is 0 and all are below next_id; no address is too
+// long, and no two members have one in common but the empty one. Without members it is valid.
 bool IsValid(const Configuration& configuration);
 // Nullptr: no such member. Valid as long as the configuration is not changed.
 const ConfigurationMember* FindMember(const Configuration& configuration, NodeId id);

@@ -240,7 +240,8 @@ void Raft::Impl::SendFollowerReplies(Follower& follower) {
     Send(*follower.leader, HeartbeatReply{.term = current_term(),
                                           .read_round = follower.read_round,
                                           .unfit = IsUnfit(),
-                                          .verified_index = compared_.verified_index});
+                                          .verified_index = compared_.verified_index,
+                                          .feature_level = config_.feature_level});
   }
 }
 

@@ -179,6 +179,24 @@ void Raft::Impl::PromoteLearner(Leader& leader) {
   }
 }
 
+// All members must have said so to this leader, also those that do not vote: each of them applies
+// what the new level allows. What a member said in an earlier term may have been another build of
+// it.
+void Raft::Impl::RaiseFeatureLevel(Leader& leader) {
+  uint64_t level = config_.feature_level;
+  for (const Progress& peer : leader.peers) {
+    level = std::min(level, peer.feature_level());
+  }
+  const Configuration& current = configurations_.current();
+  if (level <= current.feature_level || leader.transfer || !leader_is_established() ||
+      configurations_.current_index() > commit_index_) {
+    return;
+  }
+  Configuration configuration = current;
+  configuration.feature_level = static_cast<uint32_t>(level);
+  AppendConfiguration(leader, std::move(configuration));
+}
+
 // Dissertation 4.2.2: a leader leads on until its removal is committed, since nobody else may know
 // of it, and does not count itself meanwhile. `leader` may be gone afterwards.
 void Raft::Impl::LeaveWhenRemoved(Leader& leader) {

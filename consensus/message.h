@@ -95,6 +95,8 @@ struct HeartbeatReply {
   // acknowledged: it was started anew, and an append is due, though it may lack nothing.
   Index verified_index = {};
   uint64_t wall_ms = 0;  // see RequestVoteReply
+  // The highest that the sender has no objection to (Config::feature_level).
+  uint64_t feature_level = kFirstFeatureLevel;
 
   bool operator==(const HeartbeatReply&) const = default;
 };

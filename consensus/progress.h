@@ -98,6 +98,10 @@ class Progress {
   bool fit() const { return fit_; }
   void set_fit(bool fit) { fit_ = fit; }
 
+  // The highest that it has said to this leader; 0: nothing yet.
+  uint64_t feature_level() const { return feature_level_; }
+  void set_feature_level(uint64_t level) { feature_level_ = level; }
+
   HealthMonitor& health_monitor() { return health_monitor_; }
   Health health() const { return health_monitor_.health(); }
 
@@ -134,6 +138,7 @@ class Progress {
   uint64_t answered_round_ = 0;
   bool answers_first_ = false;
   bool fit_ = false;
+  uint64_t feature_level_ = 0;
   Index commit_sent_;
   Index read_index_sent_;
   HealthMonitor health_monitor_;

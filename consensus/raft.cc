@@ -226,6 +226,7 @@ std::vector<PeerStatus> Raft::Impl::peers() const {
                           .diverged = peer.state() == Progress::State::kDiverged,
                           .fit = peer.voter() && IsRecentlyActive(peer) && peer.fit(),
                           .health = peer.health(),
+                          .feature_level = peer.feature_level(),
                           .silent_ticks = now_ - peer.heard_at()});
     }
   }

@@ -46,6 +46,9 @@ struct Config {
   size_t inflight_messages_max = 256;  // AppendEntries sent to one follower and not acknowledged
   size_t cached_bytes_max = 64 << 20;  // payload of durable, committed entries kept in memory
 
+  // The highest feature level that this server knows, or lets the cluster have.
+  uint32_t feature_level = kFirstFeatureLevel;
+
   // What this server proposes as the cluster's founding record (founding.h) when it is its first
   // leader. Empty: none, its first entry is a no-op like any other leader's.
   Payload founding = {};
@@ -139,7 +142,8 @@ struct PeerStatus {
   bool diverged = false;         // see Divergence
   bool fit = false;              // it could take over now, and has said that it would lead well
   Health health = Health::kSuspect;
-  uint64_t silent_ticks = 0;  // since it was heard last
+  uint64_t feature_level = 0;  // that it has said in this term; 0: none yet
+  uint64_t silent_ticks = 0;   // since it was heard last
 };
 
 class Raft {

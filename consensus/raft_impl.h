@@ -280,6 +280,7 @@ class Raft::Impl {
   void FollowConfiguration(Leader& leader);
   bool HasLiveMajority(const Leader& leader, const Configuration& configuration) const;
   void PromoteLearner(Leader& leader);
+  void RaiseFeatureLevel(Leader& leader);
   void LeaveWhenRemoved(Leader& leader);
   bool IsRecentlyActive(const Progress& peer) const;
   void Handle(NodeId from, const ChangeRequest& request);

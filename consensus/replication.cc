@@ -71,6 +71,7 @@ void Raft::Impl::LeadRound(Leader& leader) {
   AdvanceCommitIndex(leader);
   MakeChanges(leader);
   PromoteLearner(leader);
+  RaiseFeatureLevel(leader);
   StartReadRound(leader);
   ReportReads(leader);
   if (leader.heartbeat_due) {
@@ -239,6 +240,7 @@ void Raft::Impl::Handle(NodeId from, const HeartbeatReply& reply) {
   if (Progress* peer = FindPeer(from)) {
     peer->AnsweredRound(reply.read_round);
     peer->set_fit(!reply.unfit);
+    peer->set_feature_level(reply.feature_level);
     peer->Verified(reply.verified_index);
   }
 }

@@ -152,11 +152,17 @@ struct ConfigurationMember {
   bool operator==(const ConfigurationMember&) const = default;
 };
 
+// What the log may hold: rules of applying and commands that are newer than the first version. A
+// member applies what its level allows, so the level never falls, and rises only when every member
+// has said that it knows more.
+inline constexpr uint32_t kFirstFeatureLevel = 1;
+
 // Who belongs to the cluster (section 6). Consensus has functions for it in configuration.h.
 struct Configuration {
   std::vector<ConfigurationMember> members;  // by ascending id
   // No member has ever had this id or a higher one: ids are not used again.
   NodeId next_id;
+  uint32_t feature_level = kFirstFeatureLevel;
 
   bool operator==(const Configuration&) const = default;
 };

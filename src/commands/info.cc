@@ -292,6 +292,8 @@ void Raft(const Instance& instance, Lines& lines) {
   lines.Add("raft_members", node.members().size());
   lines.Add("raft_voters", std::count_if(node.members().begin(), node.members().end(),
                                          [](const Member& member) { return member.voter; }));
+  lines.Add("raft_feature_level", node.feature_level());
+  lines.Add("raft_feature_level_known", node.feature_level_known());
   lines.Add("raft_waits_for_create", node.waits_for_create() ? 1 : 0);
   lines.Add("raft_lost_data", raft.has_lost_its_data() ? 1 : 0);
   const std::string& conviction = node.starts().own_conviction();
@@ -324,11 +326,11 @@ void Raft(const Instance& instance, Lines& lines) {
       lines.Add(
           fmt::format("raft_peer{}", number++),
           fmt::format("id={},address={}:{},voter={},match_index={},next_index={},lag={},active={}"
-                      ",snapshot_bytes_sent={}",
+                      ",feature_level={},snapshot_bytes_sent={}",
                       member.id, member.host, member.peer_port, member.voter ? 1 : 0,
                       peer.match_index.value(), peer.next_index.value(),
                       raft.last_log_index().DistanceFrom(peer.match_index),
-                      peer.recently_active ? 1 : 0,
+                      peer.recently_active ? 1 : 0, peer.feature_level,
                       node.sending_snapshot(peer.id).value_or(SnapshotSender::Progress()).bytes));
     }
   }

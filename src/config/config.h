@@ -89,6 +89,7 @@ struct Config {
   // How much of the log stays for followers that were away, behind what a restart needs.
   uint64_t repl_backlog_size = uint64_t{64} << 20;
   uint64_t repl_backlog_entries = 100'000;
+  uint64_t feature_level_max = 0;  // 0: as this version knows
   uint64_t heartbeat_interval_ms = 50;
   uint64_t election_timeout_ms = 500;  // at least kElectionTimeoutPerHeartbeat heartbeat intervals
   uint64_t checkpoint_interval_ms = 3000;

@@ -123,6 +123,10 @@ constexpr std::array kDirectives = {
     Directive{"repl-backlog-entries", kCluster, kChangeable,
               NumberKind{&Config::repl_backlog_entries, 0, kUint32Max}, "N",
               "How many entries of the log to keep for them at most"},
+    Directive{"feature-level-max", kCluster, kAtStart,
+              NumberKind{&Config::feature_level_max, 0, kUint32Max}, "LEVEL",
+              "Hold the cluster's feature level here, so that members can still go back to an "
+              "older version; 0: let it rise when all members know more"},
     // Consensus counts time in ticks of 10 ms, so less than that would be none.
     Directive{"heartbeat-interval", kCluster, kAtStart,
               NumberKind{&Config::heartbeat_interval_ms, 10, kMinuteMs}, "MS",

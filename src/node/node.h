@@ -62,6 +62,8 @@ class Network {
 struct NodeOptions {
   consensus::Config raft;
   uint64_t cluster_id = 0;
+  // The highest feature level that this version knows.
+  uint32_t feature_level_known = consensus::kFirstFeatureLevel;
   // This node, with the address to announce; an empty host: the one that the cluster has.
   Member self;
   // May be taken in by another cluster, as long as nothing was written: it was started alone.
@@ -202,6 +204,9 @@ class Node {
   uint64_t cluster_id() const { return options_.cluster_id; }
   const std::vector<Member>& members() const { return membership_.members(); }
   const Member& self() const { return membership_.self(); }
+  // The cluster's, as of the entries that are applied.
+  uint32_t feature_level() const { return feature_level_; }
+  uint32_t feature_level_known() const { return options_.feature_level_known; }
   // True for a node that once was a member and is none any more.
   bool was_removed(consensus::NodeId node) const;
   // It was told to join a cluster, and is alone and empty yet. A client that knows its address as
@@ -264,6 +269,7 @@ class Node {
 
   // --- Members and snapshots ---
   void UpdateMembership();
+  void FollowFeatureLevel(uint32_t level);
   void UpdatePeers();
   void MakeChange(PendingRequest request, MembershipChange change);
   void AnswerChange(const PendingRequest& request, std::string_view error);
@@ -365,6 +371,7 @@ class Node {
   consensus::Raft raft_;
   MemberStarts starts_;
   LogClock log_clock_;
+  uint32_t feature_level_ = consensus::kFirstFeatureLevel;
   Membership membership_;
   ChangeRequests changes_;
   Joining joining_;

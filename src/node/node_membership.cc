@@ -1,8 +1,10 @@
 // The part of Node that follows the members: who they are, how they change, what they lack.
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cassert>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <variant>
@@ -32,10 +34,25 @@ void Node::UpdateMembership() {
   const std::optional<consensus::Configuration> applied =
       consensus::DecodeConfiguration(keys_.configuration());
   assert(applied);  // was checked when it came, and is guarded by a checksum since
+  FollowFeatureLevel(applied->feature_level);
   membership_.Update(*applied);
   next_id_ = applied->next_id;
   starts_.SetMembers(*applied);
   UpdatePeers();
+}
+
+// Called before anything is applied that the level allows, at a start too. The level never falls,
+// so an older version cannot take this folder back.
+void Node::FollowFeatureLevel(uint32_t level) {
+  if (level > options_.feature_level_known) {
+    options_.fatal(fmt::format(
+        "the cluster is at feature level {}, and this version of Quorate knows levels up to {}. "
+        "Nothing is damaged: start a version here that knows level {}",
+        level, options_.feature_level_known, level));
+    std::abort();
+  }
+  if (level > feature_level_) spdlog::info("the cluster is at feature level {} now", level);
+  feature_level_ = level;
 }
 
 void Node::UpdatePeers() { parts_.network.SetPeers(membership_.Peers(raft_.configuration())); }

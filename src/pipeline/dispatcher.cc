@@ -146,6 +146,12 @@ void Dispatcher::Route(Session& session, const Command& command, const resp::Req
   const bool here = (leader || reads_here) && !node.waits_to_join();
   if (!here) {
     node.Redirect(session, command, request);
+  } else if (command.feature_level > node.feature_level()) {
+    ++instance_.statistics.commands[command.number].rejected_calls;
+    ReplyError(session,
+               fmt::format("ERR '{}' needs feature level {}, and the cluster is at {}: "
+                           "not all members run a version that knows it",
+                           command.full_name, command.feature_level, node.feature_level()));
   } else if (command.is_write() && request.raw.size() > kWriteBytesMax) {
     ++instance_.statistics.commands[command.number].rejected_calls;
     ReplyError(session, fmt::format("ERR command is too large (maximum {} bytes)", kWriteBytesMax));

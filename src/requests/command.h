@@ -126,6 +126,8 @@ struct Command {
   KeySpecifications keys = {};
   KeyFunction find_keys = nullptr;  // where the specifications do not say all
   CheckFunction check = nullptr;
+  // Refused while the cluster's feature level is lower: not all members know it.
+  uint32_t feature_level = 1;
   // Looks at more keys than it names: one of them at a time, see Node::RunScan. Reads only.
   bool scans = false;
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <variant>
 
+#include "consensus/founding.h"
 #include "consensus/raft.h"
 #include "src/base/version.h"
 #include "src/commands/table.h"
@@ -59,6 +60,10 @@ consensus::Config RaftConfig(const Config& config, const ChosenIdentity& chosen,
   };
   raft.heartbeat_ticks = ticks(config.heartbeat_interval_ms);
   raft.election_timeout_ticks = ticks(config.election_timeout_ms);
+  raft.feature_level = consensus::kFeatureLevel;
+  if (config.feature_level_max > 0 && config.feature_level_max < consensus::kFeatureLevel) {
+    raft.feature_level = static_cast<uint32_t>(config.feature_level_max);
+  }
   raft.founds_unasked = config.initial_cluster_is_new;
   raft.founding = consensus::Payload(Encode(storage::FoundingOfNext(state)));
   raft.disk_stall_ticks = kDiskStallElectionTimeouts * raft.election_timeout_ticks;
@@ -69,6 +74,7 @@ NodeOptions MakeNodeOptions(const Config& config, const ChosenIdentity& chosen,
                             const storage::StateMeta& state) {
   NodeOptions options;
   options.raft = RaftConfig(config, chosen, state);
+  options.feature_level_known = consensus::kFeatureLevel;
   options.cluster_id = chosen.identity.cluster_id;
   options.self = {chosen.identity.node_id.value(), chosen.address.host, chosen.address.port,
                   chosen.address.peer_port};

@@ -59,7 +59,16 @@ Configuration OnlyMember(const Recovered& recovered, NodeId id, std::string_view
        .voter = true,
        .address = known == newest.members.end() ? std::string(address) : known->address});
   configuration.next_id = std::max(newest.next_id, id + 1);
+  configuration.feature_level = newest.feature_level;  // the log and the state are of that level
   return configuration;
+}
+
+// Those members, if there are any, at the feature level that the state of a backup is of.
+std::string AtLevel(uint32_t level, const std::string& members) {
+  if (members.empty()) return members;
+  Configuration configuration = consensus::DecodeConfiguration(members).value();
+  configuration.feature_level = level;
+  return Encode(configuration);
 }
 
 consensus::Founding DrawAfter(std::string_view before) {
@@ -171,7 +180,13 @@ Status RestoreInto(const std::string& directory, const Identity& identity,
   auto reader = BackupReader::Open(backup);
   if (!reader.ok()) return Error{reader.error()};
   StateMeta meta = reader.value()->meta();
-  meta.configuration = options.initial_configuration;
+  uint32_t level = consensus::kFirstFeatureLevel;
+  if (!meta.configuration.empty()) {
+    const auto before = consensus::DecodeConfiguration(meta.configuration);
+    if (!before) return Error{backup + ": it was written by a newer version"};
+    level = before->feature_level;
+  }
+  meta.configuration = AtLevel(level, options.initial_configuration);
   meta.configuration_index = meta.last_applied;
   meta.origin_index = meta.last_applied;
   if (!meta.founding.empty()) {

@@ -38,7 +38,7 @@ Message RandomMessages::OfType(size_t alternative, size_t entries_max, size_t pa
     case 4:
       return Heartbeat{SomeTerm(), Index(Number()), Number()};
     case 5:
-      return HeartbeatReply{SomeTerm(), Number(), Coin(), Index(Number()), Number()};
+      return HeartbeatReply{SomeTerm(), Number(), Coin(), Index(Number()), Number(), Number()};
     case 6:
       return ReadIndex{SomeTerm(), Number()};
     case 7:

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "src/commands/table.h"
 #include "src/requests/batch.h"
 #include "tests/src/node/client_requests.h"
 #include "tests/src/node/node_support.h"
@@ -459,6 +460,45 @@ TEST(Node, RepliesToAClosedClientGoNowhere) {
   EXPECT_EQ(TestCluster::Replies(*reader), "$1\r\n1\r\n") << "the write itself was accepted";
 }
 
+// --- The feature level ---
+
+TEST(Node, RaisesTheFeatureLevelWhenAllKnowIt) {
+  NodeOptions options;
+  options.feature_level_known = 2;
+  options.raft.feature_level = 2;
+  TestCluster cluster(3, options);
+  cluster.MakeLeader(1);
+  for (int ticks = 0; ticks < 50; ++ticks) cluster.Tick();
+  for (const uint64_t id : {1, 2, 3}) EXPECT_EQ(cluster.node(id).feature_level(), 2u) << id;
+}
+
+TEST(Node, RefusesACommandUntilTheFeatureLevelAllowsIt) {
+  // As a command of a later version is.
+  auto* const set = const_cast<Command*>(Commands().Find("set"));
+  const auto restore = std::unique_ptr<Command, void (*)(Command*)>(
+      set, [](Command* command) { command->feature_level = 1; });
+  set->feature_level = 2;
+  NodeOptions options;
+  options.feature_level_known = 2;
+  options.raft.feature_level = 1;  // held
+  TestCluster cluster(1, options);
+  cluster.WaitForLeader();
+  auto client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client),
+            "-ERR 'set' needs feature level 2, and the cluster is at 1: not all members run a "
+            "version that knows it\r\n");
+  cluster.member(1).options.raft.feature_level = 2;
+  cluster.Restart(1);
+  cluster.WaitForLeader();
+  for (int ticks = 0; ticks < 10; ++ticks) cluster.Tick();
+  client = cluster.Connect(1);
+  cluster.Send(1, *client, Set("a", "1"));
+  cluster.Steps(kSettle);
+  EXPECT_EQ(TestCluster::Replies(*client), kOk);
+}
+
 // --- The log's clock ---
 
 // How far the clock of the newest entry is ahead of the time that it is, after a write.
@@ -554,6 +594,26 @@ TEST_F(NodeDeathTest, StopsAtABatchThatANewerVersionHasWritten) {
       << "what the format can say and this version does not know how to apply";
   ApplyAtAStart(&*cluster, plain);
   EXPECT_EQ(cluster->node(1).keys().key_count(), 1u);
+}
+
+// A downgrade: the log has the entry that has raised the level.
+TEST_F(NodeDeathTest, StopsWhereTheClusterIsAtALevelThatItDoesNotKnow) {
+  NodeOptions options;
+  options.feature_level_known = 2;
+  options.raft.feature_level = 2;
+  options.fatal = &EndWithReason;
+  cluster.emplace(1, options);
+  cluster->WaitForLeader();
+  for (int ticks = 0; ticks < 10; ++ticks) cluster->Tick();
+  ASSERT_EQ(cluster->node(1).feature_level(), 2u);
+  cluster->member(1).options.feature_level_known = 1;
+  cluster->member(1).options.raft.feature_level = 1;
+  const auto restart = [&] {
+    cluster->Restart(1);
+    cluster->WaitForLeader();
+  };
+  EXPECT_EXIT(restart(), testing::ExitedWithCode(1),
+              "at feature level 2, and this version of Quorate knows levels up to 1");
 }
 
 TEST_F(NodeDeathTest, TheLogsClockNeverGoesBack) {

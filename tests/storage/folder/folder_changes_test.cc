@@ -191,7 +191,9 @@ TEST_F(FolderChangesTest, ASurvivorBecomesAClusterOfItsOwn) {
     OpenedStorage storage = Open(Members(3));
     std::vector<Entry> entries = MakeEntries(1, 9, 5);
     entries[7] = {Term(5), Index(8), EntryKind::kFounding, consensus::Payload(Encode(before))};
-    entries.push_back(ConfigurationEntry(10, 5, Members(5)));
+    Configuration newest = Members(5);
+    newest.feature_level = 3;
+    entries.push_back(ConfigurationEntry(10, 5, newest));
     consensus::Persist write = MakeWrite(1, entries);
     write.ledger = "of its starts";
     ASSERT_TRUE(storage.log->Commit(std::vector{write}, Index(2)).ok());
@@ -213,6 +215,7 @@ TEST_F(FolderChangesTest, ASurvivorBecomesAClusterOfItsOwn) {
     ASSERT_EQ(recovered.configurations.size(), 2U);
     Configuration only = Members(1);  // where it was
     only.next_id = NodeId(6);         // ids are not used again
+    only.feature_level = 3;           // nor does the level fall
     EXPECT_EQ(recovered.configurations[1].first, Index(11));
     EXPECT_EQ(recovered.configurations[1].second, only);
     EXPECT_EQ(ReadAll(*storage.log).size(), 10U);

@@ -194,9 +194,11 @@ TEST_F(BackupTest, MayBeGivenUp) {
 TEST_F(BackupTest, BeginsANewCluster) {
   for (int i = 0; i < 300; ++i) Put(std::to_string(i), std::string(3000, 'x'));
   keys_.BeginEntry(keys_.last_applied() + 1, Term(4), {}, 0);
-  keys_.SetConfiguration("the old cluster's");
   const consensus::Founding founding = consensus::DrawFounding();
   keys_.SetFounding(Encode(founding));
+  consensus::Configuration members_before;
+  members_before.feature_level = 3;
+  keys_.SetConfiguration(Encode(members_before));
   keys_.EndEntry();
   Checkpointed(keys_, *state_);
   ASSERT_TRUE(Backup(*state_, path_).ok());
@@ -219,7 +221,9 @@ TEST_F(BackupTest, BeginsANewCluster) {
     EXPECT_EQ(recovered.last_index, Index(301));
     EXPECT_EQ(recovered.last_applied, Index(301));
     EXPECT_EQ(recovered.origin_index, Index(301));
-    EXPECT_EQ(recovered.configuration, members);
+    consensus::Configuration members_at_level = members;
+    members_at_level.feature_level = 3;  // the state is of that level
+    EXPECT_EQ(recovered.configuration, members_at_level);
     EXPECT_EQ(recovered.configuration_index, Index(301));
     // Another cluster, with the old one's rows: what they are hashed with stays.
     EXPECT_EQ(recovered.founding, consensus::FoundingId());
