@@ -307,18 +307,19 @@ TEST(FrameDecoder, BodyOfAnotherLength) {
 
 TEST(FrameDecoder, BooleansAreZeroOrOne) {
   for (const int value : {2, 127, 255}) {
-    ExpectRefused(Forgery().U64(1).U8(value).U8(0).Frame(kRequestVoteReplyType), "boolean");
-    ExpectRefused(Forgery().U64(1).U8(1).U8(value).Frame(kRequestVoteReplyType), "boolean");
+    ExpectRefused(Forgery().U64(1).U8(value).U8(0).U64(9).Frame(kRequestVoteReplyType), "boolean");
+    ExpectRefused(Forgery().U64(1).U8(1).U8(value).U64(9).Frame(kRequestVoteReplyType), "boolean");
   }
 }
 
 TEST(FrameDecoder, MessagesHaveATerm) {
   ExpectRefused(Forgery().U64(0).Frame(kTimeoutNowType), "term 0");
-  ExpectRefused(Forgery().U64(0).U64(5).U8(0).U64(0).Frame(kHeartbeatReplyType), "term 0");
+  ExpectRefused(Forgery().U64(0).U64(5).U8(0).U64(0).U64(9).U64(1).Frame(kHeartbeatReplyType),
+                "term 0");
   ExpectRefused(Forgery().AppendFields(0, 0, 0, 0).Frame(kAppendType), "term 0");
   ExpectRefused(Forgery().U64(0).U64(0).U64(0).U8(0).U8(0).Frame(kRequestVoteType), "term 0");
-  ExpectRefused(Forgery().U64(0).U8(1).U8(1).Frame(kRequestVoteReplyType), "term 0");
-  ExpectRefused(Forgery().U64(0).U8(0).U8(0).Frame(kRequestVoteReplyType), "term 0");
+  ExpectRefused(Forgery().U64(0).U8(1).U8(1).U64(9).Frame(kRequestVoteReplyType), "term 0");
+  ExpectRefused(Forgery().U64(0).U8(0).U8(0).U64(9).Frame(kRequestVoteReplyType), "term 0");
 }
 
 // Only what comes before a log's first entry is at index 0, and only that has term 0.

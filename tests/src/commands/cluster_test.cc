@@ -384,7 +384,7 @@ TEST_F(ClusterCommand, InfoRaft) {
   const std::string next = std::to_string(std::stoull(last) + 1);
   EXPECT_EQ(FieldOf(leader, "raft_peer0"),
             "id=1,address=127.0.0.1:17001,voter=1,match_index=" + last + ",next_index=" + next +
-                ",lag=0,active=1,snapshot_bytes_sent=0");
+                ",lag=0,active=1,feature_level=1,snapshot_bytes_sent=0");
   EXPECT_EQ(FieldOf(leader, "raft_peer1").find("id=3,"), 0U);
   EXPECT_EQ(FieldOf(follower, "raft_peer0"), "(none)");
 }
