@@ -46,7 +46,8 @@ std::optional<StoredIdentity> DecodeIdentity(std::string_view record) {
 std::string UnknownFormat(uint32_t format_version) {
   if (format_version > kFormatVersion) return std::string("the data ") + kWrittenByNewer;
   return "the data was written by Quorate 0.1, whose format this version does not read: start it "
-         "with Quorate 0.1, or copy its keys to a new cluster (docs/operations.md, \"Upgrading\")";
+         "with Quorate 0.1, or copy its keys to a new cluster (docs/operations.md, \"Upgrade to "
+         "another version\")";
 }
 
 std::string Describe(const Identity& identity) {
