@@ -285,7 +285,8 @@ TEST_F(Startup, AClientThatStillTakesItsReplyIsNotIdle) {
     const ssize_t count = recv(slow, buffer.data(), buffer.size(), 0);
     if (count <= 0) break;
     received += static_cast<size_t>(count);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    // Takes several times as long as the timeout.
+    std::this_thread::sleep_for(std::chrono::milliseconds(40));
   }
   close(slow);
   EXPECT_EQ(received, head.size() + kBytes + 2);

@@ -55,6 +55,9 @@ constexpr std::string_view kManualTail = R"(.SH SIGNALS
 .TP
 .BR SIGTERM ", " SIGINT
 Hand leadership over, where this server leads, and exit.
+.TP
+.B SIGHUP
+Open the log's file by its name again, where it was moved.
 .SH EXIT STATUS
 0 after SIGTERM or SIGINT, and where it was only to print something; 1 if it cannot start or cannot go on: its log
 says why.
