@@ -40,8 +40,6 @@ consensus::StartLedger LedgerOf(const NodeOptions& options, const consensus::Rec
   return *std::move(ledger);
 }
 
-int64_t BootUs(const Clock& clock) { return clock.boot_ns() / 1000; }
-
 }  // namespace
 
 Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, const Parts& parts)
@@ -50,7 +48,7 @@ Node::Node(const NodeOptions& options, const consensus::Recovered& recovered, co
       keys_(parts.state_reader, options.key_space),
       raft_(options.raft, recovered, parts.log_reader),
       starts_(LedgerOf(options, recovered), raft_, parts.clock, options.raft.seed),
-      log_clock_(keys_.clock_ms(), BootUs(parts.clock)),
+      log_clock_(keys_.clock_ms(), parts.clock.boot_ns() / 1000),
       membership_(options.self),
       changes_(raft_),
       snapshot_sender_(parts.snapshots, options.snapshots),
@@ -263,7 +261,10 @@ void Node::ProposeBatch() {
   PendingBatch batch = std::exchange(filling_, {});
   filling_.operations.reserve(batch.operations.size());  // the next one's number, most likely
   ++batch_number_;
-  batch.payload = consensus::Payload(builder_.Finish(log_clock_.NowMs(BootUs(parts_.clock)), seed));
+  // A write may come in the very round in which this node has become the leader.
+  if (raft_.current_term() != steered_in_) SteerClock();
+  const int64_t clock_ms = log_clock_.NowMs(parts_.clock.boot_ns() / 1000);
+  batch.payload = consensus::Payload(builder_.Finish(clock_ms, seed));
   const std::optional<Index> index = raft_.Propose(batch.payload);
   if (!index) {
     RefuseBatch(batch, nullptr, nullptr);
@@ -281,10 +282,7 @@ void Node::ProposeBatch() {
 }
 
 void Node::StartEffects(consensus::Effects effects) {
-  if (effects.leadership_changed) {
-    LogLeadership();
-    if (raft_.is_leader()) SteerClock();
-  }
+  if (effects.leadership_changed) LogLeadership();
   if (effects.configuration_changed) UpdatePeers();
   if (effects.founding_known) {
     spdlog::info("the cluster is founded, with the id {:016x}", raft_.founding().value());
@@ -331,62 +329,6 @@ void Node::StartEffects(consensus::Effects effects) {
     if (found == unproven_.end()) continue;
     RefuseGroup(found->second, nullptr);
     unproven_.erase(found);
-  }
-}
-
-// --- The log's clock ---
-
-void Node::ReadLogClock(Index last_index) {
-  for (Index index = last_index; index > keys_.last_applied(); index = index - 1) {
-    const Entry entry = parts_.log_reader.Read(index, index, 0).front();
-    if (entry.kind != EntryKind::kBatch) continue;
-    if (const auto clock_ms = BatchClock(entry.payload.bytes())) {
-      log_clock_.Received(*clock_ms, BootUs(parts_.clock));
-    }
-    return;
-  }
-}
-
-void Node::HearTime(NodeId from, const consensus::Message& message) {
-  const auto hear = [&](uint64_t wall_ms) {
-    if (wall_ms == 0) return;  // it does not know
-    log_clock_.Heard(from.value(), static_cast<int64_t>(wall_ms), BootUs(parts_.clock));
-  };
-  if (const auto* vote = std::get_if<consensus::RequestVoteReply>(&message)) {
-    hear(vote->wall_ms);
-  } else if (const auto* heartbeat = std::get_if<consensus::HeartbeatReply>(&message)) {
-    hear(heartbeat->wall_ms);
-  } else if (const auto* append = std::get_if<consensus::AppendEntries>(&message)) {
-    // The entry counts from its arrival on, not from when it is committed and applied.
-    for (const Entry& entry : append->entries) {
-      if (entry.kind != EntryKind::kBatch) continue;
-      if (const auto clock_ms = BatchClock(entry.payload.bytes())) {
-        log_clock_.Received(*clock_ms, BootUs(parts_.clock));
-      }
-    }
-  }
-}
-
-void Node::TellTime(consensus::Message* message) const {
-  const auto wall_ms = [this] { return static_cast<uint64_t>(parts_.clock.unix_us() / 1000); };
-  if (auto* vote = std::get_if<consensus::RequestVoteReply>(message)) vote->wall_ms = wall_ms();
-  if (auto* heartbeat = std::get_if<consensus::HeartbeatReply>(message)) {
-    heartbeat->wall_ms = wall_ms();
-  }
-}
-
-void Node::SteerClock() {
-  const int64_t boot_us = BootUs(parts_.clock);
-  log_clock_.Heard(self().id, parts_.clock.unix_us() / 1000, boot_us);
-  std::vector<uint64_t> voters;
-  for (const Member& member : members()) {
-    if (member.voter) voters.push_back(member.id);
-  }
-  if (const auto step = log_clock_.Steer(voters, boot_us)) {
-    spdlog::warn(
-        "the log's clock was {} ms behind the wall clocks of a majority, and is set forward: keys "
-        "may expire at once. That is normal after all members were down",
-        step->to_ms - step->from_ms);
   }
 }
 

@@ -262,7 +262,7 @@ class Node {
   void HearTime(consensus::NodeId from, const consensus::Message& message);
   // Has a message say what time it is here, if it is one that does.
   void TellTime(consensus::Message* message) const;
-  // Leader only.
+  // Leader only: before its first entry, and then at each tick.
   void SteerClock();
   void StartEffects(consensus::Effects effects);
   void TrimLog();
@@ -371,6 +371,7 @@ class Node {
   consensus::Raft raft_;
   MemberStarts starts_;
   LogClock log_clock_;
+  consensus::Term steered_in_;  // the term of the newest SteerClock
   uint32_t feature_level_ = consensus::kFirstFeatureLevel;
   Membership membership_;
   ChangeRequests changes_;
