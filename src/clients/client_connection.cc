@@ -1,62 +1,43 @@
 #include "src/clients/client_connection.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cassert>
-#include <string_view>
 #include <utility>
 
 #include "src/clients/client_listener.h"
-#include "src/net/uv_support.h"
 
 namespace quorate {
 
 ClientConnection::ClientConnection(ClientListener& listener, std::shared_ptr<Session> session,
-                                   uv_tcp_t* socket)
-    : listener_(listener), session_(std::move(session)), socket_(socket) {
-  socket_->data = this;
-  write_request_.data = this;
+                                   Stream stream)
+    : listener_(listener), session_(std::move(session)), stream_(std::move(stream)) {
+  stream_.Start(*this);
 }
 
-void ClientConnection::StartReading() {
-  if (reading_ || closing_ || input_ended_) return;
-  reading_ = true;
-  uv_read_start(
-      reinterpret_cast<uv_stream_t*>(socket_),
-      [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
-        auto& shared = static_cast<ClientConnection*>(handle->data)->listener_.read_buffer_;
-        *buffer = uv_buf_init(shared.data(), shared.size());
-      },
-      [](uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
-        static_cast<ClientConnection*>(stream->data)->OnRead(size, buffer);
-      });
+void ClientConnection::StopReading() {
+  if (!closed()) stream_.StopReading();
 }
 
-void ClientConnection::OnRead(ssize_t size, const uv_buf_t* buffer) {
-  if (size == 0) return;
-  if (size == UV_EOF) {
-    // A client that has only closed its sending side still gets the replies that it is owed.
-    input_ended_ = true;
-    session_->close_after_replies = true;
-    Update();
-    return;
-  }
-  if (size < 0) {
-    Close();
-    return;
-  }
-  listener_.dispatcher_.Receive(*session_,
-                                std::string_view(buffer->base, static_cast<size_t>(size)));
+void ClientConnection::OnReceived(std::string_view bytes) {
+  listener_.dispatcher_.Receive(*session_, bytes);
   if (!listener_.dispatcher_.MayRead(*session_)) {
-    uv_read_stop(reinterpret_cast<uv_stream_t*>(socket_));
-    reading_ = false;
+    stream_.StopReading();
     paused_ = true;
     listener_.paused_.insert(session_->id);
     NoteWaiting();
   }
 }
+
+// A client that has only closed its sending side still gets the replies that it is owed.
+void ClientConnection::OnEnd() {
+  input_ended_ = true;
+  session_->close_after_replies = true;
+  Update();
+}
+
+void ClientConnection::OnBroken(const std::string&) { Close(); }
 
 bool ClientConnection::Resume() {
   assert(paused_);
@@ -69,7 +50,7 @@ bool ClientConnection::Resume() {
   if (listener_.dispatcher_.MayRead(*session_)) {
     paused_ = false;
     listener_.paused_.erase(session_->id);
-    if (!listener_.reading_stopped_) StartReading();
+    if (!listener_.reading_stopped_) stream_.StartReading();
   } else {
     NoteWaiting();
   }
@@ -84,14 +65,13 @@ void ClientConnection::NoteWaiting() {
 }
 
 void ClientConnection::Update() {
-  if (closing_) return;
+  if (closed()) return;
   if (session_->close_now) {
     if (session_->evicted) ++listener_.instance_.statistics.clients_evicted;
     Close();
     return;
   }
   Write();
-  if (closing_) return;
   if (LeavesRepliesTooLong()) {
     spdlog::warn("client {} is closed: it leaves its replies unread (client-output-buffer-limit)",
                  session_->address);
@@ -103,70 +83,45 @@ void ClientConnection::Update() {
   }
 }
 
-// Straight to the kernel where it takes all, which it does unless the client is slow; only the rest
-// is queued.
+// The kernel takes all at once unless the client is slow.
 void ClientConnection::Write() {
   std::string& output = session_->replies.output();
-  if (!writing_.empty() || output.empty()) return;
-  uv_buf_t buffer{output.data(), output.size()};
-  auto* stream = reinterpret_cast<uv_stream_t*>(socket_);
-  int sent = uv_try_write(stream, &buffer, 1);
-  if (sent < 0) {
-    if (sent != UV_EAGAIN) {
-      Close();
-      return;
-    }
-    sent = 0;
-  }
-  session_->output_bytes_total += static_cast<size_t>(sent);
-  listener_.instance_.statistics.output_bytes += static_cast<size_t>(sent);
-  if (static_cast<size_t>(sent) == output.size()) {
-    output.clear();
-    // Memory that one big reply took is not kept for ever.
-    if (output.capacity() > (64 << 10)) output.shrink_to_fit();
-    listener_.instance_.sessions.Count(*session_);
-    return;
-  }
-  output.erase(0, static_cast<size_t>(sent));
-  writing_ = std::exchange(output, {});
-  session_->writing_bytes = writing_.size();
-  listener_.instance_.sessions.Count(*session_);
-  buffer = {writing_.data(), writing_.size()};
-  uv_write(&write_request_, stream, &buffer, 1, [](uv_write_t* request, int status) {
-    static_cast<ClientConnection*>(request->data)->OnWritten(status);
-  });
+  if (stream_.writing() || output.empty()) return;
+  const size_t size = output.size();
+  const size_t taken = stream_.Write(&output);
+  // Memory that one big reply took is not kept for ever.
+  if (output.capacity() > (64 << 10)) output.shrink_to_fit();
+  session_->writing_bytes = size - taken;
+  CountSent(taken);
 }
 
-void ClientConnection::OnWritten(int status) {
-  session_->output_bytes_total += writing_.size();
-  listener_.instance_.statistics.output_bytes += writing_.size();
-  writing_ = {};
-  session_->writing_bytes = 0;
-  if (closing_) return;
-  if (status < 0) {
-    Close();
-    return;
-  }
+void ClientConnection::OnAllSent() {
+  CountSent(std::exchange(session_->writing_bytes, 0));
   Update();
   // And on with its requests, if they have waited for this.
-  if (!closing_) listener_.instance_.sessions.Schedule(*session_);
+  if (!closed()) listener_.instance_.sessions.Schedule(*session_);
+}
+
+void ClientConnection::CountSent(size_t bytes) {
+  session_->output_bytes_total += bytes;
+  listener_.instance_.statistics.output_bytes += bytes;
+  listener_.instance_.sessions.Count(*session_);
 }
 
 void ClientConnection::NoteProgress() {
-  const size_t bytes = uv_stream_get_write_queue_size(reinterpret_cast<uv_stream_t*>(socket_));
-  if (bytes == write_queue_bytes_) return;
-  write_queue_bytes_ = bytes;
-  write_queue_changed_ms_ = listener_.instance_.clock.monotonic_ms();
+  if (closed() || stream_.unsent_bytes() == noted_unsent_bytes_) return;
+  noted_unsent_bytes_ = stream_.unsent_bytes();
+  progress_ms_ = listener_.instance_.clock.monotonic_ms();
 }
 
 bool ClientConnection::IsStuck(int64_t limit_ms) const {
-  return write_queue_bytes_ > 0 &&
-         listener_.instance_.clock.monotonic_ms() - write_queue_changed_ms_ >= limit_ms;
+  return !closed() && noted_unsent_bytes_ > 0 &&
+         listener_.instance_.clock.monotonic_ms() - progress_ms_ >= limit_ms;
 }
 
 bool ClientConnection::IsIdle(int64_t limit_ms) const {
-  const int64_t active_ms = std::max(session_->last_request_at_ms, write_queue_changed_ms_);
-  return session_->replies.waiting() == 0 &&
+  const int64_t active_ms = std::max(session_->last_request_at_ms, progress_ms_);
+  return !closed() && session_->replies.waiting() == 0 &&
          active_ms < listener_.instance_.clock.monotonic_ms() - limit_ms;
 }
 
@@ -182,35 +137,29 @@ bool ClientConnection::LeavesRepliesTooLong() {
 }
 
 void ClientConnection::Close() {
-  if (closing_) return;
+  if (closed()) return;
   spdlog::debug("client {} is gone", session_->address);
   listener_.instance_.sessions.Close(*session_);
-  CloseSocket();
+  CloseStream();
 }
 
 bool ClientConnection::IsQuiet() const {
-  return !closing_ && !input_ended_ && !paused_ && !session_->gone() &&
-         !session_->close_after_replies && session_->replies.waiting() == 0 && unsent_bytes() == 0;
+  return !closed() && !input_ended_ && !paused_ && !session_->gone() &&
+         !session_->close_after_replies && session_->replies.waiting() == 0 &&
+         unsent_bytes() == 0 && !stream_.writing();
 }
 
 std::optional<int> ClientConnection::Detach() {
   assert(IsQuiet());
-  uv_os_fd_t own = -1;
-  if (uv_fileno(reinterpret_cast<uv_handle_t*>(socket_), &own) != 0) return std::nullopt;
-  const int kept = fcntl(own, F_DUPFD_CLOEXEC, 0);
-  if (kept < 0) return std::nullopt;
-  CloseSocket();
+  const std::optional<int> kept = stream_.Duplicate();
+  if (kept) CloseStream();
   return kept;
 }
 
-void ClientConnection::CloseSocket() {
-  closing_ = true;
+void ClientConnection::CloseStream() {
+  stream_.Close();
   listener_.paused_.erase(session_->id);
-  uv_close(reinterpret_cast<uv_handle_t*>(socket_), [](uv_handle_t* handle) {
-    auto* connection = static_cast<ClientConnection*>(handle->data);
-    delete reinterpret_cast<uv_tcp_t*>(handle);
-    connection->listener_.Closed(connection);
-  });
+  listener_.Closed(*this);
 }
 
 }  // namespace quorate

@@ -4,30 +4,18 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
 #include <vector>
 
 #include "src/net/uv_support.h"
 
 namespace quorate {
-namespace {
-
-std::string SocketAddress(const uv_tcp_t* socket, bool remote, sockaddr_storage* address) {
-  int size = sizeof *address;
-  const int code = remote ? uv_tcp_getpeername(socket, reinterpret_cast<sockaddr*>(address), &size)
-                          : uv_tcp_getsockname(socket, reinterpret_cast<sockaddr*>(address), &size);
-  return code == 0 ? FormatAddress(*address) : "?:0";
-}
-
-}  // namespace
-
-ClientListener::ClientListener(uv_loop_t* loop, Instance& instance, Dispatcher& dispatcher)
+ClientListener::ClientListener(Loop& loop, Instance& instance, Dispatcher& dispatcher)
     : loop_(loop), instance_(instance), dispatcher_(dispatcher) {}
 
 std::optional<std::string> ClientListener::Listen() {
   const Config& config = instance_.config;
-  return ListenOn(loop_, config.bind,
+  return ListenOn(loop_.uv(), config.bind,
                   {config.port, static_cast<int>(config.tcp_backlog), this, &OnConnection},
                   &servers_);
 }
@@ -41,39 +29,29 @@ void ClientListener::OnConnection(uv_stream_t* server, int status) {
 }
 
 void ClientListener::Accept(uv_stream_t* server) {
-  auto* socket = new uv_tcp_t;
-  uv_tcp_init(loop_, socket);
-  const auto discard = [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); };
-  if (uv_accept(server, reinterpret_cast<uv_stream_t*>(socket)) != 0) {
-    uv_close(reinterpret_cast<uv_handle_t*>(socket), discard);
-    return;
-  }
+  Stream stream = Stream::Accept(loop_, server);
+  if (!stream) return;
   ++instance_.statistics.connections_received;
-  sockaddr_storage remote{};
-  sockaddr_storage local{};
-  const std::string remote_name = SocketAddress(socket, true, &remote);
-  const std::string local_name = SocketAddress(socket, false, &local);
-  if (const auto refusal = Refusal(remote)) {
+  const sockaddr_storage remote = stream.RemoteAddress();
+  if (auto refusal = Refusal(remote)) {
     ++instance_.statistics.connections_rejected;
-    uv_buf_t reply =
-        uv_buf_init(const_cast<char*>(refusal->data()), static_cast<unsigned>(refusal->size()));
-    uv_try_write(reinterpret_cast<uv_stream_t*>(socket), &reply, 1);
-    uv_close(reinterpret_cast<uv_handle_t*>(socket), discard);
+    // Best effort: a connection that was just opened takes that much, or its owner does without.
+    stream.Write(&*refusal);
     return;
   }
-  uv_tcp_nodelay(socket, 1);
   const uint64_t keepalive_s = instance_.config.tcp_keepalive_seconds;
-  if (keepalive_s > 0) uv_tcp_keepalive(socket, 1, static_cast<unsigned>(keepalive_s));
-  spdlog::debug("client {} has connected", remote_name);
-  Add(instance_.sessions.Open(remote_name, local_name, instance_.clock.monotonic_ms()), socket);
+  if (keepalive_s > 0) stream.SetKeepAlive(static_cast<unsigned>(keepalive_s));
+  const std::string name = FormatAddress(remote);
+  spdlog::debug("client {} has connected", name);
+  std::shared_ptr<Session> session = instance_.sessions.Open(
+      name, FormatAddress(stream.LocalAddress()), instance_.clock.monotonic_ms());
+  Add(std::move(session), std::move(stream));
 }
 
-void ClientListener::Add(std::shared_ptr<Session> session, uv_tcp_t* socket) {
+void ClientListener::Add(std::shared_ptr<Session> session, Stream stream) {
   const uint64_t id = session->id;
-  auto connection = std::make_unique<ClientConnection>(*this, std::move(session), socket);
-  ClientConnection& added = *connection;
-  connections_.emplace(id, std::move(connection));
-  added.StartReading();
+  connections_.emplace(
+      id, std::make_unique<ClientConnection>(*this, std::move(session), std::move(stream)));
 }
 
 std::vector<KeptClient> ClientListener::Detach() {
@@ -81,7 +59,7 @@ std::vector<KeptClient> ClientListener::Detach() {
   for (auto& [id, connection] : connections_) {
     if (!connection->IsQuiet()) continue;
     const std::shared_ptr<Session> session = connection->session().shared_from_this();
-    if (const auto socket = connection->Detach()) kept.push_back({session, *socket});
+    if (const auto descriptor = connection->Detach()) kept.push_back({session, *descriptor});
   }
   return kept;
 }
@@ -89,12 +67,7 @@ std::vector<KeptClient> ClientListener::Detach() {
 void ClientListener::Attach(std::vector<KeptClient> clients) {
   for (KeptClient& client : clients) {
     client.session->ForgetNode();
-    auto* socket = new uv_tcp_t;
-    uv_tcp_init(loop_, socket);
-    // It was a socket of libuv's before, so libuv can have it again.
-    [[maybe_unused]] const int opened = uv_tcp_open(socket, client.socket);
-    assert(opened == 0);
-    Add(std::move(client.session), socket);
+    Add(std::move(client.session), Stream(loop_, client.descriptor));
   }
 }
 
@@ -122,6 +95,7 @@ bool ClientListener::EndRound() {
     if (connection.paused() && !connection.session().gone()) ran |= connection.Resume();
   }
   ran |= ResumePaused();
+  for (const uint64_t id : std::exchange(closed_, {})) connections_.erase(id);
   return ran;
 }
 
@@ -167,11 +141,7 @@ void ClientListener::StopListening() { quorate::StopListening(&servers_); }
 
 void ClientListener::StopReading() {
   reading_stopped_ = true;
-  for (auto& [id, connection] : connections_) {
-    if (!connection->reading_) continue;
-    uv_read_stop(reinterpret_cast<uv_stream_t*>(connection->socket_));
-    connection->reading_ = false;
-  }
+  for (auto& [id, connection] : connections_) connection->StopReading();
 }
 
 void ClientListener::CloseAll() {
@@ -186,8 +156,8 @@ bool ClientListener::AllSent() const {
   return true;
 }
 
-void ClientListener::Closed(ClientConnection* connection) {
-  connections_.erase(connection->session().id);
+void ClientListener::Closed(ClientConnection& connection) {
+  closed_.push_back(connection.session().id);
 }
 
 }  // namespace quorate

@@ -3,7 +3,6 @@
 
 #include <uv.h>
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +11,8 @@
 #include <vector>
 
 #include "src/clients/client_connection.h"
+#include "src/net/loop.h"
+#include "src/net/stream.h"
 #include "src/node/instance.h"
 #include "src/pipeline/dispatcher.h"
 
@@ -20,13 +21,13 @@ namespace quorate {
 // The connection of a client between two lives of the node.
 struct KeptClient {
   std::shared_ptr<Session> session;
-  int socket = -1;  // for ClientListener::Attach to take over
+  int descriptor = -1;  // for ClientListener::Attach to take over
 };
 
 class ClientListener {
  public:
-  // All must outlive the listener, which must outlive the loop's last turn.
-  ClientListener(uv_loop_t* loop, Instance& instance, Dispatcher& dispatcher);
+  // All must outlive the listener.
+  ClientListener(Loop& loop, Instance& instance, Dispatcher& dispatcher);
   ClientListener(const ClientListener&) = delete;
   ClientListener& operator=(const ClientListener&) = delete;
 
@@ -57,15 +58,16 @@ class ClientListener {
 
   static void OnConnection(uv_stream_t* server, int status);
   void Accept(uv_stream_t* server);
-  void Add(std::shared_ptr<Session> session, uv_tcp_t* socket);
+  void Add(std::shared_ptr<Session> session, Stream stream);
   // Why a new connection is turned away, as the reply; nothing: welcome.
   std::optional<std::string> Refusal(const sockaddr_storage& remote) const;
-  void Closed(ClientConnection* connection);
+  // Frees the connection when the round ends: it is still at work.
+  void Closed(ClientConnection& connection);
   // Goes on with clients that had to wait. True: requests ran.
   bool ResumePaused();
   void CloseStuck();
 
-  uv_loop_t* loop_;
+  Loop& loop_;
   Instance& instance_;
   Dispatcher& dispatcher_;
   std::vector<std::unique_ptr<uv_tcp_t>> servers_;
@@ -77,8 +79,7 @@ class ClientListener {
   bool some_wait_for_node_ = false;
   bool some_wait_for_room_ = false;
   bool reading_stopped_ = false;
-  // All clients are read into this; what is complete runs straight from it.
-  std::array<char, 64 << 10> read_buffer_;
+  std::vector<uint64_t> closed_;  // of connections_
 };
 
 }  // namespace quorate

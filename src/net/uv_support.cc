@@ -12,17 +12,14 @@
 
 namespace quorate {
 
-std::string UvError(int code) {
-  return fmt::format("{} ({})", uv_strerror(code), uv_err_name(code));
-}
-
 std::string FormatAddress(const sockaddr_storage& address) {
-  char host[INET6_ADDRSTRLEN] = "?";
+  char host[INET6_ADDRSTRLEN] = "";
   if (address.ss_family == AF_INET6) {
     const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
     uv_ip6_name(&v6, host, sizeof host);
     return fmt::format("[{}]:{}", host, ntohs(v6.sin6_port));
   }
+  if (address.ss_family != AF_INET) return "?:0";
   const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
   uv_ip4_name(&v4, host, sizeof host);
   return fmt::format("{}:{}", host, ntohs(v4.sin_port));

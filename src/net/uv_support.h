@@ -12,13 +12,11 @@
 #include <vector>
 
 #include "src/config/config.h"
+#include "src/net/loop.h"
 
 namespace quorate {
 
-// "address already in use (EADDRINUSE)"
-std::string UvError(int code);
-
-// "127.0.0.1:7001", "[::1]:7001"
+// "127.0.0.1:7001", "[::1]:7001"; "?:0" of AF_UNSPEC.
 std::string FormatAddress(const sockaddr_storage& address);
 bool IsLoopback(const sockaddr_storage& address);
 // This side's address of a connection, without port and brackets. Empty: there is none any more.

@@ -1,7 +1,6 @@
 #include "src/server/incarnation.h"
 
 #include <spdlog/spdlog.h>
-#include <uv.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +18,7 @@
 #include "src/config/config_completion.h"
 #include "src/config/logging.h"
 #include "src/members/member_address.h"
+#include "src/net/loop.h"
 #include "src/node/backups.h"
 #include "src/node/instance.h"
 #include "src/node/node.h"
@@ -211,8 +211,7 @@ storage::Result<storage::OpenedStorage> OpenFolder(const std::string& folder,
 Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
                   const storage::StorageOptions& options, storage::OpenedStorage& data) {
   Config& config = process.config;
-  uv_loop_t loop;
-  uv_loop_init(&loop);
+  Loop loop;
   resp::Limits& limits = process.limits;
   limits.bulk_bytes_max = config.proto_max_bulk_len;
   limits.multibulk_count_max = kArgumentsMax;
@@ -227,7 +226,7 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     const storage::StateVerifier verifier(*data.state, {&ReportVerified, &EndProcess});
     storage::LmdbSnapshotStore snapshots(*data.state, config.dir, storage::StateOptions(options),
                                          wake);
-    PeerNetwork peers(&loop, NetworkOptions(config, chosen));
+    PeerNetwork peers(loop.uv(), NetworkOptions(config, chosen));
     Node node(MakeNodeOptions(config, chosen, data.state->meta()), data.recovered,
               {log_writer, log_writer, *data.state, checkpointer, snapshots, peers, process.clock,
                process.statistics, sessions, Commands()});
@@ -266,7 +265,7 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     };
     instance.storage_statistics = [&] { return StorageFigures(log_writer, checkpointer, data); };
 
-    Server server(&loop, instance, peers, JoinOptions(config, chosen));
+    Server server(loop, instance, peers, JoinOptions(config, chosen));
     if (const auto error = server.Listen()) {
       end.exit_code = Fail(config, *error);
     } else {
@@ -279,8 +278,6 @@ Server::End Serve(ProcessFacts& process, const ChosenIdentity& chosen,
     log_writer.Stop();
     checkpointer.Stop();
   }
-  uv_run(&loop, UV_RUN_DEFAULT);  // what the sockets had left to say
-  uv_loop_close(&loop);
   return end;
 }
 

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "src/config/logging.h"
-#include "src/net/uv_support.h"
 #include "src/server/process.h"
 
 namespace quorate {
@@ -33,21 +32,20 @@ uv_handle_t* AsHandle(Handle* handle) {
 
 }  // namespace
 
-Server::Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers,
-               const JoinRequest::Options& own)
+Server::Server(Loop& loop, Instance& instance, PeerNetwork& peers, const JoinRequest::Options& own)
     : loop_(loop),
       instance_(instance),
       peers_(peers),
       dispatcher_(instance),
       clients_(loop, instance, dispatcher_),
       own_(own) {
-  if (!own.host.empty()) join_.emplace(loop, own);
-  uv_async_init(loop_, &wake_, [](uv_async_t*) {});  // the end of the round looks at everything
-  uv_prepare_init(loop_, &round_end_);
-  uv_idle_init(loop_, &again_);
-  uv_timer_init(loop_, &tick_);
-  uv_signal_init(loop_, &terminate_);
-  uv_signal_init(loop_, &interrupt_);
+  if (!own.host.empty()) join_.emplace(loop.uv(), own);
+  uv_async_init(loop.uv(), &wake_, [](uv_async_t*) {});  // the end of the round looks at everything
+  uv_prepare_init(loop.uv(), &round_end_);
+  uv_idle_init(loop.uv(), &again_);
+  uv_timer_init(loop.uv(), &tick_);
+  uv_signal_init(loop.uv(), &terminate_);
+  uv_signal_init(loop.uv(), &interrupt_);
   for (uv_handle_t* handle : {AsHandle(&wake_), AsHandle(&round_end_), AsHandle(&again_),
                               AsHandle(&tick_), AsHandle(&terminate_), AsHandle(&interrupt_)}) {
     handle->data = this;
@@ -57,7 +55,7 @@ Server::Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers,
 Server::~Server() {
   CloseHandles();
   uv_close(AsHandle(&wake_), nullptr);
-  uv_run(loop_, UV_RUN_DEFAULT);  // the close callbacks
+  loop_.Run();  // the close callbacks
 }
 
 std::optional<std::string> Server::Listen() {
@@ -79,7 +77,7 @@ Server::End Server::Run() {
       Node::kTickMs);
   peers_.Connect();
   spdlog::info("Ready to accept connections");
-  uv_run(loop_, UV_RUN_DEFAULT);
+  loop_.Run();
   return {instance_.node.new_life(), 0, std::move(kept_clients_)};
 }
 
@@ -125,7 +123,7 @@ void Server::FollowJoining() {
   options.clock = &instance_.clock;
   options.joining = &joining;
   meet_number_ = joining.number();
-  meet_.emplace(loop_, std::move(options));
+  meet_.emplace(loop_.uv(), std::move(options));
   meet_->Start();
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "src/clients/client_listener.h"
+#include "src/net/loop.h"
 #include "src/node/instance.h"
 #include "src/peers/join_request.h"
 #include "src/peers/peer_network.h"
@@ -24,7 +25,7 @@ class Server {
   // All must outlive the server. Nobody may call WakeUp any more when it is destroyed.
   // `own`: this node's own part of a request to be taken in; with the host of whom to ask where it
   // was started to join a cluster.
-  Server(uv_loop_t* loop, Instance& instance, PeerNetwork& peers, const JoinRequest::Options& own);
+  Server(Loop& loop, Instance& instance, PeerNetwork& peers, const JoinRequest::Options& own);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -55,7 +56,7 @@ class Server {
   void ContinueStop();
   void CloseHandles();
 
-  uv_loop_t* loop_;
+  Loop& loop_;
   Instance& instance_;
   PeerNetwork& peers_;
   Dispatcher dispatcher_;
