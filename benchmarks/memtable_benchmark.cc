@@ -23,7 +23,8 @@ const std::vector<std::string>& Keys(int64_t count) {
 RecordView SomeRecord() { return {{}, SomeValue()}; }
 
 void Fill(Memtable* memtable, const std::vector<std::string>& keys) {
-  for (const std::string& key : keys) memtable->Put(Memtable::Key(key), SomeRecord(), 0);
+  for (const std::string& key : keys)
+    memtable->Put(Memtable::Key(DatabaseId{}, key), SomeRecord(), 0);
 }
 
 // One table for all runs of a benchmark.
@@ -55,7 +56,7 @@ void MemtableOverwrite(benchmark::State& state) {
   Scattered numbers(keys.size());
   const PerOperation report(state);
   for (auto _ : state) {
-    memtable.Put(Memtable::Key(keys[numbers.Next()]), SomeRecord(), 0);
+    memtable.Put(Memtable::Key(DatabaseId{}, keys[numbers.Next()]), SomeRecord(), 0);
   }
 }
 BENCHMARK(MemtableOverwrite)->Arg(100'000)->Arg(1'000'000);
@@ -66,7 +67,8 @@ void MemtableFind(benchmark::State& state) {
   Scattered numbers(keys.size());
   const PerOperation report(state);
   for (auto _ : state) {
-    const Memtable::Change* change = memtable.Find(Memtable::Key(keys[numbers.Next()]));
+    const Memtable::Change* change =
+        memtable.Find(Memtable::Key(DatabaseId{}, keys[numbers.Next()]));
     if (change == nullptr) std::abort();
     benchmark::DoNotOptimize(change->view().value.data());
   }
@@ -81,7 +83,8 @@ void MemtableFindMissing(benchmark::State& state) {
   Scattered numbers(keys.size());
   const PerOperation report(state);
   for (auto _ : state) {
-    if (memtable.Find(Memtable::Key(missing[numbers.Next()])) != nullptr) std::abort();
+    if (memtable.Find(Memtable::Key(DatabaseId{}, missing[numbers.Next()])) != nullptr)
+      std::abort();
   }
 }
 BENCHMARK(MemtableFindMissing)->Arg(100'000)->Arg(1'000'000);

@@ -11,6 +11,7 @@
 #include "benchmarks/per_operation.h"
 #include "benchmarks/workload.h"
 #include "storage/checkpoint/lmdb_state_store.h"
+#include "storage/keyspace/database_view.h"
 #include "storage/keyspace/key_space.h"
 #include "tests/storage/support/temporary_directory.h"
 
@@ -33,7 +34,7 @@ class State {
     for (size_t i = 0; i < keys_.size();) {
       Begin();
       for (size_t end = std::min(i + 1000, keys_.size()); i < end; ++i) {
-        key_space_->PutString(keys_[i], SomeValue());
+        WriteView(*key_space_, 0).PutString(keys_[i], SomeValue());
       }
       key_space_->EndEntry();
       if (key_space_->full()) SaveAll();
@@ -72,7 +73,7 @@ void StateFind(benchmark::State& state) {
   Scattered numbers(filled.keys().size());
   const PerOperation report(state);
   for (auto _ : state) {
-    const auto record = filled.key_space().Find(filled.keys()[numbers.Next()]);
+    const auto record = filled.key_space().Find(0, filled.keys()[numbers.Next()]);
     if (!record) std::abort();
     benchmark::DoNotOptimize(record->value.data());
   }
@@ -87,7 +88,7 @@ void StateFindMissing(benchmark::State& state) {
   Scattered numbers(missing.size());
   const PerOperation report(state);
   for (auto _ : state) {
-    if (filled.key_space().Find(missing[numbers.Next()])) std::abort();
+    if (filled.key_space().Find(0, missing[numbers.Next()])) std::abort();
   }
 }
 BENCHMARK(StateFindMissing)->Arg(100'000)->Arg(1'000'000);
@@ -106,7 +107,7 @@ void StatePut(benchmark::State& state) {
     }
     filled.Begin();
     for (int64_t i = 0; i < kCommands; ++i) {
-      filled.key_space().PutString(filled.keys()[numbers.Next()], SomeValue());
+      WriteView(filled.key_space(), 0).PutString(filled.keys()[numbers.Next()], SomeValue());
     }
     filled.key_space().EndEntry();
   }
@@ -124,7 +125,7 @@ void StateCheckpoint(benchmark::State& state) {
     state.PauseTiming();
     filled.Begin();
     for (int64_t i = 0; i < kChanged; ++i) {
-      filled.key_space().PutString(filled.keys()[numbers.Next()], SomeValue());
+      WriteView(filled.key_space(), 0).PutString(filled.keys()[numbers.Next()], SomeValue());
     }
     filled.key_space().EndEntry();
     state.ResumeTiming();
@@ -156,7 +157,7 @@ void StateFirstFind(benchmark::State& state) {
     for (uint64_t i = 0; i < key_count; ++i) {
       keys.BeginEntry(keys.last_applied() + 1, consensus::Term(1), {}, 0);
       keys.BeginCommand();
-      keys.PutString("{slot}" + std::to_string(i), value);
+      WriteView(keys, 0).PutString("{slot}" + std::to_string(i), value);
       keys.EndEntry();
       if (keys.full()) save();
     }
@@ -165,7 +166,7 @@ void StateFirstFind(benchmark::State& state) {
   const PerOperation report(state, static_cast<int64_t>(key_count));
   for (auto _ : state) {
     auto store = LmdbStateStore::Open(path, {});
-    if (!store.ok() || store.value()->Find("{slot}none")) std::abort();
+    if (!store.ok() || store.value()->Find(DatabaseId{}, "{slot}none")) std::abort();
     state.PauseTiming();  // closing is no part of it
     store.value().reset();
     state.ResumeTiming();

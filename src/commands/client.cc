@@ -27,14 +27,15 @@ std::string Describe(const Session& session, int64_t now_ms) {
   if (flags.empty()) flags = "N";
   const size_t output_bytes = session.reply_bytes();
   return fmt::format(
-      "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub=0 psub=0 ssub=0 multi=-1 "
+      "id={} addr={} laddr={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 "
       "qbuf={} qbuf-free={} obl={} oll={} omem={} tot-mem={} events=r cmd={} user=default redir=-1 "
       "resp={} lib-name={} lib-ver={}",
       session.id, session.address, session.local_address, session.name,
       (now_ms - session.connected_at_ms) / 1000, (now_ms - session.last_request_at_ms) / 1000,
-      flags, session.input.size(), session.input.capacity() - session.input.size(),
-      session.replies.output().size(), session.replies.waiting(), output_bytes,
-      session.memory_bytes(), session.last_command ? session.last_command->full_name : "NULL",
+      flags, session.database, session.input.size(),
+      session.input.capacity() - session.input.size(), session.replies.output().size(),
+      session.replies.waiting(), output_bytes, session.memory_bytes(),
+      session.last_command ? session.last_command->full_name : "NULL",
       static_cast<int>(session.protocol), session.library_name, session.library_version);
 }
 

@@ -219,7 +219,7 @@ std::optional<std::string> CheckSlot(Arguments arguments) {
 
 void CountKeysInSlot(const ReadContext& context, Arguments arguments, resp::ReplyWriter& writer) {
   const auto slot = static_cast<uint16_t>(*resp::ParseInteger(arguments[2]));
-  writer.Integer(static_cast<int64_t>(context.keys.CountKeysInSlot(slot)));
+  writer.Integer(static_cast<int64_t>(context.keys.key_space().CountKeysInSlot(slot)));
 }
 
 std::optional<std::string> Create(LocalContext& context, const Command& command) {

@@ -36,15 +36,14 @@ void Echo(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
   writer.BulkString(arguments[1]);
 }
 
-void Select(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
-  const auto database = resp::ParseInteger(arguments[1]);
-  if (!database) {
-    writer.Error(kNotAnInteger);
-  } else if (*database != 0) {
-    writer.Error("ERR SELECT is not allowed in cluster mode");
-  } else {
-    writer.Raw(resp::kReplyOk);
+// Redis has but one database in cluster mode; here there are as many as without it.
+void Select(LocalContext& context, Arguments arguments, resp::ReplyWriter& writer) {
+  if (const std::optional<std::string> error = CheckDatabase(arguments[1])) {
+    writer.Error(*error);
+    return;
   }
+  context.session.database = *ParseDatabase(arguments[1]);
+  writer.Raw(resp::kReplyOk);
 }
 
 void Auth(LocalContext&, Arguments arguments, resp::ReplyWriter& writer) {
@@ -135,6 +134,7 @@ void Reset(LocalContext& context, Arguments, resp::ReplyWriter& writer) {
   Session& session = context.session;
   session.protocol = resp::Protocol::kResp2;
   session.name.clear();
+  session.database = 0;
   session.readonly = false;
   session.no_evict = false;
   session.no_touch = false;
@@ -232,7 +232,7 @@ constexpr Command kCommands[] = {
      .categories = {Category::kConnection},
      .group = "connection",
      .since = "1.0.0",
-     .summary = "Chooses the database. There is one, number 0.",
+     .summary = "Chooses the database that what follows goes to.",
      .complexity = "O(1)",
      .syntax = "index:integer"},
 };

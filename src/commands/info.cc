@@ -273,8 +273,11 @@ void ErrorStats(const Instance& instance, Lines& lines) {
 void Cluster(const Instance&, Lines& lines) { lines.Add("cluster_enabled", 1); }
 
 void Keyspace(const Instance& instance, Lines& lines) {
-  const uint64_t keys = instance.node.keys().key_count();
-  if (keys > 0) lines.Add("db0", fmt::format("keys={},expires=0,avg_ttl=0", keys));
+  for (const auto& [number, database] : instance.node.keys().databases()) {
+    if (database.key_count == 0) continue;
+    lines.Add(fmt::format("db{}", number),
+              fmt::format("keys={},expires={},avg_ttl=0", database.key_count, database.expires));
+  }
 }
 
 void Raft(const Instance& instance, Lines& lines) {

@@ -8,7 +8,6 @@
 #include "src/commands/families.h"
 #include "src/commands/support.h"
 #include "src/requests/statistics.h"
-#include "storage/keyspace/key_space.h"
 
 namespace quorate {
 namespace {

@@ -3,10 +3,13 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "resp/integer.h"
 #include "resp/reply_writer.h"
 #include "src/requests/command.h"
 
@@ -14,6 +17,36 @@ namespace quorate {
 
 inline constexpr std::string_view kSyntaxError = "ERR syntax error";
 inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
+
+// How many databases there are, numbered from 0 on: as many as Redis has by default. The log and
+// the state know no bound.
+inline constexpr uint32_t kDatabaseCount = 16;
+inline constexpr std::string_view kNoSuchDatabase = "ERR DB index is out of range";
+
+// As Redis reads what should be a C int. The error; nothing: it is one.
+inline std::optional<std::string> CheckInt(std::string_view text) {
+  const auto number = resp::ParseInteger(text);
+  if (!number) return std::string(kNotAnInteger);
+  if (*number >= INT32_MIN && *number <= INT32_MAX) return std::nullopt;
+  return "ERR value is out of range, value must between -2147483648 and 2147483647";
+}
+
+// Of a request that was checked. What the check allows may differ between versions, so what runs
+// an entry takes any number. Nothing: it is none.
+inline std::optional<uint32_t> ParseDatabase(std::string_view text) {
+  const auto number = resp::ParseInteger(text);
+  if (!number || *number < 0 || *number > UINT32_MAX) return std::nullopt;
+  return static_cast<uint32_t>(*number);
+}
+inline bool IsDatabase(std::string_view text) {
+  return ParseDatabase(text).value_or(kDatabaseCount) < kDatabaseCount;
+}
+// The error of commands that name a database.
+inline std::optional<std::string> CheckDatabase(std::string_view text) {
+  if (std::optional<std::string> error = CheckInt(text)) return error;
+  if (!IsDatabase(text)) return std::string(kNoSuchDatabase);
+  return std::nullopt;
+}
 
 // Of all patterns of one command together: matching takes their length times that of all names.
 inline constexpr size_t kPatternBytesMax = 16 << 10;

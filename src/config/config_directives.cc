@@ -148,8 +148,8 @@ constexpr std::array kDirectives = {
                         "and there are no scheduled dumps"},
               "", "There are no scheduled dumps"},
     Directive{"databases", kFixed, kAtStart,
-              FixedKind{"1", "only '1' is possible: there is one database, as in every cluster"},
-              "", "There is one database, as in every cluster"},
+              FixedKind{"16", "only '16' is possible: all nodes must have the same databases"}, "",
+              "There are 16 databases, numbered from 0 on"},
     Directive{
         "cluster-enabled", kFixed, kAtStart,
         FixedKind{"yes", "only 'yes' is possible: clients are always answered as by a cluster"}, "",

@@ -76,7 +76,7 @@ void Backups::Finish(const storage::Result<storage::StateMeta>& end) {
     backups.last_unix_s = clock_.unix_us() / 1'000'000;
     backups.last_index = meta.last_applied.value();
     backups.last_revision = meta.revision;
-    spdlog::info("the backup is complete: {} keys as of entry {}, in {} ms", meta.key_count,
+    spdlog::info("the backup is complete: {} keys as of entry {}, in {} ms", meta.key_count(),
                  meta.last_applied.value(), duration_ms);
   } else {
     spdlog::error("the backup has failed: {}", end.error());

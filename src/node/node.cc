@@ -98,7 +98,7 @@ void Node::SubmitWrite(Session& session, const Command& command, const resp::Req
   BatchOperation operation;
   static_cast<PendingRequest&>(operation) = MakePending(session, command);
   filling_.operations.push_back(std::move(operation));
-  builder_.Add(request);
+  builder_.Add(request, {.database = session.database});
   session.last_batch = batch_number_;
 }
 
@@ -430,7 +430,7 @@ void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {
     PrefetchFor(position);
     run_reads();
     RunWrite(pending ? &pending->operations[next++] : nullptr, CommandSeed(header.seed, position),
-             batch_.arguments(batch_.units()[position]));
+             batch_.units()[position]);
   }
   run_reads();
   assert(!pending || next == pending->operations.size());
@@ -442,8 +442,10 @@ void Node::ApplyBatch(const Entry& entry, const PendingBatch* pending) {
 // skipped a part would drift apart from the others.
 void Node::DecodeToApply(const Entry& entry) {
   Batch::Status status = batch_.Decode(entry.payload.bytes());
-  const auto is_plain = [](const BatchUnit& unit) { return unit.facts == UnitFacts(); };
-  if (status == Batch::Status::kOk && !std::ranges::all_of(batch_.units(), is_plain)) {
+  const auto is_known = [](const BatchUnit& unit) {
+    return unit.facts == UnitFacts{.database = unit.facts.database};
+  };
+  if (status == Batch::Status::kOk && !std::ranges::all_of(batch_.units(), is_known)) {
     status = Batch::Status::kNewer;
   }
   if (status == Batch::Status::kOk) return;
@@ -463,16 +465,20 @@ void Node::DecodeToApply(const Entry& entry) {
 void Node::PrefetchFor(uint32_t position) {
   constexpr uint32_t kEarly = 16;
   constexpr uint32_t kLate = 8;
-  const auto key = [this](uint32_t of) -> std::string_view {
-    if (of >= batch_.units().size()) return {};
-    const Arguments arguments = batch_.arguments(batch_.units()[of]);
-    return arguments.size() > 1 ? arguments[1] : std::string_view();
+  const auto unit = [this](uint32_t of) -> const BatchUnit* {
+    if (of >= batch_.units().size() || batch_.units()[of].arguments < 2) return nullptr;
+    return &batch_.units()[of];
   };
-  if (const auto early = key(position + kEarly); !early.empty()) keys_.PrefetchEarly(early);
-  if (const auto late = key(position + kLate); !late.empty()) keys_.PrefetchLate(late);
+  if (const BatchUnit* early = unit(position + kEarly)) {
+    keys_.PrefetchEarly(early->facts.database, batch_.arguments(*early)[1]);
+  }
+  if (const BatchUnit* late = unit(position + kLate)) {
+    keys_.PrefetchLate(late->facts.database, batch_.arguments(*late)[1]);
+  }
 }
 
-void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments arguments) {
+void Node::RunWrite(const PendingRequest* request, uint64_t seed, const BatchUnit& unit) {
+  const Arguments arguments = batch_.arguments(unit);
   const Command* command = request ? request->command : nullptr;
   // What was checked before it entered the log is not checked again: the checks may have changed.
   if (!command) command = parts_.commands.FindRequested(arguments);
@@ -485,7 +491,7 @@ void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments argu
   }
   if (request) AnswerHeldBackOf(*request->session);
   keys_.BeginCommand();
-  WriteContext context{keys_, seed};
+  WriteContext context{storage::WriteView(keys_, unit.facts.database), seed};
   const auto run = [&](resp::ReplyWriter& writer) {
     std::get<WriteFunction>(command->function)(context, arguments, writer);
   };
@@ -505,7 +511,7 @@ void Node::RunWrite(const PendingRequest* request, uint64_t seed, Arguments argu
 // --- Checkpoints ---
 
 void Node::BeginCheckpoint() {
-  if (keys_.checkpoint_under_way() || !keys_.has_changes()) return;
+  if (keys_.checkpoint_under_way() || !keys_.wants_checkpoint()) return;
   last_checkpoint_ms_ = parts_.clock.monotonic_ms();
   unsaved_bytes_ = 0;
   saved_revision_ = keys_.revision();

@@ -318,7 +318,7 @@ class Node {
   void ApplyBatch(const consensus::Entry& entry, const PendingBatch* pending);
   void DecodeToApply(const consensus::Entry& entry);
   void PrefetchFor(uint32_t position);
-  void RunWrite(const PendingRequest* request, uint64_t seed, Arguments arguments);
+  void RunWrite(const PendingRequest* request, uint64_t seed, const BatchUnit& unit);
   using Proposed = std::multimap<consensus::Index, PendingBatch>;
   PendingBatch TakeProposed(Proposed::iterator batch);
 

@@ -137,7 +137,7 @@ bool Node::HasMemoryFor(const PendingRequest& request, std::string_view bytes) {
   size_t value_bytes = 0;
   ForEachKey(request.command->keys, Parse(bytes), [&](std::string_view key) {
     if (value_bytes > kSmallReplyBytes) return;
-    const auto record = keys_.Find(key);
+    const auto record = keys_.Find(request.database, key);
     if (record) value_bytes += record->value.size();
   });
   return value_bytes <= kSmallReplyBytes;
@@ -181,7 +181,8 @@ void Node::AnswerHeldBackOf(const Session& session) {
 
 void Node::RunRead(const PendingRequest& request, Arguments arguments) {
   Session& session = *request.session;
-  const ReadContext context{keys_, parts_.statistics, parts_.sessions.ReplyBytesMax(session)};
+  const ReadContext context{storage::ReadView(keys_, request.database, keys_.clock_ms()),
+                            parts_.statistics, parts_.sessions.ReplyBytesMax(session)};
   const int64_t start_ns = parts_.clock.monotonic_ns();
   const std::string_view reply =
       session.replies.Answer(request.ticket, [&](resp::ReplyWriter& writer) {

@@ -58,7 +58,7 @@ void SnapshotReceiver::Begin(NodeId from, const InstallSnapshot& message, Index 
   if (meta->last_applied <= last_applied) return;  // an old offer
   transfer_.reset();                               // there is one target at a time
   spdlog::info("receiving a snapshot of entry {} from node {}: {} keys", meta->last_applied.value(),
-               from.value(), meta->key_count);
+               from.value(), meta->key_count());
   Transfer transfer;
   transfer.from = from;
   transfer.number = message.transfer;
@@ -66,7 +66,7 @@ void SnapshotReceiver::Begin(NodeId from, const InstallSnapshot& message, Index 
   transfer.next_chunk = 1;
   transfer.reply_due = true;
   transfer.progress.index = meta->last_applied;
-  transfer.progress.key_count = meta->key_count;
+  transfer.progress.key_count = meta->key_count();
   transfer_ = std::move(transfer);
 }
 

@@ -35,7 +35,7 @@ storage::Status SnapshotSender::Start(NodeId to, int64_t now_ms) {
   Transfer transfer;
   if (storage::Status begun = Begin(transfer, now_ms); !begun.ok()) return begun;
   spdlog::info("sending node {} a snapshot of entry {}, {} keys", to.value(),
-               transfer.index.value(), transfer.view->meta().key_count);
+               transfer.index.value(), transfer.view->meta().key_count());
   transfers_.emplace(to, std::move(transfer));
   return storage::Ok();
 }

@@ -21,7 +21,7 @@
 #include "resp/reply_writer.h"
 #include "src/base/enum_set.h"
 #include "src/requests/command_keys.h"
-#include "storage/keyspace/key_space.h"
+#include "storage/keyspace/database_view.h"
 
 namespace quorate {
 
@@ -40,14 +40,14 @@ struct LocalContext {
 };
 
 struct ReadContext {
-  const storage::KeySpace& keys;
+  storage::ReadView keys;  // the client's database
   Statistics& statistics;  // hits and misses
   // A reply that has grown larger is not sent, and need not be complete.
   size_t reply_bytes_max;
 };
 
 struct WriteContext {
-  storage::KeySpace& keys;  // keys.clock_ms() is the entry's time
+  storage::WriteView keys;  // the client's database, at the entry's time
   uint64_t seed;            // of this command in this entry, equal on all nodes
 };
 

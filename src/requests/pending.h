@@ -23,11 +23,13 @@ struct PendingRequest {
   std::shared_ptr<Session> session;
   ReplyQueue::Ticket ticket = 0;
   const Command* command = nullptr;
+  uint32_t database = 0;  // that the client had selected
 };
 
 // Keeps a place for the reply.
 inline PendingRequest MakePending(Session& session, const Command& command) {
-  return {session.shared_from_this(), session.replies.Reserve(session.protocol), &command};
+  return {session.shared_from_this(), session.replies.Reserve(session.protocol), &command,
+          session.database};
 }
 
 // Requests kept as bytes, because the buffer that they were received in is gone when they run.

@@ -37,7 +37,8 @@ struct Session : std::enable_shared_from_this<Session> {
   ReplyQueue replies;
   resp::Protocol protocol = resp::Protocol::kResp2;
 
-  std::string name;  // CLIENT SETNAME
+  uint32_t database = 0;  // SELECT
+  std::string name;       // CLIENT SETNAME
   std::string library_name;
   std::string library_version;
   bool readonly = false;  // READONLY: a follower may answer reads

@@ -57,7 +57,7 @@ std::string WriteBeginning(const Beginning& beginning) {
 
 // No two backups of one cluster have the same name, and hardly any two of different ones.
 std::string BackupName(const storage::StateMeta& backup) {
-  return fmt::format("{}-{:016x}", backup.last_applied.value(), backup.digest);
+  return fmt::format("{}-{:016x}", backup.last_applied.value(), backup.digest());
 }
 
 std::string ClusterIdText(uint64_t cluster_id) { return fmt::format("{:016x}", cluster_id); }

@@ -38,7 +38,7 @@ std::optional<std::string> ForceNewCluster(const Config& config,
 std::optional<std::string> Restore(const Config& config, const ChosenIdentity& chosen,
                                    const storage::StateMeta& backup,
                                    const storage::StorageOptions& options) {
-  spdlog::info("restoring {} keys as of log entry {} from {}", backup.key_count,
+  spdlog::info("restoring {} keys as of log entry {} from {}", backup.key_count(),
                backup.last_applied.value(), config.restore_from);
   const storage::Status restored =
       storage::RestoreInto(config.dir, chosen.identity, config.restore_from, options);

@@ -19,7 +19,7 @@ int Check(const std::string& path) {
     return 1;
   }
   const storage::StateMeta& meta = verified.value();
-  std::cout << path << ": intact, " << meta.key_count << " keys as of log entry "
+  std::cout << path << ": intact, " << meta.key_count() << " keys as of log entry "
             << meta.last_applied.value() << std::endl;
   return 0;
 }

@@ -198,7 +198,7 @@ void Server::ContinueStop() {
     stop_index_ = node.keys().last_applied();
   }
   if (stop_ == Stop::kCheckpointing) {
-    node.BeginCheckpoint();
+    if (node.keys().has_changes()) node.BeginCheckpoint();
     if (node.keys().checkpoint_index() >= stop_index_) {
       spdlog::info("everything is saved");
     } else if (node.checkpoint_waits_for_space()) {

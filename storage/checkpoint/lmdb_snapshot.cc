@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "storage/checkpoint/row_cursor.h"
 #include "storage/checkpoint/row_verifier.h"
 #include "storage/checkpoint/state_records.h"
 #include "storage/keyspace/record.h"
@@ -13,26 +14,19 @@ namespace quorate::storage {
 Result<SnapshotChunk> LmdbSnapshot::Read(std::string_view after_key,
                                          const std::atomic<bool>& stop) const {
   SnapshotChunk chunk;
-  Cursor cursor;
-  int code = OpenCursor(transaction_.handle(), rows_, &cursor);
-  MDB_val row_key = ToValue(after_key);
-  MDB_val row;
-  if (code == 0) {
-    code =
-        mdb_cursor_get(cursor.get(), &row_key, &row, after_key.empty() ? MDB_FIRST : MDB_SET_RANGE);
-  }
-  if (code == 0 && !after_key.empty() && ToBytes(row_key) == after_key) {
-    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
-  }
+  RowCursor cursor(transaction_.handle(), rows_, garbage_);
   const auto has_room = [&] {
-    return chunk.rows.empty() || chunk.rows.size() + row.mv_size <= kChunkBytes;
+    return chunk.rows.empty() || chunk.rows.size() + cursor.row().mv_size <= kChunkBytes;
   };
+  int code = cursor.SeekBehind(after_key);
   while (code == 0 && has_room() && !stop) {
-    const Decoded<Row> content = DecodeRow(ToBytes(row_key), ToBytes(row));
-    if (!content) return UnreadableRow(environment_, ToBytes(row_key), content.why());
-    AppendSnapshotRow(&chunk.rows, ToBytes(row_key), ToBytes(row));
-    chunk.last_key = ToBytes(row_key);
-    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
+    const std::string_view row_key = ToBytes(cursor.row_key());
+    const std::string_view row = ToBytes(cursor.row());
+    const Decoded<Row> content = DecodeRow(row_key, row);
+    if (!content) return UnreadableRow(environment_, row_key, content.why());
+    AppendSnapshotRow(&chunk.rows, row_key, row);
+    chunk.last_key = row_key;
+    code = cursor.Next();
   }
   if (code != 0 && code != MDB_NOTFOUND) {
     return environment_.MakeError("the snapshot cannot be read", code);
@@ -42,21 +36,22 @@ Result<SnapshotChunk> LmdbSnapshot::Read(std::string_view after_key,
 }
 
 Status LmdbSnapshot::Verify(const std::atomic<bool>& stop) const {
-  Cursor cursor;
-  int code = OpenCursor(transaction_.handle(), rows_, &cursor);
+  // What is deleted one day lies among the rest, and can lead lookups astray as well.
+  const Garbage none;
+  RowCursor cursor(transaction_.handle(), rows_, none);
   RowVerifier verifier(environment_, transaction_.handle(), rows_,
                        RowVerifier::LargeValues::kVerify);
-  MDB_val row_key;
-  MDB_val row;
-  if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_FIRST);
+  int code = cursor.SeekBehind("");
   while (code == 0 && !stop) {
-    if (Status checked = verifier.Check(row_key, row); !checked.ok()) return checked;
-    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
+    if (Status checked = verifier.Check(cursor.row_key(), cursor.row()); !checked.ok()) {
+      return checked;
+    }
+    code = cursor.Next();
   }
   if (stop) return Ok();
   if (code != MDB_NOTFOUND) return environment_.MakeError("the state cannot be read", code);
   if (Status found = verifier.Finish(); !found.ok()) return found;
-  if (verifier.key_count() != meta_.key_count || verifier.digest() != meta_.digest) {
+  if (!verifier.totals().AreOf(meta_, garbage_)) {
     return environment_.MakeError(
         "the checkpoint is damaged: its rows are not those it was made of");
   }

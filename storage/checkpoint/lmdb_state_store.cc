@@ -18,17 +18,34 @@ namespace {
 // The elements of other types of values, and an index of expiry times, get databases of their own.
 constexpr const char* kRowsDatabase = "keys";
 
-// The one database that there is.
-constexpr uint32_t kDatabase = 0;
+// What one checkpoint deletes of databases that are no more, beside Options::garbage_rows_max: so
+// many pages' worth of leaves, and so many pages of large values. This keeps its transaction as
+// short and as small as others are, and is more than a checkpoint can write: whoever fills a
+// database and flushes it, again and again, is not faster than what deletes the rows.
+constexpr size_t kGarbageLeavesMax = 24576;
+constexpr size_t kGarbageValuePagesMax = 65536;
 
 // A changed key in the order of its row.
 struct ChangedRow {
+  DatabaseId database;
   uint64_t place;
   const Memtable::Change* change;
 
   Row row() const { return {change->key(), change->view()}; }
-  bool operator<(const ChangedRow& other) const { return place < other.place; }
+  bool operator<(const ChangedRow& other) const {
+    return database != other.database ? database < other.database : place < other.place;
+  }
 };
+
+uint64_t RowsIn(const Garbage& garbage) {
+  uint64_t rows = 0;
+  for (const auto& [database, count] : garbage) rows += count;
+  return rows;
+}
+
+bool Has(const Databases& databases, DatabaseId id) {
+  return std::ranges::any_of(databases, [id](const auto& entry) { return entry.second.id == id; });
+}
 
 // What a row takes of its leaf page, where two of any size have to fit: the rest of a larger one is
 // in pages of its own.
@@ -75,7 +92,7 @@ Status LmdbStateStore::Create(const std::string& path, const Identity& identity,
   int code = OpenRecords(handle);
   if (code == 0) code = mdb_dbi_open(handle, kRowsDatabase, MDB_CREATE, &rows);
   if (code == 0) code = PutIdentity(handle, identity);
-  if (code == 0) code = PutSlotSums(handle, SlotSums(), meta);
+  if (code == 0) code = PutSlotSums(handle, DatabaseSums(), meta);
   if (code == 0) code = PutStateMeta(handle, meta);
   if (code == 0) code = transaction.value().Commit();
   if (code != 0) return environment.value()->MakeWriteError("the state cannot be created", code);
@@ -96,10 +113,12 @@ Result<std::unique_ptr<LmdbStateStore>> LmdbStateStore::Open(const std::string& 
   std::unique_ptr<LmdbStateStore> store(
       new LmdbStateStore(std::move(environment.value()), std::move(reader.value())));
   store->rows_ = rows;
+  store->garbage_rows_max_ = options.garbage_rows_max;
   Result<Identity> identity = GetIdentity(store->reader_.handle(), *store->environment_);
   if (!identity.ok()) return Error{identity.error()};
   store->identity_ = std::move(identity.value());
   if (Status loaded = store->LoadMeta(); !loaded.ok()) return Error{loaded.error()};
+  store->written_ = store->meta_.databases;
   if (Status verified = store->VerifyIfLarge(); !verified.ok()) return Error{verified.error()};
   return store;
 }
@@ -118,7 +137,10 @@ Status LmdbStateStore::OpenDatabases(const Environment& environment, MDB_dbi* ro
 Status LmdbStateStore::LoadMeta() {
   Result<StateMeta> meta = GetStateMeta(reader_.handle(), *environment_);
   if (!meta.ok()) return Error{meta.error()};
-  if (Status checked = CheckRowCount(reader_.handle(), meta.value()); !checked.ok()) return checked;
+  const Result<Garbage> garbage = GetGarbage(reader_.handle(), *environment_);
+  if (!garbage.ok()) return Error{garbage.error()};
+  Status checked = CheckRowCount(reader_.handle(), meta.value(), garbage.value());
+  if (!checked.ok()) return checked;
   MDB_stat statistics;
   if (const int code = mdb_stat(reader_.handle(), rows_, &statistics)) {
     return environment_->MakeError("cannot be read", code);
@@ -128,45 +150,52 @@ Status LmdbStateStore::LoadMeta() {
   secret_ = secret.value();
   branch_pages_ = statistics.ms_branch_pages;
   leaf_pages_ = statistics.ms_leaf_pages;
+  garbage_rows_ = RowsIn(garbage.value());
   meta_ = std::move(meta.value());
   return Ok();
 }
 
 Status LmdbStateStore::VerifyIfLarge() {
-  const Result<SlotSums> sums = GetSlotSums(reader_.handle(), *environment_, meta_);
+  const Result<DatabaseSums> sums = GetSlotSums(reader_.handle(), *environment_, meta_);
   if (!sums.ok()) return Error{sums.error()};
-  const auto is_large = [&](uint16_t slot) {
-    return sums.value().of(slot).key_count > kSlotRowsMax;
+  const auto has_large = [](const auto& entry) {
+    for (uint16_t slot = 0; slot < kSlotCount; ++slot) {
+      if (entry.second.of(slot).key_count > kSlotRowsMax) return true;
+    }
+    return false;
   };
-  uint16_t slot = 0;
-  while (slot < kSlotCount && !is_large(slot)) ++slot;
-  if (slot == kSlotCount) return Ok();
-  for (slot = 0; slot < kSlotCount; ++slot) {
-    Status verified = VerifySlot(*environment_, reader_.handle(), rows_, kDatabase, slot);
-    if (!verified.ok()) return verified;
+  if (std::ranges::none_of(sums.value(), has_large)) return Ok();
+  for (const auto& [database, slots] : sums.value()) {
+    for (uint16_t slot = 0; slot < kSlotCount; ++slot) {
+      Status verified = VerifySlot(*environment_, reader_.handle(), rows_, database, slot);
+      if (!verified.ok()) return verified;
+    }
   }
   all_verified_ = true;
   return Ok();
 }
 
-Status LmdbStateStore::CheckRowCount(MDB_txn* transaction, const StateMeta& meta) const {
+Status LmdbStateStore::CheckRowCount(MDB_txn* transaction, const StateMeta& meta,
+                                     const Garbage& garbage) const {
   MDB_stat statistics;
   if (const int code = mdb_stat(transaction, rows_, &statistics)) {
     return environment_->MakeError("cannot be read", code);
   }
-  if (statistics.ms_entries != meta.key_count) {
+  const uint64_t rows = meta.key_count() + RowsIn(garbage);
+  if (statistics.ms_entries != rows) {
     return environment_->MakeError("the checkpoint is damaged: it has " +
                                    std::to_string(statistics.ms_entries) +
-                                   " keys and should have " + std::to_string(meta.key_count));
+                                   " keys and should have " + std::to_string(rows));
   }
   return Ok();
 }
 
 // --- Reading ---
 
-std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
-  const RowKey row_key(secret_, kDatabase, key);
-  EnsureVerified(SlotOfRow(row_key.bytes()));
+std::optional<RecordView> LmdbStateStore::Find(DatabaseId database, std::string_view key) const {
+  if (!Has(meta_.databases, database)) return std::nullopt;
+  const RowKey row_key(secret_, database, key);
+  EnsureVerified(database, SlotOfRow(row_key.bytes()));
   MDB_val row_key_value = ToValue(row_key.bytes());
   MDB_val row;
   const int code = mdb_get(reader_.handle(), rows_, &row_key_value, &row);
@@ -180,8 +209,8 @@ std::optional<RecordView> LmdbStateStore::Find(std::string_view key) const {
   return found->record;
 }
 
-SlotSums LmdbStateStore::LoadSlotSums() const {
-  Result<SlotSums> sums = GetSlotSums(reader_.handle(), *environment_, meta_);
+DatabaseSums LmdbStateStore::LoadSlotSums() const {
+  Result<DatabaseSums> sums = GetSlotSums(reader_.handle(), *environment_, meta_);
   if (!sums.ok()) environment_->Fail(Error{sums.error()});
   return std::move(sums.value());
 }
@@ -193,17 +222,19 @@ SlotSums LmdbStateStore::LoadSlotSums() const {
 // The view for reading may have moved on from the checkpoint that was opened. What a later one has
 // changed in this slot does not hide damage: whoever changes a key looks up what it was, here, so
 // the slot was verified before its sum was changed.
-void LmdbStateStore::EnsureVerified(uint16_t slot) const {
-  if (all_verified_ || slots_verified_[slot]) return;
+void LmdbStateStore::EnsureVerified(DatabaseId database, uint16_t slot) const {
+  if (all_verified_) return;
+  std::bitset<kSlotCount>& slots = slots_verified_[database];
+  if (slots[slot]) return;
   const uint64_t verified_index = verified_index_.load();
   // Of an older view, pages may be read that are in no newer one.
   if (verified_index != kNoIndex && meta_.last_applied >= consensus::Index(verified_index)) {
     all_verified_ = true;
     return;
   }
-  const Status verified = VerifySlot(*environment_, reader_.handle(), rows_, kDatabase, slot);
+  const Status verified = VerifySlot(*environment_, reader_.handle(), rows_, database, slot);
   if (!verified.ok()) environment_->Fail(Error{verified.error()});
-  slots_verified_.set(slot);
+  slots.set(slot);
 }
 
 void LmdbStateStore::Refresh() {
@@ -217,7 +248,7 @@ void LmdbStateStore::Refresh() {
   // A checkpoint splits and merges pages, and copies what lies in them of other slots. A damaged
   // row of one that is not verified can become the separator that rows of this one are not found
   // behind.
-  slots_verified_.reset();
+  slots_verified_.clear();
 }
 
 Status LmdbStateStore::VerifyRows() const {
@@ -231,8 +262,10 @@ Result<LmdbSnapshot> LmdbStateStore::OpenSnapshot() const {
   if (!transaction.ok()) return Error{transaction.error()};
   Result<StateMeta> meta = GetStateMeta(transaction.value().handle(), *environment_);
   if (!meta.ok()) return Error{meta.error()};
-  return LmdbSnapshot(*environment_, std::move(transaction.value()), rows_,
-                      std::move(meta.value()));
+  Result<Garbage> garbage = GetGarbage(transaction.value().handle(), *environment_);
+  if (!garbage.ok()) return Error{garbage.error()};
+  return LmdbSnapshot(*environment_, std::move(transaction.value()), rows_, std::move(meta.value()),
+                      std::move(garbage.value()));
 }
 
 // --- Writing ---
@@ -240,6 +273,7 @@ Result<LmdbSnapshot> LmdbStateStore::OpenSnapshot() const {
 Status LmdbStateStore::Write(const Checkpoint& checkpoint) {
   if (failed_) return environment_->MakeError("an earlier checkpoint has failed");
   Status written = WriteTransactionOf(checkpoint);
+  disk_was_full_ = written.disk_full();
   failed_ = !written.ok() && !written.disk_full();
   return written;
 }
@@ -249,8 +283,7 @@ Status LmdbStateStore::WriteTransactionOf(const Checkpoint& checkpoint) {
   if (!transaction.ok()) return Error{transaction.error()};
   MDB_txn* handle = transaction.value().handle();
   if (Status written = WriteRows(handle, checkpoint); !written.ok()) return written;
-  // What leads away from the truth is found before it is made durable.
-  if (Status checked = CheckRowCount(handle, checkpoint.meta); !checked.ok()) return checked;
+  if (Status written = WriteGarbage(handle, checkpoint.meta); !written.ok()) return written;
   if (const int code = PutSlotSums(handle, *checkpoint.sums, checkpoint.meta)) {
     return environment_->MakeWriteError("the sums of the slots cannot be written", code);
   }
@@ -258,6 +291,7 @@ Status LmdbStateStore::WriteTransactionOf(const Checkpoint& checkpoint) {
   if (const int code = transaction.value().Commit()) {
     return environment_->MakeWriteError("the checkpoint cannot be written", code);
   }
+  written_ = checkpoint.meta.databases;
   return Ok();
 }
 
@@ -271,7 +305,8 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Checkpoint& checkpo
   std::vector<ChangedRow> sorted;
   sorted.reserve(changes.key_count());
   changes.VisitAll([&](const Memtable::Change& change) {
-    sorted.push_back({KeyPlace(secret.value(), change.key()), &change});
+    if (!Has(checkpoint.meta.databases, change.database())) return;
+    sorted.push_back({change.database(), KeyPlace(secret.value(), change.key()), &change});
   });
   std::sort(sorted.begin(), sorted.end());
 
@@ -291,7 +326,7 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Checkpoint& checkpo
   for (const ChangedRow& changed : sorted) {
     const bool deleted = changed.change->deleted();
     const Row content = changed.row();
-    const RowKey row_key(secret.value(), kDatabase, changed.place, content.key);
+    const RowKey row_key(secret.value(), changed.database, changed.place, content.key);
     MDB_val key = ToValue(row_key.bytes());
     MDB_val row{deleted ? 0 : RowBytes(content), nullptr};
     MDB_val before;
@@ -316,6 +351,71 @@ Status LmdbStateStore::WriteRows(MDB_txn* transaction, const Checkpoint& checkpo
     if (code != 0) return environment_->MakeWriteError("a row cannot be written", code);
     EncodeRowTo(static_cast<char*>(row.mv_data), row_key.bytes(), content);
   }
+  return Ok();
+}
+
+Status LmdbStateStore::WriteGarbage(MDB_txn* transaction, const StateMeta& meta) {
+  Result<Garbage> before = GetGarbage(transaction, *environment_);
+  if (!before.ok()) return Error{before.error()};
+  Garbage garbage = before.value();
+  for (const auto& [number, database] : written_) {
+    if (Has(meta.databases, database.id)) continue;
+    if (database.key_count > 0) garbage[database.id] = database.key_count;
+    if (const int code = DeleteSlotSums(transaction, database.id)) {
+      return environment_->MakeWriteError("the sums of the slots cannot be deleted", code);
+    }
+  }
+  // To delete takes room, too: what cannot be written is tried again without.
+  if (!disk_was_full_) {
+    if (Status deleted = DeleteGarbage(transaction, &garbage); !deleted.ok()) return deleted;
+  }
+  // What leads away from the truth is found before it is made durable.
+  if (Status checked = CheckRowCount(transaction, meta, garbage); !checked.ok()) return checked;
+  if (garbage == before.value()) return Ok();
+  if (const int code = PutGarbage(transaction, garbage)) {
+    return environment_->MakeWriteError("the record of what is to be deleted cannot be written",
+                                        code);
+  }
+  return Ok();
+}
+
+Status LmdbStateStore::DeleteGarbage(MDB_txn* transaction, Garbage* garbage) {
+  MDB_stat tree;
+  Cursor cursor;
+  int code = garbage->empty() ? 0 : mdb_stat(transaction, rows_, &tree);
+  if (code == 0 && !garbage->empty()) code = OpenCursor(transaction, rows_, &cursor);
+  uint64_t rows = 0;
+  size_t leaf_bytes = 0;
+  size_t value_pages = 0;
+  const auto may_go_on = [&] {
+    return rows < garbage_rows_max_ && leaf_bytes < kGarbageLeavesMax * tree.ms_psize &&
+           value_pages < kGarbageValuePagesMax;
+  };
+  while (code == 0 && !garbage->empty() && may_go_on()) {
+    const auto [database, left] = *garbage->begin();
+    const std::string prefix = RowKeyPrefix(database);
+    MDB_val row_key = ToValue(prefix);
+    MDB_val row;
+    uint64_t deleted = 0;
+    code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_SET_RANGE);
+    while (code == 0 && deleted < left && may_go_on() && ToBytes(row_key).starts_with(prefix)) {
+      const size_t in_leaf = LeafBytes(row_key.mv_size, row.mv_size, tree.ms_psize);
+      leaf_bytes += in_leaf;
+      if (in_leaf == row_key.mv_size) value_pages += row.mv_size / tree.ms_psize + 1;
+      code = mdb_cursor_del(cursor.get(), 0);
+      ++deleted;
+      ++rows;
+      if (code == 0) code = mdb_cursor_get(cursor.get(), &row_key, &row, MDB_NEXT);
+    }
+    if (code == MDB_NOTFOUND) code = 0;
+    if (code == 0 && deleted < left && may_go_on()) {
+      return environment_->MakeError(
+          "the checkpoint is damaged: what is left of a database is not as much as it should be");
+    }
+    garbage->begin()->second -= deleted;
+    if (deleted == left) garbage->erase(garbage->begin());
+  }
+  if (code != 0) return environment_->MakeWriteError("a row cannot be deleted", code);
   return Ok();
 }
 

@@ -6,6 +6,7 @@
 #include <bitset>
 #include <cstddef>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "storage/base/identity.h"
 #include "storage/base/result.h"
 #include "storage/checkpoint/lmdb_snapshot.h"
+#include "storage/checkpoint/state_records.h"
 #include "storage/keyspace/key_slot.h"
 #include "storage/keyspace/siphash.h"
 #include "storage/keyspace/state_store.h"
@@ -26,6 +28,8 @@ class LmdbStateStore : public StateReader {
   struct Options {
     size_t map_bytes = kMapBytesDefault;
     FatalHandler fatal = nullptr;
+    // How many rows of databases that are no more one checkpoint deletes at most.
+    uint64_t garbage_rows_max = 524288;
   };
 
   // Makes the state before the first entry, with the members that the cluster begins with, in a
@@ -51,11 +55,12 @@ class LmdbStateStore : public StateReader {
   // --- Reading: one thread ---
 
   const StateMeta& meta() const override { return meta_; }
-  std::optional<RecordView> Find(std::string_view key) const override;
-  SlotSums LoadSlotSums() const override;
+  std::optional<RecordView> Find(DatabaseId database, std::string_view key) const override;
+  DatabaseSums LoadSlotSums() const override;
   void Refresh() override;
   size_t branch_pages() const override { return branch_pages_; }
   size_t leaf_pages() const override { return leaf_pages_; }
+  uint64_t garbage_rows() const override { return garbage_rows_; }
 
   // All of the checkpoint of that index is intact. So is what has been made of it since, and no
   // slot of these is verified again. Any thread.
@@ -91,21 +96,28 @@ class LmdbStateStore : public StateReader {
   Status LoadMeta();
   Status VerifyIfLarge();
   // Verifies the slot, unless that has been done. Damage is fatal.
-  void EnsureVerified(uint16_t slot) const;
+  void EnsureVerified(DatabaseId database, uint16_t slot) const;
   Status WriteTransactionOf(const Checkpoint& checkpoint);
   Status WriteRows(MDB_txn* transaction, const Checkpoint& checkpoint);
+  // Notes which databases are no more, and deletes a part of their rows.
+  Status WriteGarbage(MDB_txn* transaction, const StateMeta& meta);
+  // As many of these rows as one checkpoint may, and takes them out of `garbage`.
+  Status DeleteGarbage(MDB_txn* transaction, Garbage* garbage);
   // The row that the cursor has found under a long key's row key is another key's: their hashes are
   // equal. Then there is no row of this key.
   static bool IsAnothers(std::string_view row_key, std::string_view row, std::string_view key);
   Status CommitMeta(const Identity* identity);
   Status PutMeta(MDB_txn* transaction, const StateMeta& meta);
-  // What is true of all checkpoints: their meta fits their rows.
-  Status CheckRowCount(MDB_txn* transaction, const StateMeta& meta) const;
+  // What is true of all checkpoints: their meta and garbage fit their rows.
+  Status CheckRowCount(MDB_txn* transaction, const StateMeta& meta, const Garbage& garbage) const;
 
   std::unique_ptr<Environment> environment_;
   MDB_dbi rows_ = 0;
   Identity identity_;
+  uint64_t garbage_rows_max_ = 0;
   bool failed_ = false;
+  bool disk_was_full_ = false;  // for the last Write
+  Databases written_;           // of the newest checkpoint; for writing
 
   // A view that is held from Refresh to Refresh. It pins the pages of one checkpoint, no more: the
   // next one is begun only after it has moved on.
@@ -114,11 +126,13 @@ class LmdbStateStore : public StateReader {
   HashSecret secret_{};  // of meta_
   size_t branch_pages_ = 0;
   size_t leaf_pages_ = 0;
+  uint64_t garbage_rows_ = 0;
 
   static constexpr uint64_t kNoIndex = std::numeric_limits<uint64_t>::max();
   std::atomic<uint64_t> verified_index_{kNoIndex};  // of a checkpoint verified as a whole
   mutable bool all_verified_ = false;               // of this view and all to come
-  mutable std::bitset<kSlotCount> slots_verified_;  // of this view
+  // Of this view.
+  mutable std::map<DatabaseId, std::bitset<kSlotCount>> slots_verified_;
 };
 
 }  // namespace quorate::storage

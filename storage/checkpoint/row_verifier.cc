@@ -52,7 +52,7 @@ Status RowVerifier::Check(const MDB_val& row_key, const MDB_val& row) {
   if (!whole) return Ok();
   const Decoded<Row> content = DecodeRow(key, bytes);
   if (!content) return UnreadableRow(environment_, key, content.why());
-  digest_ += RecordDigest(header_digest, content->record.value);
+  totals_.Add(DatabaseOfRow(key), head->header, RecordDigest(header_digest, content->record.value));
   return Ok();
 }
 
@@ -95,9 +95,9 @@ int FindFrom(MDB_txn* transaction, MDB_dbi rows, std::string_view from, Cursor* 
 // end, where the cursor began and where it must have stopped. Rows that the cursor has not passed,
 // left over in a page that is out of date, are so never found either.
 Status VerifySlot(const Environment& environment, MDB_txn* transaction, MDB_dbi rows,
-                  uint32_t database, uint16_t slot) {
+                  DatabaseId database, uint16_t slot) {
   assert(slot < kSlotCount);
-  const Result<SlotSum> expected = GetSlotSum(transaction, environment, slot);
+  const Result<SlotSum> expected = GetSlotSum(transaction, environment, database, slot);
   if (!expected.ok()) return Error{expected.error()};
   RowVerifier verifier(environment, transaction, rows, RowVerifier::LargeValues::kSkip);
   Cursor cursor;

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "storage/base/result.h"
+#include "storage/keyspace/row_totals.h"
 #include "storage/keyspace/slot_sums.h"
 #include "storage/lmdb/lmdb_environment.h"
 
@@ -38,7 +39,7 @@ class RowVerifier {
 
   uint64_t key_count() const { return key_count_; }
   uint64_t header_digest() const { return header_digest_; }  // sum of HeaderDigest
-  uint64_t digest() const { return digest_; }                // sum of RecordDigest; kVerify only
+  const RowTotals& totals() const { return totals_; }        // kVerify only
 
  private:
   // Whether a lookup from the root finds the row at this very place.
@@ -53,13 +54,13 @@ class RowVerifier {
   MDB_val last_key_{0, nullptr};
   uint64_t key_count_ = 0;
   uint64_t header_digest_ = 0;
-  uint64_t digest_ = 0;
+  RowTotals totals_;
 };
 
 // Verifies one slot's rows against its sum in the same read transaction. When this is Ok, a lookup
 // of any key of the slot, in that transaction, finds the row that was written last or rightly none;
 // of a large value, what it finds has yet to be verified.
 Status VerifySlot(const Environment& environment, MDB_txn* transaction, MDB_dbi rows,
-                  uint32_t database, uint16_t slot);
+                  DatabaseId database, uint16_t slot);
 
 }  // namespace quorate::storage

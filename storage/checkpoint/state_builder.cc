@@ -43,6 +43,7 @@ Result<std::unique_ptr<StateBuilder>> StateBuilder::Begin(const std::string& pat
   }
   std::unique_ptr<StateBuilder> builder(new StateBuilder(std::move(environment.value()), meta));
   builder->rows_ = rows;
+  for (const auto& [number, database] : meta.databases) builder->sums_[database.id];
   const Result<HashSecret> secret = HashSecretOf(meta);
   if (!secret.ok()) return Error{secret.error()};
   builder->secret_ = secret.value();
@@ -71,10 +72,15 @@ Status StateBuilder::Add(std::string_view rows) {
   while (const std::optional<SnapshotRow> next = reader.Next()) {
     if (!last_key_.empty() && next->row_key <= last_key_) continue;
     const Row& content = next->content;
+    const DatabaseId database = DatabaseOfRow(next->row_key);
     // A peer's row in another place than its key's would never be found.
-    if (RowKey(secret_, DatabaseOfRow(next->row_key), content.key).bytes() != next->row_key) {
+    if (RowKey(secret_, database, content.key).bytes() != next->row_key) {
       return environment_->MakeError("the row with the key " + Hexadecimal(next->row_key) +
                                      " (hexadecimal) arrived with another place than its key has");
+    }
+    if (!sums_.contains(database)) {
+      return environment_->MakeError("the row with the key " + Hexadecimal(next->row_key) +
+                                     " (hexadecimal) arrived of a database that is not there");
     }
     MDB_val key = ToValue(next->row_key);
     MDB_val row = ToValue(next->row);
@@ -82,15 +88,14 @@ Status StateBuilder::Add(std::string_view rows) {
       return environment_->MakeWriteError("a row of the snapshot cannot be written", code);
     }
     last_key_ = next->row_key;
-    ++key_count_;
     const uint64_t header_digest = HeaderDigest(content.key, content.record.header);
-    digest_ += RecordDigest(header_digest, content.record.value);
-    sums_.Add(SlotOfRow(next->row_key), header_digest);
+    totals_.Add(database, content.record.header, RecordDigest(header_digest, content.record.value));
+    sums_[database].Add(SlotOfRow(next->row_key), header_digest);
     transaction_bytes_ += next->row_key.size() + next->row.size() + kRowOverheadBytes;
   }
   if (const auto why = reader.unreadable()) {
     return environment_->MakeError(
-        "a row behind the snapshot's first " + std::to_string(key_count_) + " " +
+        "a row behind the snapshot's first " + std::to_string(totals_.key_count()) + " " +
         (*why == Unreadable::kNewer ? kWrittenByNewer : "arrived damaged: its checksum is wrong"));
   }
   if (transaction_bytes_ < kTransactionBytes) return Ok();
@@ -99,11 +104,11 @@ Status StateBuilder::Add(std::string_view rows) {
 }
 
 Status StateBuilder::Finish() {
-  if (key_count_ != meta_.key_count || digest_ != meta_.digest) {
+  if (!totals_.AreOf(meta_)) {
     return environment_->MakeError("the snapshot that has arrived is not the one that was sent: " +
-                                   std::to_string(key_count_) + " of " +
-                                   std::to_string(meta_.key_count) + " keys, and " +
-                                   (digest_ == meta_.digest ? "the same" : "another") + " digest");
+                                   std::to_string(totals_.key_count()) + " of " +
+                                   std::to_string(meta_.key_count()) +
+                                   " keys, or others than were sent");
   }
   MDB_txn* handle = transaction_->handle();
   int code = PutSlotSums(handle, sums_, meta_);

@@ -10,6 +10,7 @@
 #include "storage/base/identity.h"
 #include "storage/base/result.h"
 #include "storage/checkpoint/lmdb_state_store.h"
+#include "storage/keyspace/row_totals.h"
 #include "storage/keyspace/slot_sums.h"
 #include "storage/keyspace/state_store.h"
 #include "storage/lmdb/lmdb_environment.h"
@@ -48,9 +49,8 @@ class StateBuilder {
   size_t transaction_bytes_ = 0;
 
   std::string last_key_;
-  uint64_t key_count_ = 0;
-  uint64_t digest_ = 0;
-  SlotSums sums_;
+  RowTotals totals_;
+  DatabaseSums sums_;
 };
 
 }  // namespace quorate::storage

@@ -33,7 +33,7 @@ void StateVerifier::Run(Result<LmdbSnapshot> snapshot) {
   if (stopping_) return;
   store_.NoteVerified(snapshot.value().meta().last_applied);
   if (options_.verified) {
-    options_.verified(snapshot.value().meta().key_count, MonotonicUsec() - began_usec);
+    options_.verified(snapshot.value().meta().key_count(), MonotonicUsec() - began_usec);
   }
 }
 

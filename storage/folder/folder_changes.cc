@@ -120,7 +120,7 @@ Status AdoptIdentity(const std::string& directory, const Identity& identity, boo
   const Recovered& recovered = opened.value().recovered;
   const bool only_a_backup =
       recovered.origin_index > Index() && recovered.last_index == recovered.origin_index;
-  const bool holds_data = meta.key_count > 0 || meta.revision > 0 || HoldsWrites(opened.value());
+  const bool holds_data = meta.key_count() > 0 || meta.revision > 0 || HoldsWrites(opened.value());
   if (holds_data && !only_a_backup && !discards_data) {
     return Error{directory + ": the folder holds data, and cannot become that of " +
                  Describe(identity)};

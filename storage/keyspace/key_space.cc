@@ -14,16 +14,45 @@ KeySpace::KeySpace(StateReader& reader, const Limits& limits)
       meta_(reader.meta()),
       sums_(reader.LoadSlotSums()),
       older_index_(reader.meta().last_applied) {
-  assert(sums_.key_count() == meta_.key_count);
-  sums_.ForgetChanges();
+  for (auto& [id, sums] : sums_) sums.ForgetChanges();
 }
 
-std::optional<RecordView> KeySpace::Find(std::string_view key) const {
-  if (const Memtable::Change* change = FindChanged(Memtable::Key(key))) {
+const Database* KeySpace::FindDatabase(uint32_t number) const {
+  const auto found = meta_.databases.find(number);
+  return found == meta_.databases.end() ? nullptr : &found->second;
+}
+
+Database& KeySpace::OpenDatabase(uint32_t number) {
+  const auto [found, made] = meta_.databases.try_emplace(number);
+  if (made) found->second.id = TakeDatabaseId();
+  return found->second;
+}
+
+DatabaseId KeySpace::TakeDatabaseId() {
+  const DatabaseId id = meta_.next_database;
+  meta_.next_database = static_cast<DatabaseId>(static_cast<uint32_t>(id) + 1);
+  return id;
+}
+
+std::optional<RecordView> KeySpace::Find(uint32_t number, std::string_view key) const {
+  const Database* database = FindDatabase(number);
+  if (database == nullptr) return std::nullopt;
+  if (const Memtable::Change* change = FindChanged(Memtable::Key(database->id, key))) {
     if (change->deleted()) return std::nullopt;
     return change->view();
   }
-  return reader_.Find(key);
+  return reader_.Find(database->id, key);
+}
+
+uint64_t KeySpace::key_count(uint32_t number) const {
+  const Database* database = FindDatabase(number);
+  return database == nullptr ? 0 : database->key_count;
+}
+
+uint64_t KeySpace::CountKeysInSlot(uint16_t slot) const {
+  uint64_t count = 0;
+  for (const auto& [id, sums] : sums_) count += sums.of(slot).key_count;
+  return count;
 }
 
 const Memtable::Change* KeySpace::FindChanged(const Memtable::Key& key) const {
@@ -31,14 +60,18 @@ const Memtable::Change* KeySpace::FindChanged(const Memtable::Key& key) const {
   return older_ ? older_->Find(key) : nullptr;
 }
 
-void KeySpace::PrefetchEarly(std::string_view key) const {
-  const Memtable::Key hashed(key);
+void KeySpace::PrefetchEarly(uint32_t number, std::string_view key) const {
+  const Database* database = FindDatabase(number);
+  if (database == nullptr) return;
+  const Memtable::Key hashed(database->id, key);
   active_.PrefetchBucket(hashed);
   if (older_) older_->PrefetchBucket(hashed);
 }
 
-void KeySpace::PrefetchLate(std::string_view key) const {
-  const Memtable::Key hashed(key);
+void KeySpace::PrefetchLate(uint32_t number, std::string_view key) const {
+  const Database* database = FindDatabase(number);
+  if (database == nullptr) return;
+  const Memtable::Key hashed(database->id, key);
   active_.PrefetchChange(hashed);
   if (older_) older_->PrefetchChange(hashed);
 }
@@ -46,13 +79,14 @@ void KeySpace::PrefetchLate(std::string_view key) const {
 std::optional<KeySpace::Before> KeySpace::BeforeOf(const Memtable::Key& key) const {
   if (const Memtable::Change* change = FindChanged(key)) {
     if (change->deleted()) return std::nullopt;
-    return Before{HeaderDigest(key.bytes(), change->view().header), change->digest(),
-                  key.bytes().size() + change->view().value.size()};
+    const RecordView record = change->view();
+    return Before{record.header, HeaderDigest(key.bytes(), record.header), change->digest(),
+                  key.bytes().size() + record.value.size()};
   }
-  const std::optional<RecordView> record = reader_.Find(key.bytes());
+  const std::optional<RecordView> record = reader_.Find(key.database(), key.bytes());
   if (!record) return std::nullopt;
   const uint64_t header_digest = HeaderDigest(key.bytes(), record->header);
-  return Before{header_digest, RecordDigest(header_digest, record->value),
+  return Before{record->header, header_digest, RecordDigest(header_digest, record->value),
                 key.bytes().size() + record->value.size()};
 }
 
@@ -65,37 +99,78 @@ void KeySpace::BeginEntry(consensus::Index index, consensus::Term term, consensu
   meta_.clock_ms = std::max(meta_.clock_ms, clock_ms);
 }
 
-void KeySpace::PutString(std::string_view key_bytes, std::string_view value) {
+void KeySpace::Put(uint32_t number, std::string_view key_bytes, ValueType type,
+                   int64_t expire_at_ms, std::string_view value) {
   assert(open_entry_);
-  const Memtable::Key key(key_bytes);
+  Database& database = OpenDatabase(number);
+  SlotSums& sums = sums_[database.id];
+  const Memtable::Key key(database.id, key_bytes);
   const std::optional<Before> before = BeforeOf(key);
   if (MaySplitLeaf(before, key_bytes.size() + value.size())) ++splitting_puts_;
-  const RecordView record{{ValueType::kString, meta_.revision, 0}, value};
+  const RecordView record{{type, meta_.revision, expire_at_ms}, value};
   const uint64_t header_digest = HeaderDigest(key_bytes, record.header);
   const uint64_t digest = RecordDigest(header_digest, value);
   if (before) {
-    assert(meta_.key_count > 0);
-    meta_.digest -= before->digest;
-    sums_.Replace(KeySlot(key_bytes), before->header_digest, header_digest);
+    assert(database.key_count > 0);
+    database.digest -= before->digest;
+    if (before->expires()) --database.expires;
+    sums.Replace(KeySlot(key_bytes), before->header_digest, header_digest);
   } else {
-    ++meta_.key_count;
-    sums_.Add(KeySlot(key_bytes), header_digest);
+    ++database.key_count;
+    sums.Add(KeySlot(key_bytes), header_digest);
   }
-  meta_.digest += digest;
+  if (expire_at_ms != 0) ++database.expires;
+  database.digest += digest;
   active_.Put(key, record, digest);
 }
 
-bool KeySpace::Delete(std::string_view key_bytes) {
+std::optional<RecordHeader> KeySpace::Delete(uint32_t number, std::string_view key_bytes) {
   assert(open_entry_);
-  const Memtable::Key key(key_bytes);
+  const auto found = meta_.databases.find(number);
+  if (found == meta_.databases.end()) return std::nullopt;
+  Database& database = found->second;
+  const Memtable::Key key(database.id, key_bytes);
   const std::optional<Before> before = BeforeOf(key);
-  if (!before) return false;
-  assert(meta_.key_count > 0);
-  meta_.digest -= before->digest;
-  --meta_.key_count;
-  sums_.Remove(KeySlot(key_bytes), before->header_digest);
+  if (!before) return std::nullopt;
+  assert(database.key_count > 0);
+  database.digest -= before->digest;
+  --database.key_count;
+  if (before->expires()) --database.expires;
+  sums_[database.id].Remove(KeySlot(key_bytes), before->header_digest);
   active_.Delete(key);
+  return before->header;
+}
+
+// What the database had stays where it is, under an id that nobody looks for any more.
+bool KeySpace::Flush(uint32_t number) {
+  assert(open_entry_);
+  const auto found = meta_.databases.find(number);
+  if (found == meta_.databases.end() || found->second.key_count == 0) return true;
+  if (meta_.next_database >= kDatabaseIdsForFlushes) return false;
+  sums_.erase(found->second.id);
+  found->second = {.id = TakeDatabaseId()};
   return true;
+}
+
+bool KeySpace::FlushAll() {
+  bool flushed = true;
+  for (const auto& [number, database] : meta_.databases) flushed = Flush(number) && flushed;
+  return flushed;
+}
+
+void KeySpace::Swap(uint32_t number, uint32_t other) {
+  assert(open_entry_);
+  if (number == other) return;
+  auto first = meta_.databases.extract(number);
+  auto second = meta_.databases.extract(other);
+  if (first) {
+    first.key() = other;
+    meta_.databases.insert(std::move(first));
+  }
+  if (second) {
+    second.key() = number;
+    meta_.databases.insert(std::move(second));
+  }
 }
 
 void KeySpace::SetConfiguration(std::string_view configuration) {
@@ -156,12 +231,15 @@ Checkpoint KeySpace::BeginCheckpoint() {
   checkpoint_under_way_ = true;
   leaves_to_come_ = SplitsMax();
   splitting_puts_ = 0;
-  older_ = std::make_shared<const Memtable>(std::exchange(active_, {}));
+  auto changes = std::make_shared<const Memtable>(std::exchange(active_, {}));
+  changes_under_way_ = changes->key_count();
   older_index_ = meta_.last_applied;
+  // Without any changes, those of the last checkpoint are still the newest there are.
+  if (!older_ || !changes->empty()) older_ = changes;
   active_.Reserve(older_->key_count());  // as many as that came to, most likely
-  auto sums = std::make_shared<const SlotSums>(sums_);
-  sums_.ForgetChanges();
-  return {older_, meta_, std::move(sums)};
+  auto sums = std::make_shared<const DatabaseSums>(sums_);
+  for (auto& [id, changed] : sums_) changed.ForgetChanges();
+  return {std::move(changes), meta_, std::move(sums)};
 }
 
 void KeySpace::CheckpointFinished() {
@@ -176,7 +254,7 @@ void KeySpace::CheckpointFinished() {
 size_t KeySpace::memtable_bytes() const { return active_.bytes() + (older_ ? older_->bytes() : 0); }
 
 size_t KeySpace::unsaved_keys() const {
-  return active_.key_count() + (checkpoint_under_way_ ? older_->key_count() : 0);
+  return active_.key_count() + (checkpoint_under_way_ ? changes_under_way_ : 0);
 }
 
 }  // namespace quorate::storage

@@ -41,15 +41,20 @@ class KeySpace {
 
   // --- Reading ---
 
-  // Valid until the next Put, Delete, BeginCheckpoint or CheckpointFinished.
-  std::optional<RecordView> Find(std::string_view key) const;
-  bool Contains(std::string_view key) const { return Find(key).has_value(); }
+  // `database` is a number, as SELECT takes it, here and everywhere below. Commands look through a
+  // ReadView or WriteView, which know what has expired.
+  //
+  // Valid until the next change, BeginCheckpoint or CheckpointFinished.
+  std::optional<RecordView> Find(uint32_t database, std::string_view key) const;
   // Hints that a key is going to be looked up: one early, and one a few lookups before it. What
   // they ask memory for has arrived then.
-  void PrefetchEarly(std::string_view key) const;
-  void PrefetchLate(std::string_view key) const;
-  uint64_t key_count() const { return meta_.key_count; }
-  uint64_t digest() const { return meta_.digest; }
+  void PrefetchEarly(uint32_t database, std::string_view key) const;
+  void PrefetchLate(uint32_t database, std::string_view key) const;
+  const Databases& databases() const { return meta_.databases; }
+  uint64_t key_count(uint32_t database) const;
+  // Of all databases.
+  uint64_t key_count() const { return meta_.key_count(); }
+  uint64_t digest() const { return meta_.digest(); }
   uint64_t revision() const { return meta_.revision; }
   int64_t clock_ms() const { return meta_.clock_ms; }
   consensus::Index last_applied() const { return meta_.last_applied; }
@@ -59,7 +64,8 @@ class KeySpace {
   const std::string& configuration() const { return meta_.configuration; }
   const std::string& founding() const { return meta_.founding; }
   consensus::Index configuration_index() const { return meta_.configuration_index; }
-  uint64_t CountKeysInSlot(uint16_t slot) const { return sums_.of(slot).key_count; }
+  // In all databases.
+  uint64_t CountKeysInSlot(uint16_t slot) const;
 
   // --- Applying ---
 
@@ -70,10 +76,17 @@ class KeySpace {
                   int64_t clock_ms);
   // Each write command of an entry begins with this: what it writes carries a revision of its own.
   void BeginCommand() { ++meta_.revision; }
-  // Writes a string. Precondition: inside an entry.
-  void PutString(std::string_view key, std::string_view value);
-  // False: there was none.
-  bool Delete(std::string_view key);
+  // What changes keys and databases is for inside an entry. The value may be the one that the key
+  // has.
+  void Put(uint32_t database, std::string_view key, ValueType type, int64_t expire_at_ms,
+           std::string_view value);
+  // What the key had; nothing: there was none.
+  std::optional<RecordHeader> Delete(uint32_t database, std::string_view key);
+  // Deletes all keys of the database, or of all, in no time. False: not done, as ids have run out.
+  bool Flush(uint32_t database);
+  bool FlushAll();
+  // Each has the other's keys then.
+  void Swap(uint32_t database, uint32_t other);
   // The entry sets the members. Precondition: inside an entry.
   void SetConfiguration(std::string_view configuration);
   // Precondition: inside an entry, which holds that founding record.
@@ -87,6 +100,8 @@ class KeySpace {
   bool checkpoint_under_way() const { return checkpoint_under_way_; }
   // Something was applied that is in no checkpoint, begun or finished.
   bool has_changes() const { return older_index_ < meta_.last_applied; }
+  // There is something for a checkpoint to do.
+  bool wants_checkpoint() const { return has_changes() || reader_.garbage_rows() > 0; }
   // Freezes the changes so far. Precondition: none is under way, outside an entry.
   Checkpoint BeginCheckpoint();
   // The checkpoint begun last is durable: reads of what has not changed since move over to it. Its
@@ -99,12 +114,19 @@ class KeySpace {
   size_t unsaved_keys() const;  // changed, and in no finished checkpoint
 
  private:
+  // Null: it has never had a key.
+  const Database* FindDatabase(uint32_t number) const;
+  Database& OpenDatabase(uint32_t number);
+  DatabaseId TakeDatabaseId();
   const Memtable::Change* FindChanged(const Memtable::Key& key) const;
   // What a key has before it is changed.
   struct Before {
+    RecordHeader header;
     uint64_t header_digest;
     uint64_t digest;
     size_t bytes;  // of key and value
+
+    bool expires() const { return header.expire_at_ms != 0; }
   };
   std::optional<Before> BeforeOf(const Memtable::Key& key) const;
   // Whether a row of so many bytes, key and value, may not find room in the leaf of the one before.
@@ -117,12 +139,13 @@ class KeySpace {
   StateReader& reader_;
   Limits limits_;
   StateMeta meta_;
-  SlotSums sums_;  // of all keys, as meta_.key_count and meta_.digest are
+  DatabaseSums sums_;  // of meta_.databases
   Memtable active_;
   // The changes of the checkpoint that was begun last, up to older_index_; null before the first.
   std::shared_ptr<const Memtable> older_;
   consensus::Index older_index_;
   bool checkpoint_under_way_ = false;
+  size_t changes_under_way_ = 0;  // keys of that checkpoint, or of the last one
   // The entry that is being applied; nothing outside of one.
   struct OpenEntry {
     consensus::Index index;

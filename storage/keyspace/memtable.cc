@@ -37,19 +37,23 @@ uint64_t HashSeed() {
 
 }  // namespace
 
-Memtable::Key::Key(std::string_view bytes)
+Memtable::Key::Key(DatabaseId database, std::string_view bytes)
     : bytes_(bytes),
-      hash_(static_cast<uint32_t>(XXH3_64bits_withSeed(bytes.data(), bytes.size(), HashSeed()))) {}
+      database_(database),
+      hash_(static_cast<uint32_t>(XXH3_64bits_withSeed(
+          bytes.data(), bytes.size(), HashSeed() + static_cast<uint64_t>(database)))) {}
 
 // --- Looking up ---
 
 const Memtable::Bucket& Memtable::BucketFor(const Key& key) const {
   const size_t mask = buckets_.size() - 1;
   size_t at = key.hash() & mask;
-  while (buckets_[at].change != 0 &&
-         (buckets_[at].hash != key.hash() || At(buckets_[at].change).key() != key.bytes())) {
-    at = (at + 1) & mask;
-  }
+  const auto is_its = [&](const Bucket& bucket) {
+    if (bucket.hash != key.hash()) return false;
+    const Change& change = At(bucket.change);
+    return change.database() == key.database() && change.key() == key.bytes();
+  };
+  while (buckets_[at].change != 0 && !is_its(buckets_[at])) at = (at + 1) & mask;
   return buckets_[at];
 }
 
@@ -113,6 +117,7 @@ Memtable::Change& Memtable::ChangeFor(const Key& key) {
             arena_.Allocate(sizeof(Change) + (fits ? bytes.size() : sizeof(std::string_view)))};
   ++key_count_;
   Change& change = *new (arena_.At(bucket.change)) Change();
+  change.database_ = key.database();
   if (fits) {
     change.key_size_ = static_cast<uint16_t>(bytes.size());
     if (!bytes.empty()) std::memcpy(&change + 1, bytes.data(), bytes.size());
@@ -146,42 +151,53 @@ void Memtable::Delete(const Key& key) {
   pages_max_ += PagesMax(change);
 }
 
+// The value may lie where the change's own lies now.
 void Memtable::SetValue(Change& change, std::string_view value) {
   assert(value.size() <= UINT32_MAX);
   if (value.size() >= kLargeValueBytes) {
     SetLargeValue(change, value);
   } else {
-    if (value.size() > change.capacity_) {
-      const size_t capacity = Arena::Rounded(value.size());
-      change.value_ = arena_.At(arena_.Allocate(capacity));
-      change.capacity_ = static_cast<uint32_t>(capacity);
+    char* to = change.value_;
+    size_t room = change.large_ ? 0 : change.room_;
+    if (value.size() > room) {
+      room = Arena::Rounded(value.size());
+      to = arena_.At(arena_.Allocate(room));
     }
-    if (change.capacity_ == 0) change.value_ = nullptr;
-    if (!value.empty()) std::memmove(change.value_, value.data(), value.size());
-    if (change.large_ != 0) {
-      std::string& before = large_values_[change.large_ - 1];
-      large_bytes_ -= before.size();
-      std::string().swap(before);
-    }
+    if (!value.empty()) std::memmove(to, value.data(), value.size());
+    if (change.large_) GiveUpLargeValue(change);
+    change.value_ = room == 0 ? nullptr : to;
+    change.room_ = static_cast<uint32_t>(room);
   }
   change.value_size_ = static_cast<uint32_t>(value.size());
 }
 
 void Memtable::SetLargeValue(Change& change, std::string_view value) {
-  if (change.large_ == 0) {
-    large_values_.emplace_back();
-    change.large_ = static_cast<uint32_t>(large_values_.size());
+  if (!change.large_) {
+    if (free_large_values_.empty()) {
+      free_large_values_.push_back(static_cast<uint32_t>(large_values_.size()));
+      large_values_.emplace_back();
+    }
+    change.room_ = free_large_values_.back();
+    free_large_values_.pop_back();
+    change.large_ = true;
   }
-  std::string& large = large_values_[change.large_ - 1];
+  std::string& large = large_values_[change.room_];
   large_bytes_ -= large.size();
   if (large.capacity() > value.size() + kSpareBytesMax) {
     std::string(value).swap(large);  // an assignment would keep the buffer
-  } else {
+  } else if (value.data() != large.data() || value.size() != large.size()) {
     large.assign(value);
   }
   large_bytes_ += large.size();
   change.value_ = large.data();
-  change.capacity_ = 0;
+}
+
+void Memtable::GiveUpLargeValue(Change& change) {
+  std::string& large = large_values_[change.room_];
+  large_bytes_ -= large.size();
+  std::string().swap(large);
+  free_large_values_.push_back(change.room_);
+  change.large_ = false;
 }
 
 // LMDB counts the run of pages that a large value comes with as one.

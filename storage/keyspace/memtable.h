@@ -16,27 +16,31 @@
 #include <vector>
 
 #include "storage/keyspace/arena.h"
+#include "storage/keyspace/database.h"
 #include "storage/keyspace/record.h"
 
 namespace quorate::storage {
 
 class Memtable {
  public:
-  // A key with its hash, which is the same for all memtables of this process.
+  // A key of a database with its hash, which is the same for all memtables of this process.
   class Key {
    public:
-    explicit Key(std::string_view bytes);
+    Key(DatabaseId database, std::string_view bytes);
+    DatabaseId database() const { return database_; }
     std::string_view bytes() const { return bytes_; }
     uint32_t hash() const { return hash_; }
 
    private:
     std::string_view bytes_;
+    DatabaseId database_;
     uint32_t hash_;
   };
 
   // What has become of a key. Its views live until the key's next Put or Delete.
   class Change {
    public:
+    DatabaseId database() const { return database_; }
     std::string_view key() const {
       const char* behind = reinterpret_cast<const char*>(this + 1);
       if (key_size_ != kKeyElsewhere) return {behind, key_size_};
@@ -57,11 +61,14 @@ class Memtable {
     uint64_t digest_ = 0;
     char* value_ = nullptr;
     uint32_t value_size_ = 0;
-    uint32_t capacity_ = 0;  // of the place in the arena that value_ points to; 0: none
-    uint32_t large_ = 0;     // its number in large_values_, from 1 on; 0: never had a large value
+    // Of a small value, what there is of room at value_; of a large one, its place in
+    // large_values_.
+    uint32_t room_ = 0;
+    DatabaseId database_{};
     uint16_t key_size_ = 0;
     ValueType type_ = ValueType::kString;
-    bool deleted_ = false;
+    bool deleted_ : 1 = false;
+    bool large_ : 1 = false;
     // The key's bytes follow, or a view of them.
   };
 
@@ -119,6 +126,7 @@ class Memtable {
   Change& ChangeFor(const Key& key);
   void SetValue(Change& change, std::string_view value);
   void SetLargeValue(Change& change, std::string_view value);
+  void GiveUpLargeValue(Change& change);
   static size_t PagesMax(const Change& change);
 
   Arena arena_;
@@ -129,6 +137,7 @@ class Memtable {
   std::deque<std::string> long_keys_;
   // Values that are too large for the arena, where an overwritten one would stay.
   std::deque<std::string> large_values_;
+  std::vector<uint32_t> free_large_values_;  // places of those that have become small
   size_t key_count_ = 0;
   size_t large_bytes_ = 0;  // of long_keys_ and large_values_
   size_t pages_max_ = 0;

@@ -31,9 +31,9 @@ uint64_t KeyPlace(const HashSecret& secret, std::string_view key) {
   return uint64_t{KeySlot(key)} << kOrderBits | SipHash13(secret, key) >> (64 - kOrderBits);
 }
 
-RowKey::RowKey(const HashSecret& secret, uint32_t database, uint64_t place, std::string_view key)
+RowKey::RowKey(const HashSecret& secret, DatabaseId database, uint64_t place, std::string_view key)
     : size_(BytesFor(key)) {
-  char* to = PutBigEndian(bytes_, database, sizeof(database));
+  char* to = PutBigEndian(bytes_, static_cast<uint32_t>(database), sizeof(database));
   to = PutBigEndian(to, place, sizeof(uint16_t) + kOrderBits / 8);
   if (key.size() <= kKeyInRowKeyMax) {
     if (!key.empty()) std::memcpy(to, key.data(), key.size());
@@ -44,9 +44,16 @@ RowKey::RowKey(const HashSecret& secret, uint32_t database, uint64_t place, std:
   std::memcpy(to + kPrefixBytes, hash.data(), hash.size());
 }
 
-std::string RowKeyPrefix(uint32_t database, uint16_t slot) {
-  std::string prefix(sizeof(database) + sizeof(slot), '\0');
-  PutBigEndian(PutBigEndian(prefix.data(), database, sizeof(database)), slot, sizeof(slot));
+std::string RowKeyPrefix(DatabaseId database, uint16_t slot) {
+  std::string prefix = RowKeyPrefix(database);
+  prefix.resize(prefix.size() + sizeof(slot));
+  PutBigEndian(prefix.data() + sizeof(database), slot, sizeof(slot));
+  return prefix;
+}
+
+std::string RowKeyPrefix(DatabaseId database) {
+  std::string prefix(sizeof(database), '\0');
+  PutBigEndian(prefix.data(), static_cast<uint32_t>(database), sizeof(database));
   return prefix;
 }
 
@@ -54,9 +61,9 @@ bool IsRowKey(std::string_view row_key) {
   return row_key.size() >= kRowKeyHeadBytes && row_key.size() <= kRowKeyBytesMax;
 }
 
-uint32_t DatabaseOfRow(std::string_view row_key) {
+DatabaseId DatabaseOfRow(std::string_view row_key) {
   assert(IsRowKey(row_key));
-  return static_cast<uint32_t>(TakeBigEndian(row_key.substr(0, sizeof(uint32_t))));
+  return static_cast<DatabaseId>(TakeBigEndian(row_key.substr(0, sizeof(uint32_t))));
 }
 
 uint16_t SlotOfRow(std::string_view row_key) {

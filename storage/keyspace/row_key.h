@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "storage/keyspace/database.h"
 #include "storage/keyspace/siphash.h"
 
 namespace quorate::storage {
@@ -32,10 +33,10 @@ uint64_t KeyPlace(const HashSecret& secret, std::string_view key);
 // Lives on the stack: a read makes one and allocates nothing.
 class RowKey {
  public:
-  RowKey(const HashSecret& secret, uint32_t database, std::string_view key)
+  RowKey(const HashSecret& secret, DatabaseId database, std::string_view key)
       : RowKey(secret, database, KeyPlace(secret, key), key) {}
   // For whoever knows KeyPlace(secret, key).
-  RowKey(const HashSecret& secret, uint32_t database, uint64_t place, std::string_view key);
+  RowKey(const HashSecret& secret, DatabaseId database, uint64_t place, std::string_view key);
 
   // Lives as long as this.
   std::string_view bytes() const { return {bytes_, size_}; }
@@ -49,11 +50,13 @@ class RowKey {
 };
 
 // What a slot's row keys begin with. That of kSlotCount lies behind all slots.
-std::string RowKeyPrefix(uint32_t database, uint16_t slot);
+std::string RowKeyPrefix(DatabaseId database, uint16_t slot);
+// What a database's row keys begin with.
+std::string RowKeyPrefix(DatabaseId database);
 
 // Whether the bytes can be a row key, by their length. Precondition of what follows.
 bool IsRowKey(std::string_view row_key);
-uint32_t DatabaseOfRow(std::string_view row_key);
+DatabaseId DatabaseOfRow(std::string_view row_key);
 uint16_t SlotOfRow(std::string_view row_key);
 // Whether the row key stands for a long key, which is in the row.
 bool KeyIsInRow(std::string_view row_key);

@@ -19,57 +19,64 @@ SlotSum DecodeAt(std::string_view body, size_t number) {
 }
 
 // Written by whichever checkpoint changed the group last.
-std::optional<std::string_view> GroupBody(size_t group, std::string_view record) {
-  const auto body = Unseal(SlotSums::GroupName(group), kAnyTransaction, record);
+std::optional<std::string_view> GroupBody(DatabaseId database, size_t group,
+                                          std::string_view record) {
+  const auto body = Unseal(SlotSums::GroupName(database, group), kAnyTransaction, record);
   if (!body || body->size() != SlotSums::kSlotsPerGroup * kSumBytes) return std::nullopt;
   return body;
 }
 
 }  // namespace
 
+SlotSums::SlotSums(const SlotSums& other) : changed_(other.changed_) {
+  for (size_t group = 0; group < kGroupCount; ++group) {
+    if (other.groups_[group]) groups_[group] = std::make_unique<Group>(*other.groups_[group]);
+  }
+}
+
 uint64_t SlotSums::key_count() const {
   uint64_t count = 0;
-  for (const SlotSum& sum : slots_) count += sum.key_count;
+  for (const auto& group : groups_) {
+    if (!group) continue;
+    for (const SlotSum& sum : *group) count += sum.key_count;
+  }
   return count;
 }
 
 uint64_t SlotSums::digest() const {
   uint64_t digest = 0;
-  for (const SlotSum& sum : slots_) digest += sum.digest;
+  for (const auto& group : groups_) {
+    if (!group) continue;
+    for (const SlotSum& sum : *group) digest += sum.digest;
+  }
   return digest;
 }
 
-std::string SlotSums::GroupName(size_t group) { return "slots " + std::to_string(group); }
+std::string SlotSums::GroupName(DatabaseId database, size_t group) {
+  return "slots " + std::to_string(static_cast<uint32_t>(database)) + " " + std::to_string(group);
+}
 
-std::string SlotSums::EncodeGroup(size_t group) const {
+std::string SlotSums::EncodeGroup(DatabaseId database, size_t group) const {
+  const Group sums = groups_[group] ? *groups_[group] : Group();
   std::string body;
-  for (size_t number = 0; number < kSlotsPerGroup; ++number) {
-    const SlotSum& sum = slots_[group * kSlotsPerGroup + number];
+  for (const SlotSum& sum : sums) {
     AppendInteger(&body, sum.key_count);
     AppendInteger(&body, sum.digest);
   }
-  return Seal(GroupName(group), kAnyTransaction, body);
+  return Seal(GroupName(database, group), kAnyTransaction, body);
 }
 
-bool SlotSums::DecodeGroup(size_t group, std::string_view record) {
-  const auto body = GroupBody(group, record);
+bool SlotSums::DecodeGroup(DatabaseId database, size_t group, std::string_view record) {
+  const auto body = GroupBody(database, group, record);
   if (!body) return false;
-  for (size_t number = 0; number < kSlotsPerGroup; ++number) {
-    slots_[group * kSlotsPerGroup + number] = DecodeAt(*body, number);
-  }
+  Group& sums = GroupAt(group);
+  for (size_t number = 0; number < kSlotsPerGroup; ++number) sums[number] = DecodeAt(*body, number);
   return true;
 }
 
-std::string SlotSums::EncodeTotal(consensus::Index last_applied) const {
-  std::string body;
-  AppendInteger(&body, last_applied.value());
-  AppendInteger(&body, key_count());
-  AppendInteger(&body, digest());
-  return body;
-}
-
-std::optional<SlotSum> SlotSums::DecodeSum(uint16_t slot, std::string_view record) {
-  const auto body = GroupBody(GroupOf(slot), record);
+std::optional<SlotSum> SlotSums::DecodeSum(DatabaseId database, uint16_t slot,
+                                           std::string_view record) {
+  const auto body = GroupBody(database, GroupOf(slot), record);
   if (!body) return std::nullopt;
   return DecodeAt(*body, slot % kSlotsPerGroup);
 }

@@ -1,17 +1,18 @@
-// How many keys each hash slot has, and the sum of their headers' digests: by these, one slot's
-// rows are verified without a look at all others, and without a look at large values.
+// How many keys each hash slot of a database has, and the sum of their headers' digests: by these,
+// one slot's rows are verified without a look at all others, and without a look at large values.
 #pragma once
 
 #include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "consensus/types.h"
+#include "storage/keyspace/database.h"
 #include "storage/keyspace/key_slot.h"
 
 namespace quorate::storage {
@@ -23,16 +24,24 @@ struct SlotSum {
   bool operator==(const SlotSum&) const = default;
 };
 
-// Takes 256 KiB. Not thread-safe.
+// Takes 256 KiB when there are keys in all slots, and next to nothing when there are none. Not
+// thread-safe.
 class SlotSums {
  public:
-  // On disk, the sums of so many slots make a record.
+  // In memory, and on disk as a record, the sums of so many slots lie together.
   static constexpr size_t kSlotsPerGroup = 128;
   static constexpr size_t kGroupCount = kSlotCount / kSlotsPerGroup;
 
-  SlotSums() : slots_(kSlotCount) {}
+  SlotSums() = default;
+  SlotSums(SlotSums&&) = default;
+  SlotSums& operator=(SlotSums&&) = default;
+  SlotSums(const SlotSums& other);
+  SlotSums& operator=(const SlotSums&) = delete;
 
-  const SlotSum& of(uint16_t slot) const { return slots_[slot]; }
+  SlotSum of(uint16_t slot) const {
+    const Group* group = groups_[GroupOf(slot)].get();
+    return group ? (*group)[slot % kSlotsPerGroup] : SlotSum();
+  }
 
   // All digests here are HeaderDigests.
   void Add(uint16_t slot, uint64_t digest) {
@@ -59,27 +68,31 @@ class SlotSums {
   uint64_t key_count() const;
   uint64_t digest() const;
 
-  // A group's record, under a checksum that covers which group it is.
-  std::string EncodeGroup(size_t group) const;
+  // A group's record, under a checksum that covers which group of which database it is.
+  std::string EncodeGroup(DatabaseId database, size_t group) const;
   // False when the record is damaged or another group's.
-  bool DecodeGroup(size_t group, std::string_view record);
-  static std::optional<SlotSum> DecodeSum(uint16_t slot, std::string_view record);
-  static std::string GroupName(size_t group);
+  bool DecodeGroup(DatabaseId database, size_t group, std::string_view record);
+  static std::optional<SlotSum> DecodeSum(DatabaseId database, uint16_t slot,
+                                          std::string_view record);
+  static std::string GroupName(DatabaseId database, size_t group);
   static size_t GroupOf(uint16_t slot) { return slot / kSlotsPerGroup; }
 
-  // The record that says which groups belong together: an intact one may be of an earlier
-  // checkpoint. It is compared, not decoded.
-  std::string EncodeTotal(consensus::Index last_applied) const;
-  static constexpr std::string_view kTotalName = "slots";
-
  private:
+  using Group = std::array<SlotSum, kSlotsPerGroup>;
+
+  Group& GroupAt(size_t number) {
+    if (!groups_[number]) groups_[number] = std::make_unique<Group>();
+    return *groups_[number];
+  }
   SlotSum& Changed(uint16_t slot) {
     changed_[GroupOf(slot)] = true;
-    return slots_[slot];
+    return GroupAt(GroupOf(slot))[slot % kSlotsPerGroup];
   }
 
-  std::vector<SlotSum> slots_;
+  std::array<std::unique_ptr<Group>, kGroupCount> groups_;
   std::array<bool, kGroupCount> changed_{};
 };
+
+using DatabaseSums = std::map<DatabaseId, SlotSums>;
 
 }  // namespace quorate::storage

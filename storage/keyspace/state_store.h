@@ -9,6 +9,7 @@
 
 #include "consensus/types.h"
 #include "storage/base/result.h"
+#include "storage/keyspace/database.h"
 #include "storage/keyspace/memtable.h"
 #include "storage/keyspace/record.h"
 #include "storage/keyspace/slot_sums.h"
@@ -23,8 +24,8 @@ struct StateMeta {
   consensus::Chain last_applied_chain;  // of the log up to last_applied
   uint64_t revision = 0;                // write commands applied since the cluster began
   int64_t clock_ms = 0;  // the log's clock: the newest entry's time, never going back
-  uint64_t key_count = 0;
-  uint64_t digest = 0;  // sum of RecordDigest over all keys, modulo 2^64
+  Databases databases;
+  DatabaseId next_database{};  // no database has had this id or a higher one
 
   // The members as of last_applied, as consensus encodes them, and the entry that set them; 0: the
   // state began with them. Empty: not known yet, to a member that joined later.
@@ -44,6 +45,11 @@ struct StateMeta {
   consensus::Term snapshot_term;
   consensus::Chain snapshot_chain;
 
+  // Of all databases.
+  uint64_t key_count() const;
+  // Of the keys and values of all databases, and which database they are in.
+  uint64_t digest() const;
+
   bool operator==(const StateMeta&) const = default;
 };
 
@@ -51,8 +57,8 @@ struct StateMeta {
 struct Checkpoint {
   std::shared_ptr<const Memtable> changes;
   StateMeta meta;
-  // Of all slots; its changed groups are those since the last checkpoint.
-  std::shared_ptr<const SlotSums> sums;
+  // Of the databases in `meta`; their changed groups are those since the last checkpoint.
+  std::shared_ptr<const DatabaseSums> sums;
 };
 
 // Reads the newest checkpoint that Refresh() has seen. Loop thread.
@@ -62,9 +68,11 @@ class StateReader {
   virtual const StateMeta& meta() const = 0;
   // The view is valid until the next Refresh(). Damage is fatal inside the implementation: it is
   // reported and the process ends; it never looks like a missing key.
-  virtual std::optional<RecordView> Find(std::string_view key) const = 0;
+  //
+  // Of a database that is not in meta(), nothing is there.
+  virtual std::optional<RecordView> Find(DatabaseId database, std::string_view key) const = 0;
   // The sums of all slots in the checkpoint; they add up to those of meta(). Not cheap.
-  virtual SlotSums LoadSlotSums() const = 0;
+  virtual DatabaseSums LoadSlotSums() const = 0;
   // Moves on to the newest finished checkpoint.
   virtual void Refresh() = 0;
   // Pages of the tree that hold no rows: what a checkpoint may have to rewrite beside the rows'
@@ -72,6 +80,8 @@ class StateReader {
   virtual size_t branch_pages() const { return 0; }
   // Pages of the tree that hold rows.
   virtual size_t leaf_pages() const { return 0; }
+  // Rows that are nobody's any more. The checkpoints to come delete them.
+  virtual uint64_t garbage_rows() const { return 0; }
 };
 
 // Writes checkpoints in the background, one at a time. Loop thread.

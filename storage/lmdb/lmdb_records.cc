@@ -33,6 +33,11 @@ int GetRecord(MDB_txn* transaction, std::string_view name, std::string_view* rec
   return code;
 }
 
+int DeleteRecord(MDB_txn* transaction, std::string_view name) {
+  MDB_val key = ToValue(name);
+  return mdb_del(transaction, kMainDatabase, &key, nullptr);
+}
+
 int PutIdentity(MDB_txn* transaction, const Identity& identity) {
   return PutRecord(transaction, kIdentityName, EncodeIdentity(identity));
 }

@@ -18,6 +18,7 @@ namespace quorate::storage {
 [[nodiscard]] int PutRecord(MDB_txn* transaction, std::string_view name, std::string_view record);
 // `record` points into the transaction's pages.
 [[nodiscard]] int GetRecord(MDB_txn* transaction, std::string_view name, std::string_view* record);
+[[nodiscard]] int DeleteRecord(MDB_txn* transaction, std::string_view name);
 
 [[nodiscard]] int PutIdentity(MDB_txn* transaction, const Identity& identity);
 // An error when it is missing, damaged, or of another format version.

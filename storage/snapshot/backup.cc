@@ -10,6 +10,8 @@
 #include "storage/base/file_system.h"
 #include "storage/base/thread_name.h"
 #include "storage/keyspace/record.h"
+#include "storage/keyspace/row_key.h"
+#include "storage/keyspace/row_totals.h"
 #include "storage/keyspace/snapshot_rows.h"
 #include "storage/snapshot/backup_file.h"
 
@@ -19,27 +21,16 @@ namespace {
 // Where a backup is until it is complete.
 std::string UnfinishedPath(const std::string& path) { return path + ".new"; }
 
-// What the rows of a backup add up to.
-class RowTotals {
- public:
-  // Why one of them cannot be read.
-  std::optional<Unreadable> Add(std::string_view rows) {
-    SnapshotRowReader reader(rows);
-    while (const std::optional<SnapshotRow> row = reader.Next()) {
-      ++key_count_;
-      digest_ += RecordDigest(row->content.key, row->content.record);
-    }
-    return reader.unreadable();
+// Why one of the rows cannot be read.
+std::optional<Unreadable> AddUp(std::string_view rows, RowTotals* totals) {
+  SnapshotRowReader reader(rows);
+  while (const std::optional<SnapshotRow> row = reader.Next()) {
+    const Row& content = row->content;
+    totals->Add(DatabaseOfRow(row->row_key), content.record.header,
+                RecordDigest(content.key, content.record));
   }
-  uint64_t key_count() const { return key_count_; }
-  bool AreOf(const StateMeta& meta) const {
-    return key_count_ == meta.key_count && digest_ == meta.digest;
-  }
-
- private:
-  uint64_t key_count_ = 0;
-  uint64_t digest_ = 0;
-};
+  return reader.unreadable();
+}
 
 }  // namespace
 
@@ -93,7 +84,7 @@ Result<StateMeta> BackupWriter::Work::Write() {
     if (given_up) return Error{path + ": the backup was given up"};
     chunk = std::move(next.value());
     if (chunk.rows.empty()) break;
-    [[maybe_unused]] const auto unreadable = totals.Add(chunk.rows);
+    [[maybe_unused]] const auto unreadable = AddUp(chunk.rows, &totals);
     assert(!unreadable);  // Read has looked at each row
     if (Status added = file.value()->Add(chunk.rows); !added.ok()) return Error{added.error()};
   }
@@ -137,7 +128,7 @@ Result<StateMeta> VerifyBackup(const std::string& path) {
     const Result<std::optional<std::string>> rows = reader.value()->Next();
     if (!rows.ok()) return Error{rows.error()};
     if (!rows.value()) break;
-    if (const auto why = totals.Add(*rows.value())) {
+    if (const auto why = AddUp(*rows.value(), &totals)) {
       return Error{
           path + ": a row behind the first " + std::to_string(totals.key_count()) + " " +
           (*why == Unreadable::kNewer ? kWrittenByNewer : "is damaged: its checksum is wrong")};

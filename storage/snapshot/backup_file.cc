@@ -32,8 +32,8 @@ uint32_t ChunkChecksum(uint64_t place, std::string_view rows) {
 std::string EncodeEnd(uint64_t chunks, const StateMeta& meta) {
   std::string body;
   AppendInteger(&body, chunks);
-  AppendInteger(&body, meta.key_count);
-  AppendInteger(&body, meta.digest);
+  AppendInteger(&body, meta.key_count());
+  AppendInteger(&body, meta.digest());
   return Seal(kEndSealName, kAnyTransaction, body);
 }
 

@@ -174,8 +174,9 @@ void CheckWrittenBackup(std::string_view bytes) {
   const auto with = fields.Take<uint8_t>();
   StateMeta meta;
   meta.last_applied = consensus::Index(fields.Take<uint64_t>());
-  meta.key_count = fields.Take<uint64_t>();
-  meta.digest = fields.Take<uint64_t>();
+  meta.next_database = DatabaseId{1};
+  meta.databases[0].key_count = fields.Take<uint64_t>();
+  meta.databases[0].digest = fields.Take<uint64_t>();
   meta.last_applied_chain = consensus::Chain(fields.Take<uint64_t>());
   meta.configuration = fields.TakeBytes(fields.Take<uint8_t>());
   meta.founding = fields.TakeBytes(fields.Take<uint8_t>());

@@ -27,7 +27,7 @@ bool IsUnderstood(int kind, std::string_view bytes) {
     case fuzz::kEntry:
       return DecodeEntryRow(fuzz::kEntryIndex, bytes).has_value();
     case fuzz::kRow:
-      return DecodeRow(RowKey({}, 0, fuzz::kRowsKey).bytes(), bytes).has_value();
+      return DecodeRow(RowKey({}, DatabaseId{}, fuzz::kRowsKey).bytes(), bytes).has_value();
     case fuzz::kStateMeta:
       return DecodeStateMeta(bytes, fuzz::kTransaction).has_value();
     case fuzz::kIdentity:

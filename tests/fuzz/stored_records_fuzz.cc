@@ -103,7 +103,7 @@ void CheckRow(std::string_view row_key, std::string_view row) {
 // Under the row key that holds the key, and under one that only stands for it.
 void CheckRows(std::string_view bytes, bool sealed) {
   for (const size_t size : {kRowsKey.size(), kKeyInRowKeyMax + 1}) {
-    const RowKey row_key({}, 0, std::string(size, kRowsKey.front()));
+    const RowKey row_key({}, DatabaseId{}, std::string(size, kRowsKey.front()));
     CheckRow(row_key.bytes(), sealed ? SealedRow(row_key.bytes(), bytes) : bytes);
   }
 }

@@ -85,8 +85,9 @@ StateMeta Meta() {
   meta.last_applied_chain = Chain(77);
   meta.revision = 30;
   meta.clock_ms = 1000;
-  meta.key_count = 2;
-  meta.digest = 5;
+  meta.next_database = DatabaseId{1};
+  meta.databases[0].key_count = 2;
+  meta.databases[0].digest = 5;
   meta.configuration = Members();
   meta.configuration_index = Index(4);
   meta.founding = FoundingRecord();
@@ -166,8 +167,8 @@ bool WriteRecords(const std::string& folder) {
 
   const std::string long_key(kKeyInRowKeyMax + 1, fuzz::kRowsKey.front());
   const RecordHeader expiring{.revision = 30, .expire_at_ms = 2000};
-  const RowKey of_key({}, 0, fuzz::kRowsKey);
-  const RowKey of_long_key({}, 0, long_key);
+  const RowKey of_key({}, DatabaseId{}, fuzz::kRowsKey);
+  const RowKey of_long_key({}, DatabaseId{}, long_key);
   WriteRecord(&writer, "row-empty", fuzz::kRow,
               EncodeRow(of_key.bytes(), {fuzz::kRowsKey, {RecordHeader(), ""}}));
   WriteRecord(&writer, "row", fuzz::kRow,
@@ -176,7 +177,7 @@ bool WriteRecords(const std::string& folder) {
               EncodeRow(of_long_key.bytes(), {long_key, {expiring, "value"}}));
   std::string rows;
   for (const std::string& name : {std::string(), std::string("a"), long_key}) {
-    const RowKey row_key({}, 0, name);
+    const RowKey row_key({}, DatabaseId{}, name);
     AppendSnapshotRow(&rows, row_key.bytes(), EncodeRow(row_key.bytes(), {name, {expiring, name}}));
   }
   writer.Write("snapshot-rows", Bytes({fuzz::kSnapshotRows, 0}), rows);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/keyspace/row_key.h"
+#include "storage/keyspace/row_totals.h"
 #include "storage/keyspace/snapshot_rows.h"
 #include "storage/keyspace/state_meta.h"
 
@@ -16,6 +17,21 @@ namespace {
 
 constexpr Time kDelayMax = 20 * kMillisecond;
 constexpr int64_t kRowsPerChunkMax = 4;
+
+// What stands for a row key between nodes: the image's order.
+std::string EncodePlace(const StateDisk::Key& place) {
+  std::string bytes = storage::RowKeyPrefix(place.first);
+  return bytes + place.second;
+}
+
+StateDisk::Key DecodePlace(std::string_view bytes) {
+  constexpr size_t kPrefixBytes = sizeof(storage::DatabaseId);
+  uint32_t database = 0;
+  for (const char byte : bytes.substr(0, kPrefixBytes)) {
+    database = database << 8 | static_cast<uint8_t>(byte);
+  }
+  return {static_cast<storage::DatabaseId>(database), std::string(bytes.substr(kPrefixBytes))};
+}
 
 }  // namespace
 
@@ -30,14 +46,15 @@ class SnapshotDisk::View : public storage::SnapshotView {
     assert(!*chunk_);
     const storage::HashSecret secret = storage::HashSecretOf(image_.meta).value();
     SnapshotChunk chunk;
-    auto row = after_key.empty() ? image_.rows.begin() : image_.rows.upper_bound(after_key);
+    auto row =
+        after_key.empty() ? image_.rows.begin() : image_.rows.upper_bound(DecodePlace(after_key));
     for (int64_t count = disk_.random_.Between(1, kRowsPerChunkMax);
          count > 0 && row != image_.rows.end(); --count, ++row) {
-      const storage::RowKey row_key(secret, 0, row->first);
-      storage::AppendSnapshotRow(
-          &chunk.rows, row_key.bytes(),
-          storage::EncodeRow(row_key.bytes(), {row->first, row->second.view()}));
-      chunk.last_key = row->first;
+      const auto& [database, key] = row->first;
+      const storage::RowKey row_key(secret, database, key);
+      storage::AppendSnapshotRow(&chunk.rows, row_key.bytes(),
+                                 storage::EncodeRow(row_key.bytes(), {key, row->second.view()}));
+      chunk.last_key = EncodePlace(row->first);
     }
     chunk.last = row == image_.rows.end();
     disk_.Later([to = chunk_, chunk = std::move(chunk)] { *to = chunk; });
@@ -76,9 +93,9 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
       storage::SnapshotRowReader reader(rows);
       while (const auto row = reader.Next()) {
         const storage::Row& content = row->content;
-        work->image->rows.insert_or_assign(std::string(content.key),
-                                           storage::OwnedRecord(content.record));
-        work->last_key = content.key;
+        const StateDisk::Key place(storage::DatabaseOfRow(row->row_key), content.key);
+        work->image->rows.insert_or_assign(place, storage::OwnedRecord(content.record));
+        work->last_key = EncodePlace(place);
       }
       work->damaged |= reader.unreadable().has_value();
       ++work->written;
@@ -115,12 +132,11 @@ class SnapshotDisk::Target : public storage::SnapshotTarget {
         Complete(disk, work, added);
         return;
       }
-      uint64_t digest = 0;
-      for (const auto& [key, slot] : work->image->rows) {
-        digest += storage::RecordDigest(key, slot.view());
+      storage::RowTotals totals;
+      for (const auto& [place, row] : work->image->rows) {
+        totals.Add(place.first, row.view().header, storage::RecordDigest(place.second, row.view()));
       }
-      const storage::StateMeta& meta = work->image->meta;
-      if (work->damaged || work->image->rows.size() != meta.key_count || digest != meta.digest) {
+      if (work->damaged || !totals.AreOf(work->image->meta)) {
         Fail(*work, "the snapshot's rows are not those of its meta record");
         return;
       }

@@ -34,16 +34,18 @@ void StateDisk::Crash() {
   stalled_until_ = 0;
 }
 
-std::optional<storage::RecordView> StateDisk::Find(std::string_view key) const {
-  const auto found = visible_.rows.find(key);
+std::optional<storage::RecordView> StateDisk::Find(storage::DatabaseId database,
+                                                   std::string_view key) const {
+  const auto found = visible_.rows.find(Key(database, key));
   if (found == visible_.rows.end()) return std::nullopt;
   return found->second.view();
 }
 
-storage::SlotSums StateDisk::LoadSlotSums() const {
-  storage::SlotSums sums;
-  for (const auto& [key, row] : visible_.rows) {
-    sums.Add(storage::KeySlot(key), storage::HeaderDigest(key, row.view().header));
+storage::DatabaseSums StateDisk::LoadSlotSums() const {
+  storage::DatabaseSums sums;
+  for (const auto& [place, row] : visible_.rows) {
+    const auto& [database, key] = place;
+    sums[database].Add(storage::KeySlot(key), storage::HeaderDigest(key, row.view().header));
   }
   return sums;
 }
@@ -88,14 +90,20 @@ void StateDisk::Finish(uint64_t life) {
 // The memtable's order is any, but each of its keys is there once.
 void StateDisk::Apply(const storage::Checkpoint& checkpoint, Image* image) {
   checkpoint.changes->VisitAll([&](const storage::Memtable::Change& change) {
+    const Key key(change.database(), change.key());
     if (change.deleted()) {
-      image->rows.erase(std::string(change.key()));
+      image->rows.erase(key);
     } else {
-      image->rows.insert_or_assign(std::string(change.key()), storage::OwnedRecord(change.view()));
+      image->rows.insert_or_assign(key, storage::OwnedRecord(change.view()));
     }
   });
   image->meta = checkpoint.meta;
-  assert(image->rows.size() == image->meta.key_count);
+  const auto is_live = [image](storage::DatabaseId id) {
+    return std::ranges::any_of(image->meta.databases,
+                               [id](const auto& entry) { return entry.second.id == id; });
+  };
+  std::erase_if(image->rows, [&](const auto& row) { return !is_live(row.first.first); });
+  assert(image->rows.size() == image->meta.key_count());
 }
 
 }  // namespace quorate::simulation

@@ -29,8 +29,9 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
 
   // --- storage::StateReader ---
   const storage::StateMeta& meta() const override { return visible_.meta; }
-  std::optional<storage::RecordView> Find(std::string_view key) const override;
-  storage::SlotSums LoadSlotSums() const override;
+  std::optional<storage::RecordView> Find(storage::DatabaseId database,
+                                          std::string_view key) const override;
+  storage::DatabaseSums LoadSlotSums() const override;
   void Refresh() override;
 
   // --- storage::Checkpointer ---
@@ -39,8 +40,9 @@ class StateDisk : public storage::StateReader, public storage::Checkpointer {
   bool disk_full() const override { return waits_for_space_; }
 
   // --- Snapshots ---
+  using Key = std::pair<storage::DatabaseId, std::string>;
   struct Image {
-    std::map<std::string, storage::OwnedRecord, std::less<>> rows;
+    std::map<Key, storage::OwnedRecord> rows;
     storage::StateMeta meta;
   };
   const Image& visible() const { return visible_; }

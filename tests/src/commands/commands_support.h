@@ -33,13 +33,14 @@ class KeySpaceRunner {
     }
     const Command& command = *std::get<const Command*>(resolved);
     if (const auto* read = std::get_if<ReadFunction>(&command.function)) {
-      (*read)(ReadContext{keys_, statistics_, std::numeric_limits<size_t>::max()}, arguments,
-              writer);
+      const ReadContext context{storage::ReadView(keys_, database_, keys_.clock_ms()), statistics_,
+                                std::numeric_limits<size_t>::max()};
+      (*read)(context, arguments, writer);
       return reply;
     }
-    keys_.BeginEntry(keys_.last_applied() + 1, consensus::Term(1), {}, 1000);
+    keys_.BeginEntry(keys_.last_applied() + 1, consensus::Term(1), {}, clock_ms_);
     keys_.BeginCommand();
-    WriteContext context{keys_, 0};
+    WriteContext context{storage::WriteView(keys_, database_), 0};
     std::get<WriteFunction>(command.function)(context, arguments, writer);
     keys_.EndEntry();
     return reply;
@@ -52,12 +53,19 @@ class KeySpaceRunner {
     keys_.CheckpointFinished();
   }
 
+  // As SELECT.
+  void Select(uint32_t database) { database_ = database; }
+  // Of the entries to come.
+  void set_clock_ms(int64_t clock_ms) { clock_ms_ = clock_ms; }
+
   const storage::KeySpace& keys() const { return keys_; }
   const Statistics& statistics() const { return statistics_; }
 
  private:
   TestState state_;
   storage::KeySpace keys_{state_, {}};
+  uint32_t database_ = 0;
+  int64_t clock_ms_ = 1000;
   Statistics statistics_;
 };
 

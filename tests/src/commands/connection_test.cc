@@ -77,21 +77,45 @@ TEST_F(Connection, AuthIsRefusedAsByARedisWithoutPassword) {
   EXPECT_EQ(client_.Call({"AUTH", "a", "b", "c"}), "-ERR syntax error\r\n");
 }
 
-TEST_F(Connection, ThereIsOneDatabase) {
+TEST_F(Connection, SelectsADatabase) {
+  client_.Call({"SET", "k", "0"});
+  EXPECT_EQ(client_.Call({"SELECT", "15"}), kOk);
+  EXPECT_EQ(client_.Call({"GET", "k"}), "$-1\r\n");
+  EXPECT_EQ(client_.Call({"SET", "k", "15"}), kOk);
+  EXPECT_EQ(client_.Call({"DBSIZE"}), ":1\r\n");
+  EXPECT_NE(client_.Call({"CLIENT", "INFO"}).find(" db=15 "), std::string::npos);
   EXPECT_EQ(client_.Call({"SELECT", "0"}), kOk);
-  EXPECT_EQ(client_.Call({"SELECT", "1"}), "-ERR SELECT is not allowed in cluster mode\r\n");
-  EXPECT_EQ(client_.Call({"SELECT", "-1"}), "-ERR SELECT is not allowed in cluster mode\r\n");
+  EXPECT_EQ(client_.Call({"GET", "k"}), "$1\r\n0\r\n");
+}
+
+TEST_F(Connection, WhatIsNoDatabaseIsNotSelected) {
+  client_.Call({"SELECT", "3"});
+  EXPECT_EQ(client_.Call({"SELECT", "16"}), "-ERR DB index is out of range\r\n");
+  EXPECT_EQ(client_.Call({"SELECT", "-1"}), "-ERR DB index is out of range\r\n");
   EXPECT_EQ(client_.Call({"SELECT", "x"}), "-ERR value is not an integer or out of range\r\n");
+  EXPECT_EQ(client_.Call({"SELECT", "2147483648"}),
+            "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n");
+  EXPECT_EQ(client_.session().database, 3u);
+}
+
+// Each request of a pipeline goes to the database that those before it have selected.
+TEST_F(Connection, APipelineSelectsForWhatFollows) {
+  cluster_.Send(1, client_.session(),
+                Request({"SET", "k", "0"}) + Request({"SELECT", "1"}) + Request({"GET", "k"}) +
+                    Request({"SET", "k", "1"}) + Request({"SELECT", "0"}) + Request({"GET", "k"}));
+  EXPECT_EQ(client_.Call({"PING"}), "+OK\r\n+OK\r\n$-1\r\n+OK\r\n+OK\r\n$1\r\n0\r\n+PONG\r\n");
 }
 
 TEST_F(Connection, ResetForgetsAllButTheConnection) {
   client_.Call({"HELLO", "3", "SETNAME", "n"});
   client_.Call({"READONLY"});
+  client_.Call({"SELECT", "2"});
   client_.Call({"CLIENT", "NO-EVICT", "ON"});
   client_.Call({"CLIENT", "NO-TOUCH", "ON"});
   EXPECT_EQ(client_.Call({"RESET"}), "+RESET\r\n");
   EXPECT_EQ(client_.session().protocol, resp::Protocol::kResp2);
   EXPECT_EQ(client_.session().name, "");
+  EXPECT_EQ(client_.session().database, 0u);
   EXPECT_FALSE(client_.session().readonly);
   EXPECT_FALSE(client_.session().no_evict);
   EXPECT_FALSE(client_.session().no_touch);

@@ -82,7 +82,7 @@ TEST(ConfigFile, GoodLinesSetTheirDirective) {
       {"checkpoint-interval 10", "checkpoint-interval", "10"},
       {"appendonly yes", "appendonly", "yes"},
       {"save \"\"", "save", ""},
-      {"databases 1", "databases", "1"},
+      {"databases 16", "databases", "16"},
       {"maxmemory 0", "maxmemory", "0"},
       {"maxmemory-policy noeviction", "maxmemory-policy", "noeviction"},
       {"dbfilename state-of-today", "dbfilename", "state-of-today"},
@@ -210,7 +210,7 @@ TEST(ConfigFile, WhatQuorateDoesNotHaveIsRefusedWithTheReason) {
        {"save 900 1",
         "only \"\" is possible: every write is on disk before it is acknowledged, and "
         "there are no scheduled dumps"},
-       {"databases 16", "only '1' is possible: there is one database, as in every cluster"},
+       {"databases 1", "only '16' is possible: all nodes must have the same databases"},
        {"maxmemory 100mb", "a memory limit is not supported by this version"},
        {"maxmemory-policy allkeys-lru", "only 'noeviction' is possible: no key is ever evicted"},
        {"cluster-enabled no",

@@ -60,16 +60,18 @@ void TestDisk::Crash() {
   durable_ = {};
 }
 
-std::optional<storage::RecordView> TestState::Find(std::string_view key) const {
-  const auto found = rows_.find(key);
+std::optional<storage::RecordView> TestState::Find(storage::DatabaseId database,
+                                                   std::string_view key) const {
+  const auto found = rows_.find({database, std::string(key)});
   if (found == rows_.end()) return std::nullopt;
   return found->second.view();
 }
 
-storage::SlotSums TestState::LoadSlotSums() const {
-  storage::SlotSums sums;
-  for (const auto& [key, row] : rows_) {
-    sums.Add(storage::KeySlot(key), storage::HeaderDigest(key, row.view().header));
+storage::DatabaseSums TestState::LoadSlotSums() const {
+  storage::DatabaseSums sums;
+  for (const auto& [place, row] : rows_) {
+    const auto& [database, key] = place;
+    sums[database].Add(storage::KeySlot(key), storage::HeaderDigest(key, row.view().header));
   }
   return sums;
 }
@@ -78,9 +80,10 @@ void TestState::Refresh() {
   if (!started_) return;
   started_->changes->VisitAll([this](const storage::Memtable::Change& change) {
     if (change.deleted()) {
-      rows_.erase(std::string(change.key()));
+      rows_.erase({change.database(), std::string(change.key())});
     } else {
-      rows_.insert_or_assign(std::string(change.key()), storage::OwnedRecord(change.view()));
+      rows_.insert_or_assign(std::pair(change.database(), std::string(change.key())),
+                             storage::OwnedRecord(change.view()));
     }
   });
   meta_ = started_->meta;

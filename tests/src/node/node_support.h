@@ -99,8 +99,9 @@ class TestDisk : public storage::LogWriter, public consensus::LogReader {
 class TestState : public storage::StateReader, public storage::Checkpointer {
  public:
   const storage::StateMeta& meta() const override { return meta_; }
-  std::optional<storage::RecordView> Find(std::string_view key) const override;
-  storage::SlotSums LoadSlotSums() const override;
+  std::optional<storage::RecordView> Find(storage::DatabaseId database,
+                                          std::string_view key) const override;
+  storage::DatabaseSums LoadSlotSums() const override;
   void Refresh() override;
   void Start(storage::Checkpoint checkpoint) override { started_ = std::move(checkpoint); }
   bool TakeFinished() override { return std::exchange(finished_, false); }
@@ -121,7 +122,7 @@ class TestState : public storage::StateReader, public storage::Checkpointer {
   std::optional<storage::Checkpoint> started_;
   bool finished_ = false;
   storage::StateMeta meta_;
-  std::map<std::string, storage::OwnedRecord, std::less<>> rows_;
+  std::map<std::pair<storage::DatabaseId, std::string>, storage::OwnedRecord> rows_;
 };
 
 class TestCluster;

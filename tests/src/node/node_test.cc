@@ -589,7 +589,7 @@ TEST_F(NodeDeathTest, StopsAtABatchThatANewerVersionHasWritten) {
   EXPECT_EXIT(ApplyAtAStart(&*cluster, newer), testing::ExitedWithCode(1), kText);
   EXPECT_EXIT(ApplyAtAStart(&*cluster, plain + "x"), testing::ExitedWithCode(1),
               "holds no batch of commands");
-  EXPECT_EXIT(ApplyAtAStart(&*cluster, BatchOfOne({.database = 1}, 1)), testing::ExitedWithCode(1),
+  EXPECT_EXIT(ApplyAtAStart(&*cluster, BatchOfOne({.user = 1}, 1)), testing::ExitedWithCode(1),
               kText)
       << "what the format can say and this version does not know how to apply";
   ApplyAtAStart(&*cluster, plain);

@@ -92,7 +92,7 @@ TEST_F(Unread, AReadThatWaitsLeavesTheNextWriteAsItIs) {
   cluster_.Send(1, *client, Get("large") + Set("other", "new") + Get("other"));
   cluster_.Steps(kSettle);
   EXPECT_TRUE(Take(*client).ends_with("vvv\r\n+OK\r\n$3\r\nnew\r\n"));
-  EXPECT_EQ(cluster_.node(1).keys().Find("large")->value.size(), kValueBytes);
+  EXPECT_EQ(cluster_.node(1).keys().Find(0, "large")->value.size(), kValueBytes);
 }
 
 TEST_F(Unread, ClientsThatGoTakeWhatWaitsWithThem) {
@@ -165,7 +165,7 @@ TEST_F(Unread, WhoeverAsksForTooMuchIsGivenUpOnTheWay) {
     sessions().Close(*client);
   }
   EXPECT_EQ(cluster_.node(1).requests_in_flight(), 0U);
-  EXPECT_EQ(cluster_.node(1).keys().Find("small")->value, "2");
+  EXPECT_EQ(cluster_.node(1).keys().Find(0, "small")->value, "2");
 
   // And so it is with what all take together.
   sessions().set_bounds({.memory_bytes = kBound});

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "consensus/configuration.h"
+#include "storage/keyspace/database_view.h"
 #include "storage/snapshot/backup.h"
 #include "tests/src/config/config_support.h"
 #include "tests/storage/snapshot/snapshot_fixture.h"
@@ -39,7 +40,8 @@ class FolderPreparation : public testing::Test {
     const auto state = storage::MakeState(directory / "state");
     storage::KeySpace keys(*state, {});
     for (int i = 0; i < entries; ++i) {
-      storage::Apply(keys, [&] { keys.PutString("key" + std::to_string(i), "value"); });
+      storage::Apply(
+          keys, [&] { storage::WriteView(keys, 0).PutString("key" + std::to_string(i), "value"); });
     }
     storage::Checkpointed(keys, *state);
     storage::BackupWriter writer(*state, path, {});
@@ -150,7 +152,7 @@ TEST_F(FolderPreparation, ABackupBeginsAClusterOfOneOnce) {
   {
     const OpenedStorage storage = Open(restored);
     EXPECT_EQ(storage.recovered.last_applied, Index(7));
-    EXPECT_EQ(storage.state->meta().key_count, 7U);
+    EXPECT_EQ(storage.state->meta().key_count(), 7U);
     ASSERT_EQ(storage.recovered.configuration.members.size(), 1U);
     EXPECT_EQ(storage.recovered.configuration.members[0].address, "127.0.0.1:7001@17001");
   }
@@ -211,7 +213,7 @@ TEST_F(FolderPreparation, ADamagedBackupIsRefusedAndCanBeReplaced) {
   EXPECT_CONTAINS(error_, "No such file");
   const storage::Identity restored = Prepare(Alone(), {"--restore-from", backup + ".copy"});
   EXPECT_EQ(error_, "");
-  EXPECT_EQ(Open(restored).state->meta().key_count, 7U);
+  EXPECT_EQ(Open(restored).state->meta().key_count(), 7U);
 }
 
 // --- force-new-cluster ---

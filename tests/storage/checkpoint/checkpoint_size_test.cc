@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "storage/keyspace/database_view.h"
 #include "storage/keyspace/row_key.h"
 #include "tests/storage/checkpoint/state_fixture.h"
 #include "tests/storage/support/random.h"
@@ -23,7 +24,7 @@ constexpr KeySpace::Limits kNoLimits{
 class CheckpointSizeTest : public testing::Test {
  protected:
   void Put(KeySpace& keys, const std::string& key, const std::string& value) {
-    Apply(keys, [&] { keys.PutString(key, value); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString(key, value); });
   }
 
   // A tree with that many keys, inserted in random order as time would.
@@ -197,11 +198,12 @@ TEST_F(CheckpointSizeTest, ASpilledCheckpointIsRightAsWell) {
     keys.BeginCommand();
     for (int i = 0; i < 200'000; ++i) {
       if (i % 7 == 0) {
-        keys.Delete(names_[random_.Below(names_.size())]);
+        keys.Delete(0, names_[random_.Below(names_.size())]);
       } else if (i % 2 == 0) {
-        keys.PutString(names_[random_.Below(names_.size())], random_.Bytes(1900));
+        WriteView(keys, 0).PutString(names_[random_.Below(names_.size())], random_.Bytes(1900));
       } else {
-        keys.PutString(std::to_string(round) + "new" + std::to_string(i), random_.Bytes(1900));
+        WriteView(keys, 0).PutString(std::to_string(round) + "new" + std::to_string(i),
+                                     random_.Bytes(1900));
       }
     }
     keys.EndEntry();

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/keyspace/database_view.h"
 #include "storage/keyspace/row_key.h"
 #include "storage/snapshot/backup.h"
 #include "tests/storage/checkpoint/state_fixture.h"
@@ -34,7 +35,7 @@ class SlotVerification : public testing::Test {
   }
 
   static std::string RowKeyOf(std::string_view key) {
-    return std::string(RowKey({}, 0, key).bytes());
+    return std::string(RowKey({}, DatabaseId{}, key).bytes());
   }
   // One of them by its place in the order of the rows.
   static std::string InOrder(const std::string& tag, size_t at) {
@@ -52,19 +53,19 @@ class SlotVerification : public testing::Test {
     KeySpace keys(*state, {});
     for (const std::string tag : {"a", "b", "c"}) {
       for (int number = 0; number < kKeys; ++number) {
-        Apply(keys, [&] { keys.PutString(Key(tag, number), "old"); });
+        Apply(keys, [&] { WriteView(keys, 0).PutString(Key(tag, number), "old"); });
       }
     }
     Checkpointed(keys, *state);
     earlier_.emplace(file_);
     for (const std::string tag : {"a", "b", "c"}) {
       for (int number = 0; number < kKeys; ++number) {
-        Apply(keys, [&] { keys.PutString(Key(tag, number), "new"); });
+        Apply(keys, [&] { WriteView(keys, 0).PutString(Key(tag, number), "new"); });
       }
     }
-    Apply(keys, [&] { keys.PutString("{large}1", std::string(20'000, '1')); });
-    Apply(keys, [&] { keys.PutString("{large}2", std::string(20'000, '2')); });
-    Apply(keys, [&] { keys.PutString("{large}3", "small"); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("{large}1", std::string(20'000, '1')); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("{large}2", std::string(20'000, '2')); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("{large}3", "small"); });
     Checkpointed(keys, *state);
   }
 
@@ -86,7 +87,7 @@ class SlotVerification : public testing::Test {
   }
   int ReadOne(const std::string& text_part, const std::string& key) {
     return Run(text_part, [&](LmdbStateStore& state) {
-      const auto record = state.Find(key);
+      const auto record = state.Find(DatabaseId{}, key);
       std::fprintf(stderr, "%s: %s\n", key.c_str(),
                    record ? std::string(record->value).c_str() : "(none)");
       return 0;
@@ -104,9 +105,9 @@ class SlotVerification : public testing::Test {
     EXPECT_EQ(Run("",
                   [&](LmdbStateStore& state) {
                     for (const std::string& tag : tags) {
-                      if (state.Find("{" + tag + "}none")) return 1;
+                      if (state.Find(DatabaseId{}, "{" + tag + "}none")) return 1;
                       for (int number = 0; number < kKeys; ++number) {
-                        const auto record = state.Find(Key(tag, number));
+                        const auto record = state.Find(DatabaseId{}, Key(tag, number));
                         if (!record || record->value != "new") return 2;
                       }
                     }
@@ -226,7 +227,7 @@ TEST_F(SlotVerification, NoticesARowBehindTheSlotsEnd) {
     // All of one length, and between the slots of the keys above.
     for (int number = 0; number < 3000; ++number) {
       const std::string digits = std::to_string(10000 + number);
-      Apply(keys, [&] { keys.PutString("key" + digits, "old"); });
+      Apply(keys, [&] { WriteView(keys, 0).PutString("key" + digits, "old"); });
     }
     Checkpointed(keys, *state);
   }
@@ -253,9 +254,9 @@ TEST_F(SlotVerification, NoticesARowBehindTheSlotsEnd) {
   {
     const auto state = OpenState(path_);
     KeySpace keys(*state, {});
-    Apply(keys, [&] { keys.Delete(deleted); });
+    Apply(keys, [&] { keys.Delete(0, deleted); });
     Checkpointed(keys, *state);
-    EXPECT_FALSE(state->Find(deleted));
+    EXPECT_FALSE(state->Find(DatabaseId{}, deleted));
   }
   LmdbPages pages(file_);
   const Node here = LeadingTo(pages, deleted);
@@ -285,8 +286,8 @@ TEST_F(SlotVerification, VerifiesALargeValueWhenItIsRead) {
   EXPECT_EQ(ReadOne("is damaged: its checksum is wrong", "{large}1"), kNoticed);
   EXPECT_EQ(Run("",
                 [](LmdbStateStore& state) {
-                  return state.Find("{large}2")->value == std::string(20'000, '2') &&
-                                 state.Find("{large}3")->value == "small"
+                  return state.Find(DatabaseId{}, "{large}2")->value == std::string(20'000, '2') &&
+                                 state.Find(DatabaseId{}, "{large}3")->value == "small"
                              ? 0
                              : 1;
                 }),
@@ -307,7 +308,7 @@ TEST_F(SlotVerification, NoticesALargeValueOfAnotherKey) {
 
 TEST_F(SlotVerification, RefusesDamagedSums) {
   LmdbPages pages(file_);
-  const std::string name = SlotSums::GroupName(SlotSums::GroupOf(KeySlot("b")));
+  const std::string name = SlotSums::GroupName(DatabaseId{}, SlotSums::GroupOf(KeySlot("b")));
   pages.At(pages.Data(pages.PathInMain(name).back()))[100] ^= 1;
   pages.Save();
   EXPECT_EQ(ReadOne("the record \"" + name + "\" is damaged", "{a}none"), kNoticed);
@@ -316,7 +317,7 @@ TEST_F(SlotVerification, RefusesDamagedSums) {
 // An intact record, of an earlier checkpoint.
 TEST_F(SlotVerification, RefusesOlderSums) {
   LmdbPages pages(file_);
-  const std::string name = SlotSums::GroupName(SlotSums::GroupOf(KeySlot("b")));
+  const std::string name = SlotSums::GroupName(DatabaseId{}, SlotSums::GroupOf(KeySlot("b")));
   const std::string_view older = earlier_->Data(earlier_->PathInMain(name).back());
   const std::string_view newer = pages.Data(pages.PathInMain(name).back());
   ASSERT_EQ(older.size(), newer.size());
@@ -358,7 +359,7 @@ TEST_F(SlotVerification, VerifiesAllAtOnceWhereOneSlotIsLarge) {
     const auto state = OpenState(path_);
     KeySpace keys(*state, {});
     for (uint32_t number = 0; number <= LmdbStateStore::kSlotRowsMax; ++number) {
-      Apply(keys, [&] { keys.PutString("{d}" + std::to_string(number), ""); });
+      Apply(keys, [&] { WriteView(keys, 0).PutString("{d}" + std::to_string(number), ""); });
     }
     Checkpointed(keys, *state);
   }
@@ -384,10 +385,15 @@ TEST_F(SlotVerification, NoticesDamageBeforeAWrite) {
       return 0;
     });
   };
-  EXPECT_EQ(write([](KeySpace& keys) { keys.PutString(InOrder("b", 150), "newest"); }), kNoticed);
-  EXPECT_EQ(write([](KeySpace& keys) { keys.PutString(InOrder("b", 299), "newest"); }), kNoticed);
-  EXPECT_EQ(write([](KeySpace& keys) { keys.PutString("{b}another", "newest"); }), kNoticed);
-  EXPECT_EQ(write([](KeySpace& keys) { keys.Delete(InOrder("b", 150)); }), kNoticed);
+  EXPECT_EQ(
+      write([](KeySpace& keys) { WriteView(keys, 0).PutString(InOrder("b", 150), "newest"); }),
+      kNoticed);
+  EXPECT_EQ(
+      write([](KeySpace& keys) { WriteView(keys, 0).PutString(InOrder("b", 299), "newest"); }),
+      kNoticed);
+  EXPECT_EQ(write([](KeySpace& keys) { WriteView(keys, 0).PutString("{b}another", "newest"); }),
+            kNoticed);
+  EXPECT_EQ(write([](KeySpace& keys) { keys.Delete(0, InOrder("b", 150)); }), kNoticed);
 }
 
 // As a checkpoint moves rows of slots that nobody has verified, one slot is verified anew in each.
@@ -400,7 +406,7 @@ TEST_F(SlotVerification, VerifiesEachCheckpointAnew) {
                   LmdbPages pages(file_);
                   pages.Remove(PathTo(pages, InOrder("b", 150)).back());
                   pages.Save();
-                  Apply(keys, [&] { keys.PutString(Key("a", 1), "newest"); });
+                  Apply(keys, [&] { WriteView(keys, 0).PutString(Key("a", 1), "newest"); });
                   Checkpointed(keys, state);
                   Found(keys, InOrder("b", 150));
                   return 2;
@@ -418,7 +424,7 @@ TEST_F(SlotVerification, VerifiesNothingThatIsVerifiedAsAWhole) {
                   pages.Remove(PathTo(pages, InOrder("b", 150)).back());
                   pages.Save();
                   if (Found(keys, InOrder("b", 151)) != "new") return 1;
-                  Apply(keys, [&] { keys.PutString(Key("a", 1), "newest"); });
+                  Apply(keys, [&] { WriteView(keys, 0).PutString(Key("a", 1), "newest"); });
                   Checkpointed(keys, state);
                   return Found(keys, InOrder("b", 149)) == "new" ? 0 : 2;
                 }),
@@ -433,7 +439,7 @@ TEST_F(SlotVerification, AVerifiedCheckpointSaysNothingOfAnEarlierOne) {
                   pages.Remove(PathTo(pages, InOrder("b", 150)).back());
                   pages.Save();
                   state.NoteVerified(state.meta().last_applied + 1);
-                  state.Find(InOrder("b", 151));
+                  state.Find(DatabaseId{}, InOrder("b", 151));
                   return 0;
                 }),
             kNoticed);

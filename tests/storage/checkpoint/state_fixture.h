@@ -51,8 +51,8 @@ inline void Checkpointed(KeySpace& keys, LmdbStateStore& state) {
   keys.CheckpointFinished();
 }
 
-inline std::string Found(const KeySpace& keys, std::string_view key) {
-  const std::optional<RecordView> record = keys.Find(key);
+inline std::string Found(const KeySpace& keys, std::string_view key, uint32_t database = 0) {
+  const std::optional<RecordView> record = keys.Find(database, key);
   return record ? std::string(record->value) : "(none)";
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "storage/folder/data_directory.h"
+#include "storage/keyspace/database_view.h"
 #include "tests/storage/checkpoint/state_fixture.h"
 #include "tests/storage/support/child_process.h"
 #include "tests/storage/support/waker.h"
@@ -21,10 +22,10 @@ class StateVerifierTest : public testing::Test {
   void WriteWrongCheckpoint(LmdbStateStore& state) {
     KeySpace keys(state, {});
     for (int i = 0; i < 1000; ++i) {
-      Apply(keys, [&] { keys.PutString("key:" + std::to_string(i), "value"); });
+      Apply(keys, [&] { WriteView(keys, 0).PutString("key:" + std::to_string(i), "value"); });
     }
     Checkpoint checkpoint = keys.BeginCheckpoint();
-    checkpoint.meta.digest += 1;
+    checkpoint.meta.databases[0].digest += 1;
     ASSERT_TRUE(state.Write(checkpoint).ok());
   }
 
@@ -36,7 +37,7 @@ TEST_F(StateVerifierTest, SaysWhenAllIsIntact) {
   const auto state = MakeState(path_);
   KeySpace keys(*state, {});
   for (int i = 0; i < 1000; ++i) {
-    Apply(keys, [&] { keys.PutString("key:" + std::to_string(i), "value"); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("key:" + std::to_string(i), "value"); });
   }
   Checkpointed(keys, *state);
   Waker waker;
@@ -71,7 +72,7 @@ TEST_F(StateVerifierTest, CanBeStopped) {
   const auto state = MakeState(path_);
   for (int i = 0; i < 20; ++i) const StateVerifier verifier(*state, {});
   KeySpace keys(*state, {});
-  Apply(keys, [&] { keys.PutString("key", "value"); });
+  Apply(keys, [&] { WriteView(keys, 0).PutString("key", "value"); });
   Checkpointed(keys, *state);
 }
 

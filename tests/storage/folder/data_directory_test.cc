@@ -10,6 +10,7 @@
 #include <string>
 
 #include "storage/base/file_system.h"
+#include "storage/keyspace/database_view.h"
 #include "storage/keyspace/key_space.h"
 #include "tests/storage/checkpoint/state_fixture.h"
 #include "tests/storage/log/log_fixture.h"
@@ -48,7 +49,7 @@ class DataDirectoryTest : public testing::Test {
     for (uint64_t index = 1; index <= applied; ++index) {
       keys.BeginEntry(Index(index), Term(term), write.entries[index - 1].chain, 0);
       keys.BeginCommand();
-      keys.PutString(std::to_string(index), "value");
+      WriteView(keys, 0).PutString(std::to_string(index), "value");
       keys.EndEntry();
     }
     Checkpointed(keys, *storage.state);
@@ -143,7 +144,7 @@ TEST_F(DataDirectoryTest, RecoversLogAndState) {
   EXPECT_EQ(recovered.base_term, Term(3));
   EXPECT_EQ(recovered.last_applied, Index(7));
   EXPECT_EQ(recovered.last_index, Index(10));
-  EXPECT_EQ(opened.value().state->meta().key_count, 7U);
+  EXPECT_EQ(opened.value().state->meta().key_count(), 7U);
 }
 
 TEST_F(DataDirectoryTest, IsLockedAgainstOthers) {

@@ -10,6 +10,7 @@
 
 #include "consensus/configuration.h"
 #include "storage/folder/folder_recovery.h"
+#include "storage/keyspace/database_view.h"
 #include "tests/storage/snapshot/snapshot_fixture.h"
 
 namespace quorate::storage {
@@ -154,8 +155,8 @@ TEST_F(FolderChangesTest, AFolderWithDataKeepsItsIdentity) {
     // Applied, and deleted again since: it was written to.
     OpenedStorage storage = Open();
     KeySpace keys(*storage.state, {});
-    Apply(keys, [&] { keys.PutString("key", "value"); });
-    Apply(keys, [&] { keys.Delete("key"); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("key", "value"); });
+    Apply(keys, [&] { keys.Delete(0, "key"); });
     Apply(
         keys, [] {}, storage.log->ChainAt(Index(3)).value());
     Checkpointed(keys, *storage.state);

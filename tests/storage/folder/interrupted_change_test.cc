@@ -224,7 +224,7 @@ TEST(InterruptedChange, ASnapshotIsInstalledOrNot) {
               return kOld;
             }
             return recovered.base_index == Index(200) && recovered.last_applied == Index(200) &&
-                           storage.state->meta().digest == sender.meta.digest
+                           storage.state->meta().digest() == sender.meta.digest()
                        ? kNew
                        : kWrong;
           }};
@@ -353,7 +353,7 @@ TEST(InterruptedChange, ABackupIsRestoredOrNot) {
             const OpenedStorage& storage = opened.value();
             return storage.state->VerifyRows().ok() && storage.identity == Member() &&
                            storage.recovered.base_index == Index(100) &&
-                           storage.state->meta().digest == meta.digest
+                           storage.state->meta().digest() == meta.digest()
                        ? kNew
                        : kWrong;
           }};

@@ -10,7 +10,10 @@
 namespace quorate::storage {
 namespace {
 
-using Key = Memtable::Key;
+// Of one database.
+struct Key : Memtable::Key {
+  explicit Key(std::string_view bytes) : Memtable::Key(DatabaseId{1}, bytes) {}
+};
 
 RecordView Record(std::string_view value, uint64_t revision = 1) {
   return {{ValueType::kString, revision, 0}, value};

@@ -22,7 +22,7 @@ const std::string kKeys[] = {"key", std::string(kKeyInRowKeyMax + 1, 'k')};
 TEST(Row, GivesBackWhatWentIn) {
   const std::string binary("\0\r\n\xff", 4);
   for (const std::string& key : {kKeys[0], kKeys[1], std::string(), std::string(70'000, 'k')}) {
-    const RowKey row_key(kSecret, 0, key);
+    const RowKey row_key(kSecret, DatabaseId{}, key);
     for (const std::string& value : {std::string(), binary, std::string(100'000, 'v')}) {
       const Row content{key, Record(value, 1ULL << 63, -5)};
       const std::string row = EncodeRow(row_key.bytes(), content);
@@ -42,7 +42,7 @@ TEST(Row, GivesBackWhatWentIn) {
 
 TEST(Row, NoBitCanChangeUnnoticed) {
   for (const std::string& key : kKeys) {
-    const RowKey row_key(kSecret, 0, key);
+    const RowKey row_key(kSecret, DatabaseId{}, key);
     const std::string row = EncodeRow(row_key.bytes(), {key, Record("value")});
     for (size_t bit = 0; bit < row.size() * 8; ++bit) {
       std::string damaged = row;
@@ -56,7 +56,7 @@ TEST(Row, NoBitCanChangeUnnoticed) {
 
 TEST(Row, CannotBeCutOrExtendedUnnoticed) {
   for (const std::string& key : kKeys) {
-    const RowKey row_key(kSecret, 0, key);
+    const RowKey row_key(kSecret, DatabaseId{}, key);
     const std::string row = EncodeRow(row_key.bytes(), {key, Record("value")});
     for (size_t size = 0; size < row.size(); ++size) {
       EXPECT_FALSE(DecodeRow(row_key.bytes(), std::string_view(row).substr(0, size))) << size;
@@ -67,14 +67,15 @@ TEST(Row, CannotBeCutOrExtendedUnnoticed) {
 
 // An intact row that turns up under another key, as after damage to an inner page.
 TEST(Row, BelongsToItsKey) {
-  const std::string row = EncodeRow(RowKey(kSecret, 0, "key").bytes(), {"key", Record("value")});
-  EXPECT_FALSE(DecodeRow(RowKey(kSecret, 0, "kez").bytes(), row));
-  EXPECT_FALSE(DecodeRow(RowKey(kSecret, 1, "key").bytes(), row));
+  const std::string row =
+      EncodeRow(RowKey(kSecret, DatabaseId{}, "key").bytes(), {"key", Record("value")});
+  EXPECT_FALSE(DecodeRow(RowKey(kSecret, DatabaseId{}, "kez").bytes(), row));
+  EXPECT_FALSE(DecodeRow(RowKey(kSecret, DatabaseId{1}, "key").bytes(), row));
 }
 
 // An operator is to start the newer version, and not to give the disk up.
 TEST(Row, OfAnUnknownTypeIsANewerVersions) {
-  const RowKey row_key(kSecret, 0, "key");
+  const RowKey row_key(kSecret, DatabaseId{}, "key");
   for (const uint8_t type : {0, 3, 7, 200}) {
     RecordView record = Record("value");
     record.header.type = static_cast<ValueType>(type);

@@ -14,7 +14,7 @@ constexpr HashSecret kSecret = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 1
 constexpr HashSecret kAnother = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17};
 
 std::string Bytes(uint32_t database, std::string_view key, const HashSecret& secret = kSecret) {
-  return std::string(RowKey(secret, database, key).bytes());
+  return std::string(RowKey(secret, DatabaseId{database}, key).bytes());
 }
 
 std::string Order(std::string_view row_key) { return std::string(row_key.substr(6, 5)); }
@@ -29,11 +29,11 @@ TEST(RowKey, IsDatabaseSlotOrderAndKeyBigEndian) {
   }
   EXPECT_EQ(row_key.substr(11), "foo");
   EXPECT_TRUE(IsRowKey(row_key));
-  EXPECT_EQ(DatabaseOfRow(row_key), 0x01020304U);
+  EXPECT_EQ(DatabaseOfRow(row_key), DatabaseId{0x01020304});
   EXPECT_EQ(SlotOfRow(row_key), KeySlot("foo"));
   EXPECT_FALSE(KeyIsInRow(row_key));
   EXPECT_EQ(KeyInRowKey(row_key), "foo");
-  EXPECT_TRUE(row_key.starts_with(RowKeyPrefix(0x01020304, KeySlot("foo"))));
+  EXPECT_TRUE(row_key.starts_with(RowKeyPrefix(DatabaseId{0x01020304}, KeySlot("foo"))));
 }
 
 // Whoever does not know the secret cannot tell where a key comes.
@@ -84,12 +84,13 @@ TEST(RowKey, PrefixesAscendWithSlotsAndDatabases) {
   std::string before;
   for (const uint32_t database : {0U, 1U, 255U, 256U, 0xffffffffU}) {
     for (const uint16_t slot : {0, 1, 255, 256, 16383, 16384}) {
-      const std::string prefix = RowKeyPrefix(database, slot);
+      const std::string prefix = RowKeyPrefix(DatabaseId{database}, slot);
       EXPECT_LT(before, prefix);
       before = prefix;
     }
   }
-  EXPECT_LT(Bytes(7, std::string(kKeyInRowKeyMax, '\xff')), RowKeyPrefix(7, kSlotCount));
+  EXPECT_LT(Bytes(7, std::string(kKeyInRowKeyMax, '\xff')),
+            RowKeyPrefix(DatabaseId{7}, kSlotCount));
 }
 
 TEST(RowKey, KeyPlaceAscendsAsRowKeysDo) {

@@ -31,7 +31,7 @@ Taken TakeApart(std::string_view rows) {
 }
 
 void Append(std::string* rows, std::string_view key, std::string_view value) {
-  const RowKey row_key({}, 0, key);
+  const RowKey row_key({}, DatabaseId{}, key);
   AppendSnapshotRow(rows, row_key.bytes(),
                     EncodeRow(row_key.bytes(), {key, {{ValueType::kString, 7, 0}, value}}));
 }
@@ -45,7 +45,7 @@ TEST(SnapshotRows, GiveBackWhatWentIn) {
   SnapshotRowReader reader(rows);
   const std::optional<SnapshotRow> first = reader.Next();
   ASSERT_TRUE(first);
-  EXPECT_EQ(first->row_key, RowKey({}, 0, "").bytes());
+  EXPECT_EQ(first->row_key, RowKey({}, DatabaseId{}, "").bytes());
   EXPECT_EQ(first->content.record.header.revision, 7U);
   EXPECT_EQ(first->content.record.value, "of the empty key");
   EXPECT_EQ(TakeApart(rows), (Taken{{"", long_key}, {}}));
@@ -86,7 +86,7 @@ TEST(SnapshotRows, AKeyOfAnImpossibleLengthIsDamage) {
 }
 
 TEST(SnapshotRows, ARowOfAnUnknownTypeIsANewerVersions) {
-  const RowKey row_key({}, 0, "key");
+  const RowKey row_key({}, DatabaseId{}, "key");
   std::string rows;
   Append(&rows, "one", "value");
   AppendSnapshotRow(

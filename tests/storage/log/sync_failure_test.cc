@@ -6,6 +6,7 @@
 
 #include "storage/folder/data_directory.h"
 #include "storage/folder/folder_changes.h"
+#include "storage/keyspace/database_view.h"
 #include "tests/storage/checkpoint/state_fixture.h"
 #include "tests/storage/log/log_fixture.h"
 #include "tests/storage/support/system_calls.h"
@@ -94,7 +95,7 @@ TEST_F(SyncFailureTest, ACheckpointIsNotTriedAgain) {
     const std::string path = directory_ / std::to_string(sync);
     auto state = MakeState(path);
     KeySpace keys(*state, {});
-    Apply(keys, [&] { keys.PutString("key", "value"); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("key", "value"); });
     const Checkpoint checkpoint = keys.BeginCheckpoint();
     system_calls::FailSyncsFrom(sync);
     EXPECT_FALSE(state->Write(checkpoint).ok());

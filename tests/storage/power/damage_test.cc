@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 
+#include "storage/keyspace/database_view.h"
 #include "tests/storage/checkpoint/state_fixture.h"
 #include "tests/storage/log/log_fixture.h"
 #include "tests/storage/support/child_process.h"
@@ -100,8 +101,8 @@ TEST(Damage, OfARowEndsTheProcessThatReadsIt) {
   {
     const auto state = MakeState(path);
     KeySpace keys(*state, {});
-    Apply(keys, [&] { keys.PutString("good", "value"); });
-    Apply(keys, [&] { keys.PutString("bad", "needle"); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("good", "value"); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("bad", "needle"); });
     Checkpointed(keys, *state);
     file = state->file();
   }
@@ -119,12 +120,13 @@ TEST(Damage, OfARowEndsTheProcessThatReadsIt) {
         _exit(text.find("626164 (hexadecimal) is damaged") != std::string::npos ? 7 : 8);
       };
       const auto state = OpenState(path, options);
-      if (state->Find("good")->value != "value" || state->Find("none")) return 1;
+      if (state->Find(DatabaseId{}, "good")->value != "value" || state->Find(DatabaseId{}, "none"))
+        return 1;
       body(*state);
       return 0;
     });
   };
-  EXPECT_EQ(read([](const LmdbStateStore& state) { state.Find("bad"); }), 7);
+  EXPECT_EQ(read([](const LmdbStateStore& state) { state.Find(DatabaseId{}, "bad"); }), 7);
 }
 
 // A file that was cut short: LMDB alone would die of a bus error.
@@ -331,7 +333,7 @@ class ImmediateReader {
   std::string AnyKey() { return Key(static_cast<int>(random_.Below(kKeys))); }
   bool IsRight(const KeySpace& keys, const std::string& key) {
     const auto expected = expected_.find(key);
-    const std::optional<RecordView> found = keys.Find(key);
+    const std::optional<RecordView> found = keys.Find(0, key);
     if (expected == expected_.end()) return !found;
     return found && found->value == expected->second;
   }
@@ -339,11 +341,11 @@ class ImmediateReader {
     const std::string key = AnyKey();
     Apply(keys, [&] {
       if (random_.OneIn(3)) {
-        keys.Delete(key);
+        keys.Delete(0, key);
         expected_.erase(key);
       } else {
         expected_[key] = random_.Bytes(random_.Below(100));
-        keys.PutString(key, expected_[key]);
+        WriteView(keys, 0).PutString(key, expected_[key]);
       }
     });
   }
@@ -373,11 +375,11 @@ TEST(Damage, AnywhereIsNeverReadFromTheState) {
             ImmediateReader::Key(static_cast<int>(random.Below(ImmediateReader::kKeys)));
         Apply(keys, [&] {
           if (random.OneIn(4)) {
-            keys.Delete(key);
+            keys.Delete(0, key);
             expected.erase(key);
           } else {
             expected[key] = random.Bytes(random.OneIn(30) ? 5000 : random.Below(200));
-            keys.PutString(key, expected[key]);
+            WriteView(keys, 0).PutString(key, expected[key]);
           }
         });
       }

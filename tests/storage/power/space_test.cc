@@ -8,6 +8,7 @@
 
 #include "storage/checkpoint/threaded_checkpointer.h"
 #include "storage/folder/data_directory.h"
+#include "storage/keyspace/database_view.h"
 #include "storage/log/threaded_log_writer.h"
 #include "tests/storage/checkpoint/state_fixture.h"
 #include "tests/storage/log/log_fixture.h"
@@ -102,21 +103,21 @@ TEST_F(SpaceTest, ACheckpointThatFindsNoneIsUndoneAndMayBeTriedAgain) {
     const std::string path = directory_ / (space == Space::kNone ? "none" : "half");
     auto state = MakeState(path);
     KeySpace keys(*state, {});
-    Apply(keys, [&] { keys.PutString("key", "old"); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("key", "old"); });
     Checkpointed(keys, *state);
     const StateMeta before = state->meta();
-    Apply(keys, [&] { keys.PutString("key", std::string(1 << 20, 'n')); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("key", std::string(1 << 20, 'n')); });
     const Checkpoint checkpoint = keys.BeginCheckpoint();
     SetSpace(space);
     const Status full = state->Write(checkpoint);
     EXPECT_TRUE(full.disk_full());
     state->Refresh();
     EXPECT_EQ(state->meta(), before);
-    EXPECT_EQ(state->Find("key")->value, "old");
+    EXPECT_EQ(state->Find(DatabaseId{}, "key")->value, "old");
     SetSpace(Space::kEnough);
     ASSERT_TRUE(state->Write(checkpoint).ok());
     state->Refresh();
-    EXPECT_EQ(state->Find("key")->value.size(), size_t{1} << 20);
+    EXPECT_EQ(state->Find(DatabaseId{}, "key")->value.size(), size_t{1} << 20);
     EXPECT_TRUE(state->VerifyRows().ok());
   }
 }
@@ -253,13 +254,13 @@ TEST_F(SpaceTest, TheCheckpointerWaitsAndGoesOn) {
   ThreadedCheckpointer checkpointer(
       *state,
       {.wake = [this] { wakes_.Add(); }, .report = [this](const std::string&) { reports_.Add(); }});
-  Apply(keys, [&] { keys.PutString("key", std::string(1 << 20, 'v')); });
+  Apply(keys, [&] { WriteView(keys, 0).PutString("key", std::string(1 << 20, 'v')); });
   SetSpace(Space::kNone);
   checkpointer.Start(keys.BeginCheckpoint());
   reports_.WaitFor(1);
   EXPECT_TRUE(checkpointer.disk_full());
   EXPECT_FALSE(checkpointer.TakeFinished());
-  EXPECT_EQ(keys.Find("key")->value.size(), size_t{1} << 20) << "reads go on";
+  EXPECT_EQ(keys.Find(0, "key")->value.size(), size_t{1} << 20) << "reads go on";
   SetSpace(Space::kEnough);
   wakes_.WaitFor(1);
   EXPECT_FALSE(checkpointer.disk_full());
@@ -273,7 +274,7 @@ TEST_F(SpaceTest, TheCheckpointerCanBeStoppedWhileItWaits) {
   KeySpace keys(*state, {});
   ThreadedCheckpointer checkpointer(*state,
                                     {.report = [this](const std::string&) { reports_.Add(); }});
-  Apply(keys, [&] { keys.PutString("key", "value"); });
+  Apply(keys, [&] { WriteView(keys, 0).PutString("key", "value"); });
   SetSpace(Space::kNone);
   checkpointer.Start(keys.BeginCheckpoint());
   reports_.WaitFor(1);

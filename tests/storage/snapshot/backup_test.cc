@@ -10,6 +10,7 @@
 #include "storage/base/encoding.h"
 #include "storage/base/sealed_record.h"
 #include "storage/folder/folder_changes.h"
+#include "storage/keyspace/database_view.h"
 #include "storage/keyspace/state_meta.h"
 #include "tests/storage/snapshot/snapshot_fixture.h"
 #include "tests/storage/support/child_process.h"
@@ -50,7 +51,7 @@ Result<StateMeta> Backup(LmdbStateStore& state, const std::string& path) {
 class BackupTest : public testing::Test {
  protected:
   void Put(const std::string& key, const std::string& value) {
-    Apply(keys_, [&] { keys_.PutString(key, value); });
+    Apply(keys_, [&] { WriteView(keys_, 0).PutString(key, value); });
   }
   // What is wrong with the file, or nothing.
   std::string Wrong() {
@@ -231,7 +232,7 @@ TEST_F(BackupTest, BeginsANewCluster) {
     EXPECT_NE(next.id, founding.id);
     EXPECT_EQ(next.hash_secret, founding.hash_secret);
     EXPECT_EQ(recovered.hard_state, (consensus::HardState{Term(4), NodeId()}));
-    EXPECT_EQ(opened.value().state->meta().digest, keys_.digest());
+    EXPECT_EQ(opened.value().state->meta().digest(), keys_.digest());
     EXPECT_EQ(opened.value().state->meta().revision, keys_.revision());
     EXPECT_TRUE(opened.value().state->VerifyRows().ok());
   }
@@ -259,7 +260,7 @@ TEST_F(BackupTest, WhatHoldsNothingElseCanBecomeAnothersFolder) {
     const Result<OpenedStorage> opened = OpenStorage(folder, next, SmallJournal());
     ASSERT_TRUE(opened.ok()) << opened.error();
     EXPECT_EQ(opened.value().recovered.last_index, Index(0));
-    EXPECT_EQ(opened.value().state->meta().key_count, 0U);
+    EXPECT_EQ(opened.value().state->meta().key_count(), 0U);
   }
   // One that has an entry behind the backup has acknowledged it.
   {

@@ -11,6 +11,7 @@
 
 #include "storage/folder/data_directory.h"
 #include "storage/folder/folder_changes.h"
+#include "storage/keyspace/database_view.h"
 #include "storage/keyspace/key_space.h"
 #include "storage/snapshot/lmdb_snapshot_store.h"
 #include "tests/storage/checkpoint/state_fixture.h"
@@ -71,7 +72,8 @@ inline void ApplyEntries(OpenedStorage& storage, uint64_t last, uint64_t term, u
     const auto chain = trimmed ? consensus::Chain() : storage.log->ChainAt(index).value();
     keys.BeginEntry(index, consensus::Term(term), chain, 1000);
     keys.BeginCommand();
-    keys.PutString("key:" + std::to_string(random.Below(1000)), random.Bytes(random.Below(3000)));
+    WriteView(keys, 0).PutString("key:" + std::to_string(random.Below(1000)),
+                                 random.Bytes(random.Below(3000)));
     keys.EndEntry();
   }
   Checkpointed(keys, *storage.state);

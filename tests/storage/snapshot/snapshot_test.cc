@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "storage/keyspace/database_view.h"
 #include "storage/keyspace/snapshot_rows.h"
 #include "storage/snapshot/lmdb_snapshot_store.h"
 #include "tests/storage/snapshot/snapshot_fixture.h"
@@ -26,7 +27,7 @@ class SnapshotTest : public testing::Test {
   }
 
   void Put(const std::string& key, const std::string& value) {
-    Apply(keys_, [&] { keys_.PutString(key, value); });
+    Apply(keys_, [&] { WriteView(keys_, 0).PutString(key, value); });
   }
 
   // The rows in chunks, as keys and values.
@@ -117,7 +118,7 @@ TEST_F(SnapshotTest, StaysWhereItIsWhileCheckpointsGoOn) {
   Put("other", "value");
   Checkpointed(keys_, *state_);
   const auto second = OpenView();
-  Apply(keys_, [&] { keys_.Delete("key"); });
+  Apply(keys_, [&] { keys_.Delete(0, "key"); });
   Checkpointed(keys_, *state_);
   EXPECT_EQ(first->meta().last_applied, Index(1));
   EXPECT_EQ(Contents(AllChunks(*first, waker_)), (Keys{{"key", "one"}}));

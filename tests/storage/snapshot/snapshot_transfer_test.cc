@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "storage/keyspace/database_view.h"
 #include "storage/keyspace/snapshot_rows.h"
 #include "tests/storage/snapshot/snapshot_fixture.h"
 #include "tests/storage/support/child_process.h"
@@ -74,8 +75,8 @@ TEST_F(SnapshotTransferTest, TakesTheStatesPlaceAndBeginsTheLogAnew) {
     EXPECT_EQ(storage.log_begun_anew, start == 0);
     const StateMeta& meta = storage.state->meta();
     EXPECT_EQ(meta.last_applied, Index(600));
-    EXPECT_EQ(meta.digest, sender_.meta.digest);
-    EXPECT_EQ(meta.key_count, sender_.meta.key_count);
+    EXPECT_EQ(meta.digest(), sender_.meta.digest());
+    EXPECT_EQ(meta.key_count(), sender_.meta.key_count());
     EXPECT_EQ(meta.snapshot_index, Index(600));
     EXPECT_EQ(meta.snapshot_term, Term(2));
     EXPECT_TRUE(storage.state->VerifyRows().ok());
@@ -144,7 +145,7 @@ TEST_F(SnapshotTransferTest, OfAnEmptyStateArrives) {
     ASSERT_EQ(Receive(storage, path_, sender), "");
   }
   ASSERT_EQ(Install(), "");
-  EXPECT_EQ(Open().state->meta().key_count, 0U);
+  EXPECT_EQ(Open().state->meta().key_count(), 0U);
 }
 
 TEST_F(SnapshotTransferTest, GoesOnAfterALostConnection) {
@@ -180,8 +181,8 @@ TEST_F(SnapshotTransferTest, RowsThatAreNotTheSnapshotsAreRefused) {
   lost.chunks.erase(lost.chunks.begin());
   EXPECT_CONTAINS(Receive(storage, path_, lost), "is not the one that was sent");
   Sender other = sender_;
-  other.meta.digest += 1;
-  EXPECT_CONTAINS(Receive(storage, path_, other), "another digest");
+  other.meta.databases[0].digest += 1;
+  EXPECT_CONTAINS(Receive(storage, path_, other), "is not the one that was sent");
   EXPECT_FALSE(IsThere("state.received"));
 }
 
@@ -234,7 +235,7 @@ TEST_F(SnapshotTransferTest, AFullDiskLeavesTheStateAlone) {
     if (IsThere("state.incoming") || IsThere("state.received")) return 3;
     // The server goes on.
     KeySpace keys(*storage.state, {});
-    Apply(keys, [&] { keys.PutString("key", "value"); });
+    Apply(keys, [&] { WriteView(keys, 0).PutString("key", "value"); });
     if (!storage.state->Write(keys.BeginCheckpoint()).ok()) return 4;
     keys.CheckpointFinished();
     return Found(keys, "key") == "value" ? 0 : 5;

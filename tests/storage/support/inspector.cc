@@ -46,8 +46,8 @@ void Inspector::Inspect(const OpenedStorage& storage) {
     ApplyWorkloadEntry(keys_, next, Term(acknowledged_.terms[next.value()]));
   }
   const StateMeta& meta = storage.state->meta();
-  EXPECT_EQ(meta.digest, keys_.digest());
-  EXPECT_EQ(meta.key_count, keys_.key_count());
+  EXPECT_EQ(meta.digest(), keys_.digest());
+  EXPECT_EQ(meta.key_count(), keys_.key_count());
   EXPECT_EQ(meta.revision, keys_.revision());
   EXPECT_EQ(meta.clock_ms, keys_.clock_ms());
 }

@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "storage/keyspace/database_view.h"
+
 namespace quorate::storage {
 namespace {
 
@@ -53,14 +55,15 @@ void ApplyWorkloadEntry(KeySpace& keys, Index index, Term term, Chain chain) {
     keys.BeginCommand();
     const std::string key = "key:" + std::to_string(random.Below(kKeys));
     if (random.OneIn(4)) {
-      keys.Delete(key);
+      keys.Delete(0, key);
     } else if (random.OneIn(3)) {
       // Depends on what was there: applied twice, or not at all, it shows.
-      const std::optional<RecordView> old = keys.Find(key);
+      const std::optional<RecordView> old = keys.Find(0, key);
       std::string value = old ? std::string(old->value.substr(0, 2000)) : "";
-      keys.PutString(key, value + std::to_string(index.value()));
+      WriteView(keys, 0).PutString(key, value + std::to_string(index.value()));
     } else {
-      keys.PutString(key, random.Bytes(random.OneIn(30) ? random.Below(9000) : random.Below(50)));
+      WriteView(keys, 0).PutString(
+          key, random.Bytes(random.OneIn(30) ? random.Below(9000) : random.Below(50)));
     }
   }
   keys.EndEntry();
