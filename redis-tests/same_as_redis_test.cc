@@ -21,7 +21,8 @@ namespace {
 
 class SameAsRedis : public ClusterTest {
  protected:
-  // A cluster of one master, because Quorate too speaks as a node of a Redis cluster.
+  // A cluster of one master, because Quorate too speaks as a node of a Redis cluster; and a server
+  // alone, because only there Redis has several databases.
   static void SetUpTestSuite() {
     ClusterTest::SetUpTestSuite();
     folder_ = std::make_unique<TemporaryFolder>();
@@ -30,34 +31,40 @@ class SameAsRedis : public ClusterTest {
     // with tests.
     const std::string server = folder_->path() + "/redis-server";
     std::filesystem::create_symlink("/usr/bin/redis-check-rdb", server);
-    redis_port_ = FreePorts(1).front();
-    redis_ = ChildProcess::Start(
-        {{server, "--port", std::to_string(redis_port_), "--bind", "127.0.0.1", "--cluster-enabled",
-          "yes", "--cluster-announce-ip", "127.0.0.1", "--save", "", "--appendonly", "no"},
-         folder_->path(),
-         -1,
-         -1,
-         -1});
+    const std::vector<uint16_t> ports = FreePorts(2);
+    redis_port_ = ports[0];
+    redis_with_databases_port_ = ports[1];
+    redis_ = StartRedis(server, redis_port_,
+                        {"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"});
+    redis_with_databases_ = StartRedis(server, redis_with_databases_port_, {});
     Eventually(kDeadlineMs, [] {
       Client client(redis_port_);
       client.Command({"CLUSTER", "ADDSLOTSRANGE", "0", "16383"});
       return client.Command({"GET", "a"}) == Nil();
     });
+    Eventually(kDeadlineMs, [] {
+      return Client(redis_with_databases_port_).Command({"PING"}) == Status("PONG");
+    });
   }
   static void TearDownTestSuite() {
+    redis_with_databases_.reset();
     redis_.reset();
     folder_.reset();
     ClusterTest::TearDownTestSuite();
   }
   void SetUp() override {
     ClusterTest::SetUp();
-    ASSERT_EQ(Client(redis_port_).Command({"PING"}), Status("PONG")) << "redis-server does not run";
+    for (const uint16_t port : {redis_port_, redis_with_databases_port_}) {
+      ASSERT_EQ(Client(port).Command({"PING"}), Status("PONG")) << "redis-server does not run";
+    }
   }
 
-  // Sends the commands to both, on one new connection each, and compares reply by reply.
-  void ExpectTheSameBytes(const std::vector<Arguments>& commands, const char* protocol = "2") {
+  // Sends the commands to both, on one new connection each, and compares reply by reply. The Redis
+  // is the one of a cluster, or the one with that port.
+  void ExpectTheSameBytes(const std::vector<Arguments>& commands, const char* protocol = "2",
+                          uint16_t redis_port = redis_port_) {
     RawConnection quorate(cluster().port(leader()));
-    RawConnection redis(redis_port_);
+    RawConnection redis(redis_port);
     quorate.Command({"HELLO", protocol});
     redis.Command({"HELLO", protocol});
     for (const Arguments& command : commands) {
@@ -69,21 +76,40 @@ class SameAsRedis : public ClusterTest {
           << "RESP" << protocol << ": " << EncodeCommand(command);
     }
   }
-  void ExpectTheSameBytesInBothProtocols(const std::vector<Arguments>& commands) {
-    ExpectTheSameBytes(commands, "2");
-    ExpectTheSameBytes(commands, "3");
+  void ExpectTheSameBytesInBothProtocols(const std::vector<Arguments>& commands,
+                                         uint16_t redis_port = redis_port_) {
+    ExpectTheSameBytes(commands, "2", redis_port);
+    ExpectTheSameBytes(commands, "3", redis_port);
+  }
+  // Compared with the Redis that has several databases. All of both are empty at the beginning.
+  void ExpectTheSameDatabases(std::vector<Arguments> commands) {
+    commands.insert(commands.begin(), Arguments{"FLUSHALL"});
+    ExpectTheSameBytesInBothProtocols(commands, redis_with_databases_port_);
   }
 
   static uint16_t redis_port_;
+  static uint16_t redis_with_databases_port_;
 
  private:
+  static std::unique_ptr<ChildProcess> StartRedis(const std::string& server, uint16_t port,
+                                                  const std::vector<std::string>& flags) {
+    std::vector<std::string> line = {server,   "--port",       std::to_string(port),
+                                     "--bind", "127.0.0.1",    "--save",
+                                     "",       "--appendonly", "no"};
+    line.insert(line.end(), flags.begin(), flags.end());
+    return ChildProcess::Start({line, folder_->path(), -1, -1, -1});
+  }
+
   static std::unique_ptr<TemporaryFolder> folder_;
   static std::unique_ptr<ChildProcess> redis_;
+  static std::unique_ptr<ChildProcess> redis_with_databases_;
 };
 
 uint16_t SameAsRedis::redis_port_ = 0;
+uint16_t SameAsRedis::redis_with_databases_port_ = 0;
 std::unique_ptr<TemporaryFolder> SameAsRedis::folder_;
 std::unique_ptr<ChildProcess> SameAsRedis::redis_;
+std::unique_ptr<ChildProcess> SameAsRedis::redis_with_databases_;
 
 TEST_F(SameAsRedis, Strings) {
   ExpectTheSameBytesInBothProtocols({
@@ -110,8 +136,9 @@ TEST_F(SameAsRedis, Strings) {
 
 TEST_F(SameAsRedis, WrongNumbersOfArguments) {
   std::vector<Arguments> commands;
-  for (const char* name : {"GET", "SET", "DEL", "EXISTS", "STRLEN", "MGET", "MSET", "ECHO",
-                           "SELECT", "AUTH", "CLIENT", "CONFIG", "CLUSTER", "get", "Set"}) {
+  for (const char* name :
+       {"GET", "SET", "DEL", "EXISTS", "STRLEN", "MGET", "MSET", "ECHO", "SELECT", "AUTH", "CLIENT",
+        "CONFIG", "CLUSTER", "MOVE", "SWAPDB", "get", "Set"}) {
     commands.push_back({name});
   }
   for (const char* name : {"DBSIZE", "READONLY", "READWRITE", "TIME", "RESET"}) {
@@ -126,6 +153,10 @@ TEST_F(SameAsRedis, WrongNumbersOfArguments) {
                                       {"ECHO", "a", "b"},
                                       {"PING", "a", "b"},
                                       {"SELECT", "0", "1"},
+                                      {"MOVE", "a"},
+                                      {"MOVE", "a", "1", "2"},
+                                      {"SWAPDB", "0"},
+                                      {"SWAPDB", "0", "1", "2"},
                                       {"AUTH", "a", "b", "c"},
                                       {"CLIENT", "SETNAME"},
                                       {"CLIENT", "GETNAME", "x"},
@@ -181,11 +212,6 @@ TEST_F(SameAsRedis, ConnectionCommands) {
       {"PING", "text"},
       {"ECHO", ""},
       {"ECHO", "text"},
-      {"SELECT", "0"},
-      {"SELECT", "1"},
-      {"SELECT", "x"},
-      {"SELECT", "-1"},
-      {"SELECT", "99999999999999999999"},
       {"AUTH", "password"},
       {"AUTH", "default", "password"},
       {"AUTH", "nobody", "password"},
@@ -217,6 +243,149 @@ TEST_F(SameAsRedis, ConnectionCommands) {
       {"RESET"},
       {"PING"},
   });
+}
+
+// What are numbers of databases, and what is said of others, by each command that takes one.
+TEST_F(SameAsRedis, NumbersOfDatabases) {
+  std::vector<Arguments> commands = {{"SET", "a", "1"}};
+  for (const char* number : {"1",
+                             "15",
+                             "0",
+                             "16",
+                             "-1",
+                             "-0",
+                             "+1",
+                             "01",
+                             " 1",
+                             "1 ",
+                             "1.0",
+                             "1e0",
+                             "0x1",
+                             "x",
+                             "",
+                             "2147483647",
+                             "2147483648",
+                             "-2147483648",
+                             "-2147483649",
+                             "4294967296",
+                             "4294967297",
+                             "9223372036854775807",
+                             "9223372036854775808",
+                             "-9223372036854775808",
+                             "-9223372036854775809",
+                             "99999999999999999999"}) {
+    commands.insert(commands.end(), {
+                                        {"SELECT", number},
+                                        {"DBSIZE"},
+                                        {"SELECT", "0"},
+                                        {"MOVE", "a", number},
+                                        {"MOVE", "no", number},
+                                        {"SWAPDB", number, "0"},
+                                        {"SWAPDB", "0", number},
+                                        {"SWAPDB", number, number},
+                                        {"SWAPDB", number, "x"},
+                                        {"SWAPDB", "16", number},
+                                    });
+  }
+  commands.push_back({"SELECT", std::string("1\0", 2)});
+  commands.push_back({"INFO", "keyspace"});
+  ExpectTheSameDatabases(commands);
+}
+
+TEST_F(SameAsRedis, SelectedDatabases) {
+  ExpectTheSameDatabases({
+      {"SET", "a", "0"},
+      {"SELECT", "1"},
+      {"GET", "a"},
+      {"SET", "a", "1"},
+      {"SELECT", "16"},
+      {"GET", "a"},
+      {"SELECT", "x"},
+      {"GET", "a"},
+      {"INFO", "keyspace"},
+      {"RESET"},
+      {"GET", "a"},
+      {"DBSIZE"},
+      {"CONFIG", "GET", "databases"},
+      {"CONFIG", "SET", "databases", "16"},
+  });
+}
+
+TEST_F(SameAsRedis, SwappedDatabases) {
+  ExpectTheSameDatabases({
+      {"MSET", "a", "0", "b", "0"},
+      {"SWAPDB", "0", "1"},
+      {"GET", "a"},
+      {"DBSIZE"},
+      {"SET", "a", "1"},
+      {"INFO", "keyspace"},
+      {"swapdb", "1", "0"},
+      {"MGET", "a", "b"},
+      {"SWAPDB", "0", "0"},
+      {"SWAPDB", "3", "3"},
+      {"SWAPDB", "3", "4"},
+      {"SELECT", "1"},
+      {"MGET", "a", "b"},
+      {"SWAPDB", "15", "1"},
+      {"DBSIZE"},
+      {"INFO", "keyspace"},
+  });
+}
+
+TEST_F(SameAsRedis, MovedKeys) {
+  ExpectTheSameDatabases({
+      {"MSET", "a", "0", "b", "0"},
+      {"MOVE", "no", "1"},
+      {"MOVE", "a", "0"},
+      {"MOVE", "no", "0"},
+      {"MOVE", "a", "1"},
+      {"MOVE", "a", "1"},
+      {"GET", "a"},
+      {"SET", "a", "new"},
+      {"MOVE", "a", "1"},
+      {"GET", "a"},
+      {"INFO", "keyspace"},
+      {"SELECT", "1"},
+      {"GET", "a"},
+      {"MOVE", "a", "1"},
+      {"DEL", "a"},
+      {"SELECT", "0"},
+      {"MOVE", "a", "1"},
+      {"INFO", "keyspace"},
+      {"move", std::string("\0\xff", 2), "1"},
+  });
+}
+
+TEST_F(SameAsRedis, FlushedDatabases) {
+  std::vector<Arguments> commands;
+  for (const char* flush : {"FLUSHDB", "FLUSHALL"}) {
+    for (const Arguments& how : std::vector<Arguments>{{},
+                                                       {"ASYNC"},
+                                                       {"SYNC"},
+                                                       {"async"},
+                                                       {"sYnC"},
+                                                       {""},
+                                                       {"x"},
+                                                       {"1"},
+                                                       {"ASYNC", "SYNC"},
+                                                       {"SYNC", "SYNC"},
+                                                       {"SYNC", "x", "y"}}) {
+      Arguments command = {flush};
+      command.insert(command.end(), how.begin(), how.end());
+      commands.insert(commands.end(), {
+                                          {"SELECT", "1"},
+                                          {"MSET", "a", "1", "b", "1"},
+                                          {"SELECT", "2"},
+                                          {"SET", "a", "2"},
+                                          command,
+                                          {"GET", "a"},
+                                          {"DBSIZE"},
+                                          {"INFO", "keyspace"},
+                                          command,
+                                      });
+    }
+  }
+  ExpectTheSameDatabases(commands);
 }
 
 TEST_F(SameAsRedis, KeySlotsAndOtherClusterQuestions) {
@@ -256,6 +425,9 @@ TEST_F(SameAsRedis, CommandQuestions) {
       {"COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2"},
       {"COMMAND", "GETKEYS", "MGET", "a", "b", "c"},
       {"COMMAND", "GETKEYS", "DEL", "a", "b"},
+      {"COMMAND", "GETKEYS", "MOVE", "a", "1"},
+      {"COMMAND", "GETKEYS", "SWAPDB", "0", "1"},
+      {"COMMAND", "GETKEYS", "FLUSHALL"},
       {"COMMAND", "GETKEYS", "PING"},
       {"COMMAND", "GETKEYS", "GET"},
       {"COMMAND", "GETKEYS", "NOSUCHCOMMAND", "a"},
@@ -266,6 +438,7 @@ TEST_F(SameAsRedis, CommandQuestions) {
       {"COMMAND", "GETKEYSANDFLAGS", "MSET", "a"},
       {"COMMAND", "GETKEYSANDFLAGS", "DEL", "a", "b"},
       {"COMMAND", "GETKEYSANDFLAGS", "EXISTS", "a", "b"},
+      {"COMMAND", "GETKEYSANDFLAGS", "MOVE", "a", "1"},
       {"COMMAND", "GETKEYSANDFLAGS", "PING", "a"},
       {"COMMAND", "GETKEYSANDFLAGS", "GET"},
       {"COMMAND", "DOCS", "nosuchcommand"},
